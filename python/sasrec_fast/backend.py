@@ -1,0 +1,38 @@
+"""Chooses the Keras backend and silences TensorFlow before keras is first imported.
+
+Importing this module is enough. The choice is JAX unless the user has made one: the KERAS_BACKEND
+environment variable, a keras already imported, or a `keras.json` that names torch or openvino. A
+`keras.json` that says "tensorflow" is no choice: Keras writes that file by itself on first import.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def _configured_backend() -> str | None:
+    """The backend named in the user's keras.json, or None."""
+    folder = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    try:
+        config = json.loads((Path(folder) / "keras.json").read_text())
+    except (OSError, ValueError):
+        return None
+    backend = config.get("backend") if isinstance(config, dict) else None
+    return backend if isinstance(backend, str) else None
+
+
+def choose_backend() -> None:
+    """Set KERAS_BACKEND to "jax" unless the user has chosen a backend."""
+    if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
+        return
+    if _configured_backend() in (None, "tensorflow"):
+        os.environ["KERAS_BACKEND"] = "jax"
+
+
+# keras-hub imports TensorFlow for its text layers; its start-up notes concern nobody here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+choose_backend()

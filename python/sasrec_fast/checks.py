@@ -1,0 +1,91 @@
+"""Checks of the model half's arguments; each error says what was received and what is allowed."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """The value as an int.
+
+    Raises:
+        TypeError: not an integer.
+        ValueError: less than `least`.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, received {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, received {value}")
+    return int(value)
+
+
+def fraction(name: str, value: Any, below: float = float("inf")) -> float:
+    """The value as a float in [0, below).
+
+    Raises:
+        TypeError: not a number.
+        ValueError: outside the range, or not finite.
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, received {value!r}")
+    number = float(value)
+    if not 0.0 <= number < below:
+        raise ValueError(f"{name} must be in [0, {below:g}), received {value}")
+    return number
+
+
+def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
+    """The two inputs of a sequence model, "item_ids" and "padding_mask".
+
+    Raises:
+        ValueError: not a mapping with both, not of one shape [n, T], or T too large.
+    """
+    names = ("item_ids", "padding_mask")
+    if not isinstance(inputs, Mapping) or not set(names) <= set(inputs):
+        received = sorted(inputs) if isinstance(inputs, Mapping) else type(inputs).__name__
+        raise ValueError(
+            f"the model takes a mapping with 'item_ids' and 'padding_mask', received {received}; "
+            "split.arrays().xyw()[0] and data.inputs() are such mappings"
+        )
+    ids, mask = (tuple(inputs[name].shape) for name in names)
+    if len(ids) != 2 or ids != mask:
+        raise ValueError(
+            "item_ids and padding_mask must have one and the same shape [rows, length], "
+            f"received {ids} and {mask}"
+        )
+    if ids[1] is not None and ids[1] > max_sequence_length:
+        raise ValueError(
+            f"sequences of length {ids[1]} are longer than the model's "
+            f"max_sequence_length={max_sequence_length}"
+        )
+    return inputs["item_ids"], inputs["padding_mask"]
+
+
+def item_indices(data: Any, vocabulary_size: int) -> None:
+    """Refuse item indices outside the vocabulary, which JAX would read as NaN embeddings.
+
+    Args:
+        data: a mapping of arrays, of which the integer NumPy arrays are checked; or a data set
+            whose `vocabulary_size` is compared; anything else passes.
+        vocabulary_size: the model's number of items + 1.
+
+    Raises:
+        ValueError: an index outside 0..vocabulary_size - 1, or another vocabulary_size.
+    """
+    size = getattr(data, "vocabulary_size", vocabulary_size)
+    if size != vocabulary_size:
+        raise ValueError(
+            f"the data has vocabulary_size={size}, the model vocabulary_size={vocabulary_size}"
+        )
+    for name, values in data.items() if isinstance(data, Mapping) else ():
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or not values.size:
+            continue
+        if values.min() < 0 or values.max() >= vocabulary_size:
+            raise ValueError(
+                f"{name} holds item indices from {values.min()} to {values.max()}; the model's "
+                f"are 0 (padding) to {vocabulary_size - 1}"
+            )

@@ -1,0 +1,260 @@
+"""SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
+from sasrec_fast import checks
+from sasrec_fast.inference import Inference, last_position
+from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
+from sasrec_fast.training import NextItemModel
+from sasrec_fast.vocabulary_asset import load_vocabulary, save_vocabulary
+
+import keras  # isort: skip
+import keras_hub  # isort: skip
+from keras import ops  # isort: skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from sasrec_fast.vocabulary import Vocabulary
+
+Tensor = Any
+Inputs = Mapping[str, Any]
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class SASRec(NextItemModel):
+    """Predicts a user's next item from the items before it with a causal Transformer.
+
+    Item and position embeddings, pre-norm Transformer decoder blocks (one relu layer of width
+    hidden_dim each), a final layer normalisation; the score of an item is the dot product of
+    its embedding with the last position's. Layers are those of the Keras example for
+    sequential retrieval, under the same attribute names.
+
+    `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
+    with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
+    outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
+    last real item, best first. A row without any real item is allowed; its outputs are finite
+    and mean nothing.
+
+    Args:
+        vocabulary_size: number of items + 1 (index 0 is padding).
+        num_layers: Transformer blocks.
+        num_heads: attention heads; divides hidden_dim.
+        hidden_dim: width of embeddings and blocks.
+        dropout: rate in [0, 1), on embeddings and in blocks, in training only.
+        max_sequence_length: longest input.
+        l2: factor of the L2 penalty on the item embeddings. It is added to the training
+            loss and never to the validation loss, which stays comparable between values.
+        k: number of predictions a row.
+        candidates: item indices that may be predicted (or a bool mask of vocabulary_size
+            entries); default: every item. Saved with the model.
+        items: the `Vocabulary` of the data, saved with the model; the model then
+            refuses data that has another. `from_config` does not restore it, a saved file does.
+        dtype: Keras dtype or policy, such as "mixed_bfloat16". Losses and scores are float32.
+        **kwargs: `name` and `trainable` of `keras.Model`.
+
+    Raises:
+        ValueError: an argument out of range.
+        TypeError: a size that is not an integer.
+    """
+
+    built: bool
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int = 2,
+        num_heads: int = 1,
+        hidden_dim: int = 50,
+        dropout: float = 0.2,
+        max_sequence_length: int = 200,
+        *,
+        l2: float = 0.0,
+        k: int = 10,
+        candidates: ArrayLike | str | None = None,
+        items: Vocabulary | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        self.vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, 2)
+        self.num_layers = checks.integer("num_layers", num_layers, 0)
+        self.num_heads = checks.integer("num_heads", num_heads, 1)
+        self.hidden_dim = checks.integer("hidden_dim", hidden_dim, 1)
+        self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
+        self.dropout = checks.fraction("dropout", dropout, below=1.0)
+        self.l2 = checks.fraction("l2", l2)
+        self.items = items
+        self._check_sizes()
+        self._create_layers()
+        mask = candidate_mask(candidates, self.vocabulary_size)
+        self.retrieval = CandidateRetrieval(
+            mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
+        )
+        self._inference: Inference | None = None
+
+    def _check_sizes(self) -> None:
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim={self.hidden_dim} is not divisible by num_heads={self.num_heads}"
+            )
+        if self.items is not None and len(self.items) + 1 != self.vocabulary_size:
+            raise ValueError(
+                f"vocabulary_size={self.vocabulary_size}, but items holds {len(self.items)} "
+                f"ids: it must be {len(self.items) + 1} (padding has index 0)"
+            )
+
+    def _create_layers(self) -> None:
+        dtype = self.dtype_policy
+        self.item_embedding = keras_hub.layers.ReversibleEmbedding(
+            input_dim=self.vocabulary_size,
+            output_dim=self.hidden_dim,
+            embeddings_initializer="glorot_uniform",
+            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+            dtype=dtype,
+            name="item_embedding",
+        )
+        self.position_embedding = keras_hub.layers.PositionEmbedding(
+            sequence_length=self.max_sequence_length,
+            initializer="glorot_uniform",
+            dtype=dtype,
+            name="position_embedding",
+        )
+        self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
+        self.embeddings_dropout = keras.layers.Dropout(
+            self.dropout, dtype=dtype, name="embeddings_dropout"
+        )
+        self.transformer_layers = [
+            keras_hub.layers.TransformerDecoder(
+                intermediate_dim=self.hidden_dim,
+                num_heads=self.num_heads,
+                dropout=self.dropout,
+                activation="relu",
+                layer_norm_epsilon=1e-5,
+                kernel_initializer="glorot_uniform",
+                normalize_first=True,
+                dtype=dtype,
+                name=f"transformer_layer_{i}",
+            )
+            for i in range(self.num_layers)
+        ]
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    @property
+    def candidate_mask(self) -> NDArray[np.bool_]:
+        """Which item indices may be recommended, bool [vocabulary_size]."""
+        mask: NDArray[np.bool_] = self.retrieval.mask
+        return mask
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights; they do not depend on the input's shape.
+
+        Args:
+            input_shape: the inputs' shape, a pair or one pair for each input.
+        """
+        if self.built:
+            return
+        hidden = (None, self.max_sequence_length, self.hidden_dim)
+        self.item_embedding.build(hidden[:2])
+        self.position_embedding.build(hidden)
+        # summary() needs it: the layer's compute_output_shape does not take build's argument.
+        self.position_embedding.output_shape = hidden
+        self.embeddings_add.build((hidden, hidden))
+        self.embeddings_dropout.build(hidden)
+        for layer in self.transformer_layers:
+            layer.build(decoder_sequence_shape=hidden)
+        self.layer_norm.build(hidden)
+        self.retrieval.candidate_embeddings = self.item_embedding.embeddings
+        self.retrieval.build(hidden)
+        self.built = True
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Hidden states of every position, and top-k predictions outside training."""
+        hidden = self.encode(inputs, training=training)
+        result = {"item_sequence_embedding": hidden}
+        if not training:
+            last = last_position(hidden, inputs["padding_mask"])
+            result["predictions"] = self.retrieval(last)
+        return result
+
+    def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
+        """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
+
+        Raises:
+            ValueError: an input is missing, of the wrong rank, or longer than
+                max_sequence_length.
+        """
+        item_ids, padding_mask = checks.sequence_inputs(inputs, self.max_sequence_length)
+        x = self.item_embedding(item_ids)
+        x = self.embeddings_add((x, self.position_embedding(x)))
+        x = self.embeddings_dropout(x, training=training)
+        for layer in self.transformer_layers:
+            x = layer(x, decoder_padding_mask=padding_mask, training=training)
+        return self.layer_norm(x)
+
+    def encode_last(self, x: Inputs) -> NDArray[np.float32]:
+        """Embedding of each row's last real position, compiled; equal shapes compile once.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, hidden_dim].
+        """
+        return self._infer(self._encode_last, x)
+
+    def score_items(self, x: Inputs) -> NDArray[np.float32]:
+        """Score of every item as the next one after each row, compiled.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, vocabulary_size]: also of padding and of items that are no candidates.
+        """
+        return self._infer(self._score_items, x)
+
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        last = last_position(self.encode(inputs), inputs["padding_mask"])
+        return ops.cast(last, "float32")
+
+    def _score_items(self, inputs: Inputs) -> Tensor:
+        table = ops.cast(self.item_embedding.embeddings, "float32")
+        return ops.matmul(self._encode_last(inputs), ops.transpose(table))
+
+    def _infer(self, function: Callable[[Inputs], Tensor], x: Inputs) -> NDArray[np.float32]:
+        item_ids, padding_mask = checks.sequence_inputs(x, self.max_sequence_length)
+        checks.item_indices(x, self.vocabulary_size)
+        if self._inference is None:
+            self.build()
+            self._inference = Inference(self)
+        return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal model, without its weights and `items`."""
+        names = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "dropout")
+        every = self.candidate_mask[1:].all()
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "max_sequence_length": self.max_sequence_length,
+            "l2": self.l2,
+            "k": self.retrieval.k,
+            "candidates": None if every else pack_mask(self.candidate_mask),
+        }
+
+    def save_assets(self, directory: str) -> None:
+        """Write the item vocabulary into the model file's assets (called by `save`)."""
+        if self.items is not None:
+            save_vocabulary(self.items, directory)
+
+    def load_assets(self, directory: str | None) -> None:
+        """Read the item vocabulary, if the model was saved with one (called on loading)."""
+        self.items = load_vocabulary(directory)

@@ -1,0 +1,427 @@
+"""prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from sasrec_fast import _core
+from sasrec_fast.errors import DataError
+from sasrec_fast.interactions import ColumnNames, Interactions, read_interactions
+from sasrec_fast.report import Lengths, Report
+from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions
+from sasrec_fast.vocabulary import Vocabulary
+
+KERAS_EXAMPLE: dict[str, Any] = {
+    "min_rating": 2,
+    "holdout": 1,
+    "truncation": "oldest",
+    "negative_scope": "all",
+    "items": "identity",
+    "min_user_interactions": 1,
+}
+"""The options of `prepare` that reproduce the Keras example "Sequential retrieval using SASRec"."""
+
+MAX_ITEMS = 2**31 - 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `prepare`, checked; see there."""
+
+    min_rating: float | None
+    min_user_interactions: int
+    holdout: int
+    max_sequence_length: int
+    truncation: str
+    num_negatives: int
+    negative_scope: str
+    items: str | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        _require_integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)
+        _require_integer("max_sequence_length", self.max_sequence_length, 1, 2**31 - 2)
+        _require_integer("num_negatives", self.num_negatives, 1, 2**31 - 1)
+        _require_integer("holdout", self.holdout, 0, 2)
+        _require_integer("seed", self.seed, 0, 2**64 - 1)
+        _require_choice("truncation", self.truncation, ("recent", "oldest"))
+        _require_choice("negative_scope", self.negative_scope, ("past", "all"))
+        _require_choice("items", self.items, (None, "identity"))
+        if self.min_rating is not None and not _is_finite_number(self.min_rating):
+            raise ValueError(f"min_rating is {self.min_rating!r}; allowed are numbers and None")
+
+    @property
+    def identity(self) -> bool:
+        """Whether item ids are indices already."""
+        return self.items == "identity"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared:
+    """Prepared interactions.
+
+    Attributes:
+        train: Training rows.
+        validation: Validation rows; None for holdout 0.
+        test: Test rows; None for holdout 0 and 1.
+        users: User ids; row u of the store is index u + 1.
+        items: Item ids.
+        sequences: The compact store.
+        report: What was kept, dropped, cut and ambiguous.
+        options: The options of `prepare` this was made with.
+    """
+
+    train: Split
+    validation: Split | None
+    test: Split | None
+    users: Vocabulary
+    items: Vocabulary
+    sequences: Sequences
+    report: Report
+    options: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name} {rows:,}" for name, rows in self.report.rows_by_split.items())
+        return (
+            f"Prepared({len(self.users):,} users, {len(self.items):,} items, "
+            f"{len(self.sequences.items):,} interactions; rows: {splits})"
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1, for the padding index 0."""
+        return len(self.items) + 1
+
+    @property
+    def max_sequence_length(self) -> int:
+        """Columns of the dense arrays, L."""
+        return int(self.options["max_sequence_length"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the negatives."""
+        return int(self.options["seed"])
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """int64 [vocabulary_size]: kept interactions of each item, held-out ones included."""
+        return np.bincount(self.sequences.items, minlength=self.vocabulary_size)
+
+    def encode(self, histories: Iterable[Iterable[Any]]) -> dict[str, NDArray[Any]]:
+        """Model inputs for users that were not prepared.
+
+        Args:
+            histories: For each of n users, external item ids in time order, the latest last.
+
+        Returns:
+            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}: the most recent L known items,
+            right-padded with 0.
+
+        Warns:
+            UserWarning: Unknown ids were skipped; says how many, and the first.
+        """
+        listed = [list(history) for history in _histories(histories)]
+        lengths = np.array([len(history) for history in listed], np.int64)
+        flat = [item for history in listed for item in history]
+        indices = self.items.index(flat)
+        unknown = indices == 0
+        owners = np.repeat(np.arange(len(listed)), lengths)
+        if unknown.any():
+            first = int(unknown.argmax())
+            warnings.warn(
+                f"{int(unknown.sum()):,} of {len(flat):,} item ids are unknown and were skipped, "
+                f"first {flat[first]!r} in history {owners[first]}",
+                stacklevel=2,
+            )
+        known = np.bincount(owners[~unknown], minlength=len(listed))
+        ends = np.cumsum(known)
+        return self._recent(indices[~unknown], ends - known, ends)
+
+    def inputs(self, users: ArrayLike | None = None) -> dict[str, NDArray[Any]]:
+        """Model inputs of prepared users, from their whole kept history, held-out items included.
+
+        Args:
+            users: External user ids, n of them; all users in index order where None.
+
+        Returns:
+            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}
+
+        Raises:
+            KeyError: A user id is unknown.
+        """
+        rows = self.user_rows(users)
+        offsets = self.sequences.offsets
+        return self._recent(self.sequences.items, offsets[rows], offsets[rows + 1])
+
+    def user_rows(self, users: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Positions in the store of external user ids, [n].
+
+        Raises:
+            KeyError: A user id is unknown.
+        """
+        if users is None:
+            return np.arange(len(self.users))
+        wanted = np.atleast_1d(np.asarray(users, None))
+        rows = self.users.index(wanted).astype(np.int64) - 1
+        if (rows < 0).any():
+            missing = wanted[rows < 0]
+            raise KeyError(
+                f"{len(missing)} of {len(wanted)} user ids are unknown, first {missing[0]!r}; "
+                f"{len(self.users):,} users were prepared"
+            )
+        return rows
+
+    def _recent(
+        self, items: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        """The last L of `items[starts[i]:ends[i]]`, right-padded."""
+        columns = np.arange(self.max_sequence_length)
+        starts = np.maximum(starts, ends - self.max_sequence_length)
+        mask = columns < (ends - starts)[:, None]
+        item_ids = np.zeros(mask.shape, np.int32)
+        item_ids[mask] = items[(starts[:, None] + columns)[mask]]
+        return {"item_ids": item_ids, "padding_mask": mask}
+
+
+def prepare(
+    interactions: Any,
+    *,
+    user: str = "user_id",
+    item: str = "item_id",
+    timestamp: str | None = "timestamp",
+    rating: str | None = None,
+    min_rating: float | None = None,
+    min_user_interactions: int = 3,
+    holdout: int = 2,
+    max_sequence_length: int = 200,
+    truncation: Literal["recent", "oldest"] = "recent",
+    num_negatives: int = 1,
+    negative_scope: Literal["past", "all"] = "past",
+    items: Literal["identity"] | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Group interactions by user, sort them by time, and split them for training and evaluation.
+
+    The last `holdout` interactions of each user are held out (Kang and McAuley 2018, section IV).
+    Negatives are functions of (seed, epoch, split, user) alone: rows, users and threads do not
+    influence one another.
+
+    Args:
+        interactions: pandas DataFrame, pyarrow Table, mapping of 1-D arrays, or a path to a
+            `.dat` ("::"-separated, MovieLens) or `.csv` file. It is not modified.
+        user: Column of user ids, integers or strings.
+        item: Column of item ids, integers or strings.
+        timestamp: Column of int, float or datetime timestamps. Equal timestamps of a user keep
+            their input order. None: rows are in time order already.
+        rating: Column of ratings; "rating" where `min_rating` is given and this is None.
+        min_rating: Keep rows with at least this rating; None keeps all.
+        min_user_interactions: Drop users with fewer kept rows.
+        holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
+            validation; 0 none, to train for production.
+        max_sequence_length: L, most input positions of a row.
+        truncation: Of longer sequences, show the most "recent" L + 1 items, or the "oldest".
+        num_negatives: K, negatives a position.
+        negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
+            which knows nothing of later targets), or "all" items of the user.
+        items: None gives items indices 1..V by ascending id; "identity" keeps positive integer
+            ids as indices.
+        seed: Seed of the negatives, 0..2**64 - 1.
+
+    Returns:
+        The splits, vocabularies, compact store and report.
+
+    Raises:
+        DataError: A ValueError that names the column, row or user: missing columns or values,
+            float ids, unequal lengths, no rows, nothing left after filtering, item ids out of
+            range with "identity", a user for whom no negative exists, a malformed file.
+        FileNotFoundError: A path does not exist.
+        TypeError: `interactions` is of a kind that is not read.
+        ValueError: An option is out of range.
+
+    Example:
+        >>> import sasrec_fast as sf
+        >>> table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [10, 30, 20, 20, 40, 30],
+        ...          "timestamp": [1, 2, 3, 1, 2, 3]}
+        >>> data = sf.prepare(table, holdout=1, max_sequence_length=3)
+        >>> data.train.arrays().item_ids
+        array([[1, 0, 0],
+               [2, 0, 0]], dtype=int32)
+        >>> data.items.lookup([1, 2])
+        array([10, 20])
+    """
+    options = Options(
+        min_rating,
+        min_user_interactions,
+        holdout,
+        max_sequence_length,
+        truncation,
+        num_negatives,
+        negative_scope,
+        items,
+        seed,
+    )
+    if min_rating is not None and rating is None:
+        rating = "rating"
+    names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    table = read_interactions(interactions, names)
+    if options.identity:
+        _require_indices(table.items.codes, item)
+    grouped = _group(table, options)
+    return _assemble(table, grouped, options, names)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    min_user_interactions: int
+    holdout: int
+    identity: bool
+
+
+def _group(table: Interactions, options: Options) -> _core.GroupedInteractions:
+    keep = None if table.ratings is None else table.ratings >= options.min_rating
+    rules = _Rules(options.min_user_interactions, options.holdout, options.identity)
+    grouped = _core.group(table.users.codes, table.items.codes, table.timestamps, keep, rules)
+    if not grouped.rows_kept:
+        raise DataError(
+            f"nothing is left of {len(table):,} rows: "
+            f"{len(table) - grouped.rows_filtered:,} are under min_rating="
+            f"{options.min_rating}, {grouped.rows_filtered:,} belong to {grouped.users_dropped:,} "
+            f"users under min_user_interactions={options.min_user_interactions}"
+        )
+    return grouped
+
+
+def _assemble(
+    table: Interactions,
+    grouped: _core.GroupedInteractions,
+    options: Options,
+    names: ColumnNames,
+) -> Prepared:
+    users = Vocabulary(table.users.decode(grouped.user_ids))
+    if grouped.user_without_negative is not None:
+        owner = users.ids[grouped.user_without_negative : grouped.user_without_negative + 1]
+        raise DataError(
+            f"user {owner.tolist()[0]!r} (column '{names.user}') has interacted with all "
+            f"{grouped.num_items:,} items, so no negative exists; add items or drop the user"
+        )
+    items = (
+        Vocabulary.identity(grouped.num_items)
+        if options.identity
+        else Vocabulary(table.items.decode(grouped.item_ids))
+    )
+    sequences = Sequences(grouped.offsets, grouped.items, _user_keys(users))
+    splits = [
+        Split(sequences, users, _window_options(options, split, grouped.num_items))
+        for split in range(options.holdout + 1)
+    ]
+    report = _report(table, grouped, options, splits)
+    train, validation, test = [*splits, None, None][: len(SPLITS)]
+    assert train is not None
+    recorded = {
+        "user": names.user,
+        "item": names.item,
+        "timestamp": names.timestamp,
+        "rating": names.rating,
+        **vars(options),
+    }
+    return Prepared(train, validation, test, users, items, sequences, report, recorded)
+
+
+def _window_options(options: Options, split: int, num_items: int) -> WindowOptions:
+    return WindowOptions(
+        split,
+        options.holdout,
+        options.max_sequence_length,
+        options.truncation == "oldest",
+        options.negative_scope == "all",
+        options.num_negatives,
+        num_items,
+        options.seed,
+    )
+
+
+def _user_keys(users: Vocabulary) -> NDArray[np.uint64]:
+    """The key of each user's random stream: the id itself, or pandas' hash of a string."""
+    if users.ids.dtype == object:
+        return pd.util.hash_array(users.ids, categorize=False)
+    return users.ids.view(np.uint64)
+
+
+def _report(
+    table: Interactions,
+    grouped: _core.GroupedInteractions,
+    options: Options,
+    splits: Sequence[Split],
+) -> Report:
+    train, held_out = splits[0], splits[1:]
+    shown = options.max_sequence_length + 1
+    cut = np.maximum(train.ends - train.starts - shown, 0)
+    oldest = options.truncation == "oldest"
+    positions = len(train) * options.max_sequence_length
+    return Report(
+        rows_in=len(table),
+        rows_dropped_by_rating=len(table) - grouped.rows_filtered,
+        rows_dropped_by_user_activity=grouped.rows_filtered - grouped.rows_kept,
+        users_dropped=grouped.users_dropped,
+        rows_kept=grouped.rows_kept,
+        users=len(grouped.user_ids),
+        items=grouped.num_items,
+        sequence_lengths=Lengths.of(np.diff(grouped.offsets)),
+        rows_tied=grouped.rows_tied,
+        users_tie_dependent=grouped.users_tie_dependent,
+        users_truncated=int(np.count_nonzero(cut)),
+        interactions_truncated=int(cut.sum()),
+        targets_truncated={
+            split.name: int(np.count_nonzero(split.ends - split.starts > shown)) if oldest else 0
+            for split in held_out
+        },
+        rows_by_split={split.name: len(split) for split in splits},
+        fill_rate=float(train.lengths.sum()) / positions if positions else 0.0,
+    )
+
+
+def _require_indices(codes: NDArray[Any], column: str) -> None:
+    """Refuse ids that are no item index."""
+    if codes.min() >= 1 and codes.max() <= MAX_ITEMS:
+        return
+    row = int(((codes < 1) | (codes > MAX_ITEMS)).argmax())
+    raise DataError(
+        f"column '{column}' has id {codes[row]} at row {row}; "
+        f"items='identity' allows integers 1..{MAX_ITEMS}"
+    )
+
+
+def _histories(histories: Iterable[Iterable[Any]]) -> list[Iterable[Any]]:
+    listed = list(histories)
+    for number, history in enumerate(listed):
+        if isinstance(history, str | bytes) or not isinstance(history, Iterable):
+            raise TypeError(
+                f"history {number} is {history!r}; each history is a list of item ids, "
+                'as in encode([["a", "b"]])'
+            )
+    return listed
+
+
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _require_integer(name: str, value: Any, smallest: int, largest: int) -> None:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or not smallest <= value <= largest:
+        raise ValueError(f"{name} is {value!r}; allowed are integers {smallest}..{largest}")
+
+
+def _require_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if not any(value is choice or value == choice for choice in allowed):
+        listed = ", ".join(repr(choice) for choice in allowed)
+        raise ValueError(f"{name} is {value!r}; allowed are {listed}")

@@ -1,0 +1,91 @@
+"""Scores of a model or baseline for histories, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sasrec_fast.histories import Histories
+
+Scores = NDArray[np.floating[Any]]
+
+
+class Scorer(Protocol):
+    """What `evaluate` and `recommend` need of a model: `SASRec` and the baselines have it."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1."""
+
+    @property
+    def candidate_mask(self) -> NDArray[np.bool_]:
+        """Which item indices may be recommended, bool [vocabulary_size]."""
+
+    def score_items(self, x: Mapping[str, Any]) -> Scores:
+        """Scores [n, vocabulary_size] after the histories x ("item_ids", "padding_mask")."""
+
+
+def input_length(model: Scorer, prepared: int | None) -> int:
+    """Columns of the model's input.
+
+    Args:
+        model: the scorer.
+        prepared: the data's max_sequence_length, or None without data.
+
+    Returns:
+        The smaller of it and the model's own max_sequence_length.
+    """
+    known = (getattr(model, "max_sequence_length", None), prepared)
+    return min((int(length) for length in known if length is not None), default=1)
+
+
+def checked_scores(model: Scorer, histories: Histories, length: int) -> Scores:
+    """Scores of every item after each history, in an array of the caller's own.
+
+    Args:
+        model: the scorer.
+        histories: n rows.
+        length: columns of the input.
+
+    Returns:
+        [n, vocabulary_size].
+
+    Raises:
+        ValueError: a score is NaN.
+    """
+    scores = np.array(model.score_items(histories.inputs(length)))
+    lowest = scores.min(axis=1, initial=np.inf)
+    if np.isnan(lowest).any():
+        row, item = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(
+            f"the model's scores are NaN, first for item index {item} in row {row} of a batch of "
+            f"{len(scores)}: did its training diverge?"
+        )
+    return scores
+
+
+def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The k highest scores of each row; among equal ones the smaller index first.
+
+    Args:
+        scores: [n, v] without NaN; minus infinity is never among the highest.
+        k: at least 1.
+
+    Returns:
+        Row, index and rank (from 1) of every score found, by row and rank. A row with fewer than
+        k scores above minus infinity has fewer.
+    """
+    k = min(k, scores.shape[1])
+    least = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k, None]
+    rows, indices = np.nonzero((scores >= least) & (scores > -np.inf))
+    order = np.lexsort((indices, -scores[rows, indices], rows))
+    rows, indices = rows[order], indices[order]
+    firsts = np.searchsorted(rows, np.arange(len(scores)))
+    ranks = np.arange(len(rows)) - firsts[rows] + 1
+    kept = ranks <= k
+    return rows[kept], indices[kept], ranks[kept]

@@ -1,0 +1,87 @@
+"""External ids and their dense indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+class Vocabulary:
+    """A bijection between external ids and indices 1..len(self); index 0 is padding.
+
+    Attributes:
+        ids: External ids in index order, ascending: `ids[0]` has index 1. int64 (uint64 where the
+            input was), or an object array of str.
+        is_identity: Whether every index is its own id.
+    """
+
+    def __init__(self, ids: NDArray[Any], *, is_identity: bool = False) -> None:
+        self.ids = ids
+        self.is_identity = is_identity
+        ids.flags.writeable = False
+
+    @classmethod
+    def identity(cls, size: int) -> Vocabulary:
+        """The vocabulary in which index i is id i, for 1..size."""
+        return cls(np.arange(1, size + 1, dtype=np.int64), is_identity=True)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.ids.dtype == other.ids.dtype and np.array_equal(self.ids, other.ids)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(value) for value in self.ids[:3].tolist())
+        return f"Vocabulary({len(self)} ids: {shown}{', ...' if len(self) > 3 else ''})"
+
+    @cached_property
+    def _positions(self) -> pd.Index[Any]:
+        return pd.Index(self.ids)
+
+    def index(self, ids: Iterable[Any]) -> NDArray[np.int32]:
+        """Indices of external ids.
+
+        Args:
+            ids: External ids, n of them.
+
+        Returns:
+            int32 array of n indices; 0 where an id is unknown.
+        """
+        wanted = ids if isinstance(ids, np.ndarray | pd.Series | pd.Index) else list(ids)
+        if len(wanted) == 0:
+            return np.zeros(0, np.int32)
+        target = pd.Index(wanted)
+        if target.dtype.kind == "b":
+            return np.zeros(len(wanted), np.int32)
+        return (self._positions.get_indexer(target) + 1).astype(np.int32)
+
+    def lookup(self, indices: Iterable[int]) -> NDArray[Any]:
+        """External ids of indices.
+
+        Args:
+            indices: Integers in 1..len(self).
+
+        Returns:
+            Array of external ids, of the dtype of `ids`.
+
+        Raises:
+            ValueError: An index is outside 1..len(self); 0 is padding and has no id.
+        """
+        wanted = np.asarray(indices, np.int64)
+        outside = (wanted < 1) | (wanted > len(self))
+        if outside.any():
+            raise ValueError(
+                f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, 0 is padding"
+            )
+        found: NDArray[Any] = self.ids[wanted - 1]
+        return found

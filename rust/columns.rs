@@ -1,0 +1,152 @@
+//! The raw columns as borrowed slices, and the order-preserving keys of timestamps.
+
+use crate::error::Error;
+use rayon::prelude::*;
+
+/// A column of integer ids.
+#[derive(Clone, Copy)]
+pub enum Ids<'a> {
+    /// 64-bit ids.
+    Wide(&'a [i64]),
+    /// 32-bit ids, or codes of a sorted dictionary.
+    Narrow(&'a [i32]),
+}
+
+impl Ids<'_> {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Wide(ids) => ids.len(),
+            Self::Narrow(ids) => ids.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id in a row.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, row: usize) -> i64 {
+        match self {
+            Self::Wide(ids) => ids[row],
+            Self::Narrow(ids) => i64::from(ids[row]),
+        }
+    }
+}
+
+/// A timestamp that can be compared as an unsigned key.
+pub trait Time: Copy + Send + Sync {
+    /// A key with the order of the timestamps; equal timestamps have equal keys.
+    fn key(self) -> u64;
+}
+
+impl Time for i64 {
+    #[inline]
+    fn key(self) -> u64 {
+        self as u64 ^ (1 << 63)
+    }
+}
+
+impl Time for f64 {
+    #[inline]
+    fn key(self) -> u64 {
+        let bits = if self == 0.0 { 0 } else { self.to_bits() };
+        if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+    }
+}
+
+/// No timestamps: the rows are in time order already.
+impl Time for () {
+    #[inline]
+    fn key(self) -> u64 {
+        0
+    }
+}
+
+/// The columns of one table.
+#[derive(Clone, Copy)]
+pub struct Columns<'a, T> {
+    /// User ids.
+    pub users: Ids<'a>,
+    /// Item ids.
+    pub items: Ids<'a>,
+    /// Timestamps.
+    pub times: &'a [T],
+    /// Rows to keep; all where absent.
+    pub keep: Option<&'a [bool]>,
+}
+
+impl<T: Time> Columns<'_, T> {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Whether a row passes the row filter.
+    #[inline]
+    #[must_use]
+    pub fn keeps(&self, row: usize) -> bool {
+        self.keep.is_none_or(|keep| keep[row])
+    }
+
+    /// Check that all columns have one length that the counters hold.
+    ///
+    /// # Errors
+    /// [`Error::UnequalLengths`] or [`Error::TooManyRows`].
+    pub fn check(&self) -> Result<(), Error> {
+        let expected = self.rows();
+        let lengths = [
+            ("item", self.items.len()),
+            ("timestamp", self.times.len()),
+            ("keep", self.keep.map_or(expected, <[bool]>::len)),
+        ];
+        for (column, rows) in lengths {
+            if rows != expected {
+                return Err(Error::UnequalLengths { column, rows, expected });
+            }
+        }
+        // A dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
+        let max = (1 << 31) - (1 << 17);
+        if expected > max {
+            return Err(Error::TooManyRows { rows: expected, max });
+        }
+        Ok(())
+    }
+
+    /// Smallest and largest time key; `(u64::MAX, 0)` without rows.
+    #[must_use]
+    pub fn time_span(&self) -> (u64, u64) {
+        self.times
+            .par_iter()
+            .with_min_len(1 << 16)
+            .fold(
+                || (u64::MAX, 0),
+                |(min, max): (u64, u64), time| (min.min(time.key()), max.max(time.key())),
+            )
+            .reduce(|| (u64::MAX, 0), |a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_keys_keep_order_and_equality() {
+        let ordered = [f64::MIN, -1.5, -f64::MIN_POSITIVE, 0.0, f64::MIN_POSITIVE, 2.0, f64::MAX];
+        assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+        assert_eq!((-0.0).key(), 0.0.key());
+    }
+
+    #[test]
+    fn integer_keys_keep_order() {
+        let ordered = [i64::MIN, -1, 0, 1, i64::MAX];
+        assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+    }
+}

@@ -1,0 +1,40 @@
+//! The one error type of the pure modules; `python.rs` turns it into Python exceptions.
+
+use thiserror::Error;
+
+/// What can be wrong with columns, or with a request for arrays.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Error {
+    /// Columns of one table differ in length.
+    #[error("column '{column}' has {rows} rows where column 'user' has {expected}")]
+    UnequalLengths {
+        /// Column that differs.
+        column: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Rows of the user column.
+        expected: usize,
+    },
+    /// More rows than the 32-bit counters hold.
+    #[error("{rows} rows received; at most {max} are allowed")]
+    TooManyRows {
+        /// Rows received.
+        rows: usize,
+        /// Most that fit.
+        max: usize,
+    },
+    /// More items than a 32-bit index can tell apart (index 0 is padding).
+    #[error("{items} items received; at most {max} are allowed")]
+    TooManyItems {
+        /// Distinct items, or the largest id under identity.
+        items: usize,
+        /// Most that fit.
+        max: usize,
+    },
+    /// The compact store, or the rows asked of it, do not fit together.
+    #[error("inconsistent sequences: {0}")]
+    Inconsistent(String),
+    /// The caller asked to stop between two passes.
+    #[error("interrupted")]
+    Interrupted,
+}

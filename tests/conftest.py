@@ -1,0 +1,23 @@
+"""Hypothesis profiles and the folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("fast", max_examples=40, derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("fast"), max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+DATA_VARIABLE = "SASREC_FAST_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; the test is skipped where there is none."""
+    beside_the_project = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get(DATA_VARIABLE, beside_the_project))
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}; set {DATA_VARIABLE} to a folder holding ml-100k/")
+    return folder

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from synthetic_columns import Column, Columns
 
+LEAST_INTERACTIONS = 3
 FIELDS = {
     "item_ids": np.int32,
     "padding_mask": np.bool_,
@@ -54,8 +55,8 @@ def check_negatives(
     """
     negative = np.asarray(arrays["negative_sequence"], np.int64)
     mask = np.asarray(arrays["padding_mask"], np.bool_)
-    item_ids = np.unique(table["item_id"])
-    user_ids, counts = np.unique(table["user_id"], return_counts=True)
+    user_ids, of_row, counts = np.unique(table["user_id"], return_inverse=True, return_counts=True)
+    item_ids = np.unique(table["item_id"][counts[of_row] >= LEAST_INTERACTIONS])
     user_ids = user_ids[counts >= held_out + 2]
     if not np.array_equal(negative > 0, mask) or negative.max() > len(item_ids):
         raise ValueError(

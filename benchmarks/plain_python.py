@@ -22,7 +22,8 @@ def training_arrays(table: Columns, length: int) -> dict[str, NDArray[np.generic
     """The five arrays of the training split."""
     rows = np.column_stack([table[name] for name in NAMES])
     histories = _histories(rows)
-    index = {item: 1 + k for k, item in enumerate(sorted({int(i) for i in table["item_id"]}))}
+    items = {event["item_id"] for history in histories.values() for event in history}
+    index = {int(item): 1 + k for k, item in enumerate(sorted(items))}
     sequences, negatives = [], []
     for user in sorted(histories):
         sequence = [index[int(event["item_id"])] for event in histories[user]][:-2]

@@ -63,8 +63,8 @@ def _activity(rows: int, users: int, items: int, rng: np.random.Generator) -> Co
     """Interactions of each user; they sum to `rows`."""
     least, most = min(20, rows // users), max(items // 2, -(-rows // users))
     share = rng.lognormal(0.0, 1.1, users)
-    counts = np.minimum(least + share * ((rows - least * users) / share.sum()), most)
-    counts = counts.astype(np.int64)
+    expected = least + share * ((rows - least * users) / share.sum())
+    counts: Column = np.minimum(expected, most).astype(np.int64)
     while missing := rows - int(counts.sum()):
         room = np.flatnonzero(counts < most)
         counts[rng.choice(room, min(missing, len(room)), replace=False)] += 1

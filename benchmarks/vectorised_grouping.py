@@ -61,21 +61,23 @@ class Packing:
         """Of a key of user, time and row."""
         return self.users.bit_length() + self.time_bits + (rows - 1).bit_length()
 
-    def block_shift(self, rows: int) -> int:
-        """Users of a block, as a power of two.
+    def block_shift(self) -> int:
+        """Users of a block, as a power of two."""
+        return (-(-self.users // USER_BLOCKS) - 1).bit_length()
+
+    def check_blocks(self, rows: int) -> None:
+        """A record of user, time and item, and a key of a block of that many rows, fit an int64.
 
         Raises:
-            ValueError: If a record of user, time and item, or a key of a block, has too many bits.
+            ValueError: If one does not.
         """
-        shift = (-(-self.users // USER_BLOCKS) - 1).bit_length()
         record = (self.users - 1).bit_length() + self.time_bits + self.item_bits
-        key = shift + 1 + self.time_bits + rows.bit_length()
+        key = self.block_shift() + 1 + self.time_bits + rows.bit_length()
         if record > 63 or key > 62:
             raise ValueError(
                 f"{self}: a record takes {record} bits of 63, a key {key} bits of 62; "
                 "ids or timestamps span too much"
             )
-        return shift
 
 
 def grouped(table: Columns, length: int, each: Each) -> Grouped:
@@ -122,13 +124,15 @@ def sorted_blocks(
 ) -> Grouped:
     """Split rows into blocks of users, then sort every block."""
     rows = len(table["user_id"])
-    shift = packing.block_shift(rows)
+    shift = packing.block_shift()
     blocks = ((packing.users - 1) >> shift) + 1
     known = np.zeros(packing.item_span, np.bool_)
     lowest = np.arange(blocks, dtype=np.int64) << (packing.time_bits + packing.item_bits + shift)
     records, cuts = _split(table, packing, shift, lowest, known, each)
     index = np.cumsum(known, dtype=np.int32)
-    begins = [0, *np.cumsum(np.diff(cuts, axis=1).sum(axis=0)).tolist()]
+    sizes = np.diff(cuts, axis=1).sum(axis=0)
+    packing.check_blocks(int(sizes.max()))
+    begins = [0, *np.cumsum(sizes).tolist()]
     items = np.empty(rows + length + 1, np.int32)
     items[rows:] = 0
     counts = np.zeros(blocks << shift, np.int64)
@@ -136,9 +140,7 @@ def sorted_blocks(
 
     def sort(block: int) -> None:
         key = np.concatenate([records[cut[block] : cut[block + 1]] for cut in pieces])
-        if not len(key):
-            return
-        width = (len(key) - 1).bit_length()
+        width = max(len(key) - 1, 0).bit_length()
         item = index[key & ((1 << packing.item_bits) - 1)]
         key -= lowest[block]
         key >>= packing.item_bits

@@ -28,15 +28,31 @@ impl Ids<'_> {
         self.len() == 0
     }
 
-    /// The id in a row.
-    #[inline]
+    /// Smallest and largest id; `(i64::MAX, i64::MIN)` without rows.
     #[must_use]
-    pub fn at(&self, row: usize) -> i64 {
+    pub fn span(&self) -> (i64, i64) {
         match self {
-            Self::Wide(ids) => ids[row],
-            Self::Narrow(ids) => i64::from(ids[row]),
+            Self::Wide(ids) => span(ids, i64::MAX, i64::MIN, |id| id),
+            Self::Narrow(ids) => span(ids, i64::MAX, i64::MIN, i64::from),
         }
     }
+}
+
+/// Smallest and largest key of a slice, `(most, least)` if it is empty.
+fn span<T: Copy + Sync, K: Ord + Copy + Send + Sync>(
+    values: &[T],
+    most: K,
+    least: K,
+    key: impl Fn(T) -> K + Sync,
+) -> (K, K) {
+    values
+        .par_chunks(1 << 16)
+        .map(|chunk| {
+            chunk.iter().fold((most, least), |(min, max), &value| {
+                (min.min(key(value)), max.max(key(value)))
+            })
+        })
+        .reduce(|| (most, least), |a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// A timestamp that can be compared as an unsigned key.
@@ -56,7 +72,11 @@ impl Time for f64 {
     #[inline]
     fn key(self) -> u64 {
         let bits = if self == 0.0 { 0 } else { self.to_bits() };
-        if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+        if bits >> 63 == 1 {
+            !bits
+        } else {
+            bits | (1 << 63)
+        }
     }
 }
 
@@ -108,13 +128,20 @@ impl<T: Time> Columns<'_, T> {
         ];
         for (column, rows) in lengths {
             if rows != expected {
-                return Err(Error::UnequalLengths { column, rows, expected });
+                return Err(Error::UnequalLengths {
+                    column,
+                    rows,
+                    expected,
+                });
             }
         }
         // A dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
         let max = (1 << 31) - (1 << 17);
         if expected > max {
-            return Err(Error::TooManyRows { rows: expected, max });
+            return Err(Error::TooManyRows {
+                rows: expected,
+                max,
+            });
         }
         Ok(())
     }
@@ -122,14 +149,7 @@ impl<T: Time> Columns<'_, T> {
     /// Smallest and largest time key; `(u64::MAX, 0)` without rows.
     #[must_use]
     pub fn time_span(&self) -> (u64, u64) {
-        self.times
-            .par_iter()
-            .with_min_len(1 << 16)
-            .fold(
-                || (u64::MAX, 0),
-                |(min, max): (u64, u64), time| (min.min(time.key()), max.max(time.key())),
-            )
-            .reduce(|| (u64::MAX, 0), |a, b| (a.0.min(b.0), a.1.max(b.1)))
+        span(self.times, u64::MAX, 0, T::key)
     }
 }
 
@@ -139,7 +159,15 @@ mod tests {
 
     #[test]
     fn float_keys_keep_order_and_equality() {
-        let ordered = [f64::MIN, -1.5, -f64::MIN_POSITIVE, 0.0, f64::MIN_POSITIVE, 2.0, f64::MAX];
+        let ordered = [
+            f64::MIN,
+            -1.5,
+            -f64::MIN_POSITIVE,
+            0.0,
+            f64::MIN_POSITIVE,
+            2.0,
+            f64::MAX,
+        ];
         assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
         assert_eq!((-0.0).key(), 0.0.key());
     }

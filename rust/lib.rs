@@ -6,6 +6,7 @@ pub mod error;
 pub mod negatives;
 pub mod partition;
 pub mod philox;
+pub mod radix;
 pub mod sequences;
 pub mod vocabulary;
 pub mod windows;

@@ -2,15 +2,19 @@
 //! holds the rows of neighbouring users, in input order, and fits the second-level cache.
 
 use crate::columns::{Columns, Time};
+use crate::radix;
 use crate::vocabulary::Coder;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Rows a partition should hold: 16 Ki records of 8 bytes are a quarter of a 512 KiB cache.
-const PARTITION_ROWS: usize = 1 << 14;
+/// Rows a partition should hold: with as much scratch, 128 KiB of a second-level cache.
+const PARTITION_ROWS: usize = 1 << 13;
 /// Most partitions: more write streams than this cost more than the larger partitions do.
 const MAX_PARTITIONS: usize = 1 << 11;
 const MIN_CHUNK_ROWS: usize = 1 << 15;
+/// Rows coded and packed together, in loops the compiler can vectorise.
+const BLOCK_ROWS: usize = 512;
 
 /// Where the fields of a record stand.
 pub struct Layout {
@@ -33,7 +37,7 @@ impl Layout {
         let wanted = (rows / PARTITION_ROWS).clamp(1, MAX_PARTITIONS);
         let user_bits = bits(users.div_ceil(wanted).max(1) as u64 - 1);
         Self {
-            partitions: (users - 1 >> user_bits) + 1,
+            partitions: ((users - 1) >> user_bits) + 1,
             user_bits,
             time_bits: bits(times.1.saturating_sub(times.0)),
             item_bits: bits(items as u64 - 1),
@@ -66,6 +70,10 @@ pub trait Record: Copy + Send + Sync {
     fn time(self, layout: &Layout) -> u64;
     /// Item code.
     fn item(self, layout: &Layout) -> u32;
+    /// Buffers of one thread for sorting.
+    type Scratch: Default;
+    /// One partition in the order of user, then time; stable.
+    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self];
 }
 
 /// All fields in one word; requires [`Layout::fits_word`].
@@ -90,6 +98,13 @@ impl Record for u64 {
     #[inline]
     fn item(self, layout: &Layout) -> u32 {
         (self & ((1 << layout.item_bits) - 1)) as u32
+    }
+
+    type Scratch = radix::Scratch;
+
+    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self] {
+        let width = layout.time_bits + layout.user_bits;
+        radix::sorted(records, scratch, layout.item_bits, width)
     }
 }
 
@@ -116,6 +131,15 @@ impl Record for [u64; 2] {
     fn item(self, _: &Layout) -> u32 {
         self[1] as u32
     }
+
+    type Scratch = Vec<Self>;
+
+    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, _: &Layout) -> &'a [Self] {
+        scratch.clear();
+        scratch.extend_from_slice(records);
+        scratch.sort_by_key(|record| (record[1] >> 32, record[0]));
+        scratch
+    }
 }
 
 /// Records, partition after partition.
@@ -126,47 +150,105 @@ pub struct Partitioned<R> {
     pub starts: Vec<usize>,
 }
 
-/// Partition the kept rows of `columns`.
+/// Partition the kept rows of `columns`; sets `seen` at their item codes, unless it is empty.
 pub fn partition<R: Record, T: Time>(
     columns: &Columns<T>,
     users: &Coder,
     items: &Coder,
     layout: &Layout,
+    seen: &[AtomicBool],
 ) -> Partitioned<R> {
     let chunks = chunks(columns.rows());
     let histograms: Vec<Vec<u32>> = chunks
         .par_iter()
-        .map(|chunk| histogram(columns, users, layout, chunk.clone()))
+        .map(|chunk| {
+            mark_seen(columns, items, chunk.clone(), seen);
+            histogram(columns, users, layout, chunk.clone())
+        })
         .collect();
     let mut starts = vec![0; layout.partitions + 1];
     for partition in 0..layout.partitions {
-        let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
+        let size: usize = histograms
+            .iter()
+            .map(|counts| counts[partition] as usize)
+            .sum();
         starts[partition + 1] = starts[partition] + size;
     }
     let mut records = vec![R::ZERO; starts[layout.partitions]];
     let cells = cells(&mut records, &histograms, layout.partitions);
-    chunks.into_par_iter().zip(cells).for_each(|(chunk, mut cells)| {
-        for row in chunk {
-            if columns.keeps(row) {
-                let user = users.code(columns.users.at(row));
-                let local = user & ((1u32 << layout.user_bits) - 1);
-                let time = columns.times[row].key() - layout.time_min;
-                let item = items.code(columns.items.at(row));
-                let cell = &mut cells[(user >> layout.user_bits) as usize];
-                // The histogram counted exactly these rows, so the cell always has room.
-                if let Some(slot) = cell.next() {
-                    *slot = R::pack(layout, local, time, item);
-                }
+    chunks
+        .into_par_iter()
+        .zip(cells)
+        .for_each(|(chunk, cells)| {
+            scatter(columns, (users, items), layout, chunk, cells);
+        });
+    Partitioned { records, starts }
+}
+
+/// Move the kept rows of a chunk to their cells, packing a block of them at a time.
+fn scatter<R: Record, T: Time>(
+    columns: &Columns<T>,
+    (users, items): (&Coder, &Coder),
+    layout: &Layout,
+    chunk: Range<usize>,
+    mut cells: Vec<std::slice::IterMut<R>>,
+) {
+    let mut parts = [0u32; BLOCK_ROWS];
+    let mut item_codes = [0; BLOCK_ROWS];
+    let mut records = [R::ZERO; BLOCK_ROWS];
+    let local = (1u64 << layout.user_bits) as u32 - 1;
+    for rows in blocks(chunk) {
+        let length = rows.len();
+        users.encode(columns.users, rows.clone(), &mut parts[..length]);
+        items.encode(columns.items, rows.clone(), &mut item_codes[..length]);
+        let fields = parts
+            .iter_mut()
+            .zip(&item_codes)
+            .zip(&columns.times[rows.clone()]);
+        for (record, ((part, &item), time)) in records.iter_mut().zip(fields) {
+            *record = R::pack(layout, *part & local, time.key() - layout.time_min, item);
+            *part >>= layout.user_bits;
+        }
+        let kept = match columns.keep {
+            Some(keep) => move_kept_first(&keep[rows], &mut parts, &mut records),
+            None => length,
+        };
+        for (&part, &record) in parts.iter().zip(&records).take(kept) {
+            // The histogram counted exactly these rows, so the cell always has room.
+            if let Some(slot) = cells[part as usize].next() {
+                *slot = record;
             }
         }
-    });
-    Partitioned { records, starts }
+    }
+}
+
+/// Close the gaps of the rows that are not kept; returns how many are.
+fn move_kept_first<R: Record>(keep: &[bool], parts: &mut [u32], records: &mut [R]) -> usize {
+    let mut kept = 0;
+    for (row, &keeps) in keep.iter().enumerate() {
+        parts[kept] = parts[row];
+        records[kept] = records[row];
+        kept += usize::from(keeps);
+    }
+    kept
+}
+
+/// Consecutive blocks of a range of rows.
+fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(BLOCK_ROWS)
+        .map(move |start| start..end.min(start + BLOCK_ROWS))
 }
 
 /// Ranges of rows to be worked on in parallel.
 fn chunks(rows: usize) -> Vec<Range<usize>> {
-    let size = rows.div_ceil(4 * rayon::current_num_threads()).max(MIN_CHUNK_ROWS);
-    (0..rows).step_by(size).map(|start| start..rows.min(start + size)).collect()
+    let size = rows
+        .div_ceil(4 * rayon::current_num_threads())
+        .max(MIN_CHUNK_ROWS);
+    (0..rows)
+        .step_by(size)
+        .map(|start| start..rows.min(start + size))
+        .collect()
 }
 
 /// Kept rows of a chunk, by partition.
@@ -177,12 +259,38 @@ fn histogram<T: Time>(
     chunk: Range<usize>,
 ) -> Vec<u32> {
     let mut counts = vec![0; layout.partitions];
-    for row in chunk {
-        if columns.keeps(row) {
-            counts[(users.code(columns.users.at(row)) >> layout.user_bits) as usize] += 1;
+    let mut codes = [0; BLOCK_ROWS];
+    for rows in blocks(chunk) {
+        let codes = &mut codes[..rows.len()];
+        users.encode(columns.users, rows.clone(), codes);
+        for (row, &code) in rows.zip(&*codes) {
+            counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
         }
     }
     counts
+}
+
+/// Set `seen` at the item codes of the kept rows of a chunk.
+fn mark_seen<T: Time>(
+    columns: &Columns<T>,
+    items: &Coder,
+    chunk: Range<usize>,
+    seen: &[AtomicBool],
+) {
+    if seen.is_empty() {
+        return;
+    }
+    let mut codes = [0; BLOCK_ROWS];
+    for rows in blocks(chunk) {
+        let codes = &mut codes[..rows.len()];
+        items.encode(columns.items, rows.clone(), codes);
+        for (row, &code) in rows.zip(&*codes) {
+            // A line that is only read is shared by all threads; most items are seen soon.
+            if columns.keeps(row) && !seen[code as usize].load(Ordering::Relaxed) {
+                seen[code as usize].store(true, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 /// For each chunk, the place of its rows in each partition.
@@ -191,8 +299,10 @@ fn cells<'a, R>(
     histograms: &[Vec<u32>],
     partitions: usize,
 ) -> Vec<Vec<std::slice::IterMut<'a, R>>> {
-    let mut cells: Vec<Vec<_>> =
-        histograms.iter().map(|_| Vec::with_capacity(partitions)).collect();
+    let mut cells: Vec<Vec<_>> = histograms
+        .iter()
+        .map(|_| Vec::with_capacity(partitions))
+        .collect();
     let mut rest = records;
     for partition in 0..partitions {
         for (cells, counts) in cells.iter_mut().zip(histograms) {
@@ -211,7 +321,11 @@ mod tests {
 
     fn fields<R: Record>(layout: &Layout) -> (usize, u64, u32) {
         let record = R::pack(layout, 3, 1 << 20, 77);
-        (record.user(layout), record.time(layout), record.item(layout))
+        (
+            record.user(layout),
+            record.time(layout),
+            record.item(layout),
+        )
     }
 
     #[test]
@@ -234,14 +348,23 @@ mod tests {
             times: &times[..],
             keep: None,
         };
-        let coder = Coder::of(columns.users);
-        let codes = Coder::of(columns.items);
-        let layout = Layout::new(columns.rows(), coder.width(), codes.width(), (0, 0));
+        let user_coder = Coder::of(columns.users);
+        let item_coder = Coder::of(columns.items);
+        let layout = Layout::new(
+            columns.rows(),
+            user_coder.width(),
+            item_coder.width(),
+            (0, 0),
+        );
         assert!(layout.partitions > 1);
-        let done: Partitioned<u64> = partition(&columns, &coder, &codes, &layout);
+        let done: Partitioned<u64> = partition(&columns, &user_coder, &item_coder, &layout, &[]);
         for part in 0..layout.partitions {
             let records = &done.records[done.starts[part]..done.starts[part + 1]];
-            assert!(records.windows(2).all(|pair| pair[0].item(&layout) < pair[1].item(&layout)));
+            assert!(
+                records
+                    .windows(2)
+                    .all(|pair| pair[0].item(&layout) < pair[1].item(&layout))
+            );
             for record in records {
                 let user = (part << layout.user_bits) + record.user(&layout);
                 assert_eq!(users[record.item(&layout) as usize], user as i64);

@@ -20,7 +20,12 @@ impl Philox {
     /// Start a stream; like NumPy, the counter is incremented before the first block.
     #[must_use]
     pub fn new(counter: [u64; 4], key: [u64; 2]) -> Self {
-        Self { counter, key, buffer: [0; BUFFER], position: BUFFER }
+        Self {
+            counter,
+            key,
+            buffer: [0; BUFFER],
+            position: BUFFER,
+        }
     }
 
     /// The next raw draw.
@@ -101,5 +106,12 @@ mod tests {
         assert_eq!(draws, NUMPY_DRAWS);
     }
 
-    const NUMPY_DRAWS: [u64; 6] = [0x37ec07443eba4c3a, 0xaa115c2cf524f94e, 0xbc21f215402c6b3d, 0x828452d97945111d, 0xf0e0075678f0c541, 0x3057f03872871a73];
+    const NUMPY_DRAWS: [u64; 6] = [
+        0x37ec_0744_3eba_4c3a,
+        0xaa11_5c2c_f524_f94e,
+        0xbc21_f215_402c_6b3d,
+        0x8284_52d9_7945_111d,
+        0xf0e0_0756_78f0_c541,
+        0x3057_f038_7287_1a73,
+    ];
 }

@@ -5,9 +5,7 @@ use crate::error::Error;
 use crate::philox::Philox;
 use crate::sequences::{self, Rules, Sequences};
 use crate::windows::{self, Arrays, Store, Window};
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
@@ -21,6 +19,8 @@ impl From<Error> for PyErr {
 }
 
 /// Whether Python wants the calling thread to go on.
+// The method path is not general enough in its lifetime.
+#[allow(clippy::redundant_closure_for_method_calls)]
 fn pause() -> Result<(), Error> {
     Python::attach(|py| py.check_signals()).map_err(|_| Error::Interrupted)
 }
@@ -108,15 +108,42 @@ pub fn group(
     let done = match &timestamps {
         Some(TimeColumn::Int(times)) => {
             let times = times.as_slice()?;
-            run(py, &Columns { users, items, times, keep }, &rules)
+            run(
+                py,
+                &Columns {
+                    users,
+                    items,
+                    times,
+                    keep,
+                },
+                &rules,
+            )
         }
         Some(TimeColumn::Float(times)) => {
             let times = times.as_slice()?;
-            run(py, &Columns { users, items, times, keep }, &rules)
+            run(
+                py,
+                &Columns {
+                    users,
+                    items,
+                    times,
+                    keep,
+                },
+                &rules,
+            )
         }
         None => {
             let times = vec![(); users.len()];
-            run(py, &Columns { users, items, times: &times[..], keep }, &rules)
+            run(
+                py,
+                &Columns {
+                    users,
+                    items,
+                    times: &times[..],
+                    keep,
+                },
+                &rules,
+            )
         }
     };
     Ok(GroupedInteractions::wrap(py, done?))
@@ -211,7 +238,13 @@ pub fn fill<'py>(
         };
         py.detach(|| windows::fill(&store, &window, users, length, out, &pause))?;
     }
-    Ok((item_ids, padding_mask, positive_sequence, negative_sequence, sample_weight))
+    Ok((
+        item_ids,
+        padding_mask,
+        positive_sequence,
+        negative_sequence,
+        sample_weight,
+    ))
 }
 
 /// The first `n` raw draws of the stream of a counter and a key.
@@ -223,5 +256,8 @@ pub fn philox(
     n: usize,
 ) -> Bound<'_, PyArray1<u64>> {
     let mut stream = Philox::new(counter, key);
-    (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
+    (0..n)
+        .map(|_| stream.draw())
+        .collect::<Vec<u64>>()
+        .into_pyarray(py)
 }

@@ -3,7 +3,7 @@
 
 use crate::columns::{Columns, Time};
 use crate::error::Error;
-use crate::partition::{Layout, Partitioned, Record, bits, partition};
+use crate::partition::{Layout, Partitioned, Record, partition};
 use crate::vocabulary::Coder;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +78,10 @@ pub fn group<T: Time>(
 ) -> Result<Sequences, Error> {
     columns.check()?;
     if columns.rows() == 0 {
-        return Ok(Sequences { offsets: vec![0], ..Sequences::default() });
+        return Ok(Sequences {
+            offsets: vec![0],
+            ..Sequences::default()
+        });
     }
     let users = Coder::of(columns.users);
     let items = if rules.identity {
@@ -104,201 +107,132 @@ fn assemble<R: Record, T: Time>(
     layout: &Layout,
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<Sequences, Error> {
-    let partitioned: Partitioned<R> = partition(columns, users, items, layout);
+    let seen = unseen(if rules.identity { 0 } else { items.width() });
+    let partitioned: Partitioned<R> = partition(columns, users, items, layout, &seen);
     pause()?;
-    let seen: Vec<AtomicBool> = if rules.identity {
-        Vec::new()
-    } else {
-        (0..items.width()).map(|_| AtomicBool::new(false)).collect()
-    };
+    let (item_ids, indices) = index_items(items, &seen)?;
     let mut counts = vec![0u32; users.width()];
     let mut codes = vec![0i32; partitioned.records.len()];
-    let tallies = sort_partitions(&partitioned, layout, rules, &mut counts, &mut codes, &seen);
+    let outputs = Outputs {
+        counts: &mut counts,
+        items: &mut codes,
+    };
+    let tallies = sort_partitions(&partitioned, layout, rules, &indices, outputs);
     let starts = partitioned.starts;
     drop(partitioned.records);
     pause()?;
-    let tally = tallies.iter().fold(Tally::default(), |sum, tally| sum.add(*tally));
+    let tally = tallies
+        .iter()
+        .fold(Tally::default(), |sum, tally| sum.add(*tally));
     if tally.rows_kept < codes.len() {
         compact(&mut codes, &starts, &tallies);
     }
-    let mut sequences = Sequences { tally, items: codes, ..Sequences::default() };
+    let vocabulary = item_ids.len();
+    let mut sequences = Sequences {
+        tally,
+        items: codes,
+        item_ids,
+        vocabulary,
+        ..Sequences::default()
+    };
     index_users(&mut sequences, users, &counts);
     if rules.identity {
         let largest = sequences.items.par_iter().copied().max().unwrap_or(0);
         sequences.vocabulary = largest as usize;
-    } else {
-        index_items(&mut sequences, items, &seen)?;
+    } else if tally.users_dropped > 0 {
+        drop_unseen_items(&mut sequences);
     }
     sequences.without_negative = first_without_negative(&sequences);
     Ok(sequences)
 }
 
+/// Where the sorted partitions go.
+struct Outputs<'a> {
+    /// Kept rows by user code.
+    counts: &'a mut [u32],
+    /// Item indices, partition after partition.
+    items: &'a mut [i32],
+}
+
+/// Sort each partition and write its item indices at its start; returns what each counted.
 fn sort_partitions<R: Record>(
     partitioned: &Partitioned<R>,
     layout: &Layout,
     rules: &Rules,
-    counts: &mut [u32],
-    codes: &mut [i32],
-    seen: &[AtomicBool],
+    indices: &[i32],
+    outputs: Outputs,
 ) -> Vec<Tally> {
-    let mut outputs = Vec::with_capacity(layout.partitions);
-    let mut rest = codes;
+    let mut jobs = Vec::with_capacity(layout.partitions);
+    let (mut records, mut codes) = (&partitioned.records[..], outputs.items);
     for bounds in partitioned.starts.windows(2) {
-        let (output, tail) = rest.split_at_mut(bounds[1] - bounds[0]);
-        outputs.push(output);
-        rest = tail;
+        let (partition, rest) = records.split_at(bounds[1] - bounds[0]);
+        let (output, tail) = codes.split_at_mut(bounds[1] - bounds[0]);
+        jobs.push((partition, output));
+        (records, codes) = (rest, tail);
     }
-    counts
+    outputs
+        .counts
         .par_chunks_mut(1 << layout.user_bits)
-        .zip(outputs)
-        .zip(partitioned.starts.par_windows(2))
-        .map_init(Scratch::default, |scratch, ((counts, output), bounds)| {
-            let records = &partitioned.records[bounds[0]..bounds[1]];
-            scratch.sort_users(records, layout, rules, counts);
-            scratch.emit(layout, rules, counts, output, seen)
-        })
+        .zip(jobs)
+        .map_init(
+            R::Scratch::default,
+            |scratch, (counts, (records, output))| {
+                let records = R::sorted(records, scratch, layout);
+                emit(records, layout, rules, indices, (counts, output))
+            },
+        )
         .collect()
 }
 
-/// Buffers of one thread, reused from partition to partition.
-#[derive(Default)]
-struct Scratch {
-    cursors: Vec<u32>,
-    /// Rows of a user stand together: time, then position in the partition.
-    rows: Vec<(u64, u32)>,
-    keys: Vec<u64>,
-    items: Vec<u32>,
-    packed: bool,
-    index_bits: u32,
-}
-
-impl Scratch {
-    /// Count rows by user, zero the counts of dropped users, group the others and sort by time.
-    fn sort_users<R: Record>(
-        &mut self,
-        records: &[R],
-        layout: &Layout,
-        rules: &Rules,
-        counts: &mut [u32],
-    ) {
-        for record in records {
-            counts[record.user(layout)] += 1;
+/// Write the item indices of kept users in order, and count.
+fn emit<R: Record>(
+    records: &[R],
+    layout: &Layout,
+    rules: &Rules,
+    indices: &[i32],
+    (counts, mut output): (&mut [u32], &mut [i32]),
+) -> Tally {
+    let mut tally = Tally {
+        rows_filtered: records.len(),
+        ..Tally::default()
+    };
+    for rows in records.chunk_by(|a, b| a.user(layout) == b.user(layout)) {
+        if rows.len() < rules.min_user_interactions {
+            tally.users_dropped += 1;
+            continue;
         }
-        self.cursors.clear();
-        let mut start = 0;
-        for &count in counts.iter() {
-            self.cursors.push(if is_kept(count, rules) { start } else { u32::MAX });
-            start += if is_kept(count, rules) { count } else { 0 };
+        counts[rows[0].user(layout)] = rows.len() as u32;
+        let (slots, tail) = output.split_at_mut(rows.len());
+        output = tail;
+        for (record, slot) in rows.iter().zip(slots) {
+            let code = record.item(layout);
+            *slot = indices.get(code as usize).copied().unwrap_or(code as i32);
         }
-        let kept = start as usize;
-        self.index_bits = bits(kept as u64);
-        self.packed = layout.time_bits + self.index_bits <= u64::BITS;
-        self.items.resize(kept, 0);
-        if self.packed {
-            self.keys.resize(kept, 0);
-        } else {
-            self.rows.resize(kept, (0, 0));
-        }
-        for record in records {
-            let cursor = &mut self.cursors[record.user(layout)];
-            if *cursor != u32::MAX {
-                let position = *cursor as usize;
-                *cursor += 1;
-                self.items[position] = record.item(layout);
-                let time = record.time(layout);
-                if self.packed {
-                    self.keys[position] = shl(time, self.index_bits) | position as u64;
-                } else {
-                    self.rows[position] = (time, position as u32);
-                }
-            }
-        }
-        let mut start = 0;
-        for &count in counts.iter().filter(|&&count| is_kept(count, rules)) {
-            let end = start + count as usize;
-            // Positions make keys distinct, so an unstable sort is stable here.
-            if self.packed {
-                self.keys[start..end].sort_unstable();
-            } else {
-                self.rows[start..end].sort_unstable();
-            }
-            start = end;
-        }
+        tally.rows_kept += rows.len();
+        tally.rows_tied += count_tied(rows, layout);
+        tally.users_tie_dependent += usize::from(is_tie_dependent(rows, layout, rules.holdout));
     }
-
-    /// Write item codes in order, mark the items seen, and count ties.
-    fn emit(
-        &self,
-        layout: &Layout,
-        rules: &Rules,
-        counts: &mut [u32],
-        output: &mut [i32],
-        seen: &[AtomicBool],
-    ) -> Tally {
-        let mut tally = Tally { rows_filtered: output.len(), ..Tally::default() };
-        let mask = (1u64 << self.index_bits) - 1;
-        let mut start = 0;
-        for count in counts.iter_mut().filter(|count| **count > 0) {
-            if !is_kept(*count, rules) {
-                tally.users_dropped += 1;
-                *count = 0;
-                continue;
-            }
-            let end = start + *count as usize;
-            let time = |row: usize| {
-                if self.packed { shr(self.keys[row], self.index_bits) } else { self.rows[row].0 }
-            };
-            for (row, slot) in (start..end).zip(&mut output[start..end]) {
-                let position =
-                    if self.packed { self.keys[row] & mask } else { u64::from(self.rows[row].1) };
-                let item = self.items[position as usize];
-                *slot = item as i32;
-                if let Some(seen) = seen.get(item as usize)
-                    && !seen.load(Ordering::Relaxed)
-                {
-                    seen.store(true, Ordering::Relaxed);
-                }
-            }
-            if layout.time_bits > 0 || *count > 1 {
-                count_ties(&time, start..end, rules.holdout, &mut tally);
-            }
-            start = end;
-        }
-        tally.rows_kept = start;
-        tally
-    }
+    tally
 }
 
-fn is_kept(count: u32, rules: &Rules) -> bool {
-    count > 0 && count as usize >= rules.min_user_interactions
-}
-
-/// `value << shift`, zero for a shift by all bits.
-fn shl(value: u64, shift: u32) -> u64 {
-    value.checked_shl(shift).unwrap_or(0)
-}
-
-/// `value >> shift`, zero for a shift by all bits.
-fn shr(value: u64, shift: u32) -> u64 {
-    value.checked_shr(shift).unwrap_or(0)
-}
-
-/// Count the rows of one user that share their time with a neighbour.
-fn count_ties(
-    time: &impl Fn(usize) -> u64,
-    rows: std::ops::Range<usize>,
-    holdout: usize,
-    tally: &mut Tally,
-) {
+/// How many rows of one user share their time with a neighbour.
+fn count_tied<R: Record>(rows: &[R], layout: &Layout) -> usize {
+    let mut tied = 0;
     let mut before = false;
-    for row in rows.clone() {
-        let after = row + 1 < rows.end && time(row) == time(row + 1);
-        tally.rows_tied += usize::from(before || after);
+    for pair in rows.windows(2) {
+        let after = pair[0].time(layout) == pair[1].time(layout);
+        tied += usize::from(before | after);
         before = after;
     }
-    let first = rows.end.saturating_sub(holdout).max(rows.start + 1);
-    let dependent = (first..rows.end).any(|row| time(row - 1) == time(row));
-    tally.users_tie_dependent += usize::from(dependent);
+    tied + usize::from(before)
+}
+
+/// Whether the order of tied rows decides which items of one user are held out, or in what order.
+fn is_tie_dependent<R: Record>(rows: &[R], layout: &Layout, holdout: usize) -> bool {
+    let first = rows.len().saturating_sub(holdout + 1);
+    rows[first..]
+        .windows(2)
+        .any(|pair| pair[0].time(layout) == pair[1].time(layout))
 }
 
 /// Close the gaps that dropped users left at the end of each partition.
@@ -323,42 +257,75 @@ fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32]) {
     }
 }
 
-/// Replace item codes by indices 1..=vocabulary in ascending id order.
-fn index_items(
-    sequences: &mut Sequences,
-    items: &Coder,
-    seen: &[AtomicBool],
-) -> Result<(), Error> {
+/// Flags that are all false.
+fn unseen(length: usize) -> Vec<AtomicBool> {
+    (0..length).map(|_| AtomicBool::new(false)).collect()
+}
+
+/// Ids of the seen items, ascending, and the index 1.. of each item code.
+fn index_items(items: &Coder, seen: &[AtomicBool]) -> Result<(Vec<i64>, Vec<i32>), Error> {
+    let mut item_ids = Vec::new();
     let mut indices = vec![0i32; seen.len()];
     for (code, index) in indices.iter_mut().enumerate() {
         if seen[code].load(Ordering::Relaxed) {
-            sequences.item_ids.push(items.id(code));
-            *index = sequences.item_ids.len() as i32;
+            item_ids.push(items.id(code));
+            *index = item_ids.len() as i32;
         }
     }
-    let distinct = sequences.item_ids.len();
-    if distinct > MAX_ITEMS {
-        return Err(Error::TooManyItems { items: distinct, max: MAX_ITEMS });
+    if item_ids.len() > MAX_ITEMS {
+        return Err(Error::TooManyItems {
+            items: item_ids.len(),
+            max: MAX_ITEMS,
+        });
     }
-    sequences.vocabulary = distinct;
+    Ok((item_ids, indices))
+}
+
+/// Close the gaps in the vocabulary that dropped users left.
+fn drop_unseen_items(sequences: &mut Sequences) {
+    let seen = unseen(sequences.vocabulary + 1);
     sequences
         .items
-        .par_iter_mut()
+        .par_iter()
         .with_min_len(1 << 15)
-        .for_each(|item| *item = indices[*item as u32 as usize]);
-    Ok(())
+        .for_each(|&item| {
+            if !seen[item as usize].load(Ordering::Relaxed) {
+                seen[item as usize].store(true, Ordering::Relaxed);
+            }
+        });
+    let mut kept = 0;
+    let mut indices = vec![0i32; seen.len()];
+    for index in 1..seen.len() {
+        if seen[index].load(Ordering::Relaxed) {
+            sequences.item_ids[kept] = sequences.item_ids[index - 1];
+            kept += 1;
+            indices[index] = kept as i32;
+        }
+    }
+    if kept < sequences.vocabulary {
+        sequences.item_ids.truncate(kept);
+        sequences.vocabulary = kept;
+        let items = sequences.items.par_iter_mut().with_min_len(1 << 15);
+        items.for_each(|item| *item = indices[*item as usize]);
+    }
 }
 
 /// The first user with a row (two items) who owns all items.
 fn first_without_negative(sequences: &Sequences) -> Option<usize> {
     let vocabulary = sequences.vocabulary;
-    (0..sequences.user_ids.len()).into_par_iter().with_min_len(1 << 10).find_first(|&user| {
-        let (start, end) = (sequences.offsets[user] as usize, sequences.offsets[user + 1] as usize);
-        end - start >= vocabulary.max(2) && {
-            let mut owned = sequences.items[start..end].to_vec();
-            owned.sort_unstable();
-            owned.dedup();
-            owned.len() == vocabulary
-        }
-    })
+    (0..sequences.user_ids.len())
+        .into_par_iter()
+        .with_min_len(1 << 10)
+        .find_first(|&user| {
+            let (start, end) = (
+                sequences.offsets[user] as usize,
+                sequences.offsets[user + 1] as usize,
+            );
+            end - start >= vocabulary.max(2) && {
+                let mut owned = sequences.items[start..end].to_vec();
+                owned.sort_unstable();
+                owned.dedup();
+                owned.len() == vocabulary
+            }
+        })
 }

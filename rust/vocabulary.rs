@@ -4,6 +4,8 @@
 use crate::columns::Ids;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::Hash;
+use std::ops::Range;
 
 /// An order-preserving map from raw ids to codes `0..width()`.
 pub enum Coder {
@@ -27,21 +29,31 @@ impl Coder {
     /// The coder of a non-empty column.
     #[must_use]
     pub fn of(column: Ids) -> Self {
-        let (min, max) = span(column);
+        let (min, max) = column.span();
         let width = i128::from(max) - i128::from(min) + 1;
         // Tables over the range then cost at most about as much as the columns themselves.
         if width <= 2 * column.len() as i128 + (1 << 16) {
-            return Self::Offset { min, width: width as usize };
+            return Self::Offset {
+                min,
+                width: width as usize,
+            };
         }
         let ids = distinct(column);
-        let ranks = ids.iter().enumerate().map(|(rank, &id)| (id, rank as u32)).collect();
+        let ranks = ids
+            .iter()
+            .enumerate()
+            .map(|(rank, &id)| (id, rank as u32))
+            .collect();
         Self::Ranked { ids, ranks }
     }
 
     /// The coder of a non-empty column of non-negative ids that keeps them as they are.
     #[must_use]
     pub fn identity(column: Ids) -> Self {
-        Self::Offset { min: 0, width: span(column).1 as usize + 1 }
+        Self::Offset {
+            min: 0,
+            width: column.span().1 as usize + 1,
+        }
     }
 
     /// Number of codes.
@@ -53,13 +65,32 @@ impl Coder {
         }
     }
 
-    /// The code of an id that occurs in the column.
+    /// The codes of the ids in `rows` of the column this coder was made of.
+    ///
+    /// # Panics
+    /// If `codes` is not as long as `rows`, or a row does not exist.
     #[inline]
-    #[must_use]
-    pub fn code(&self, id: i64) -> u32 {
+    pub fn encode(&self, column: Ids, rows: Range<usize>, codes: &mut [u32]) {
+        match column {
+            Ids::Wide(ids) => self.encode_slice(&ids[rows], codes, |id| id),
+            Ids::Narrow(ids) => self.encode_slice(&ids[rows], codes, i64::from),
+        }
+    }
+
+    #[inline]
+    fn encode_slice<T: Copy>(&self, ids: &[T], codes: &mut [u32], wide: impl Fn(T) -> i64) {
+        assert_eq!(ids.len(), codes.len());
         match self {
-            Self::Offset { min, .. } => id.wrapping_sub(*min) as u32,
-            Self::Ranked { ranks, .. } => ranks[&id],
+            Self::Offset { min, .. } => {
+                for (code, &id) in codes.iter_mut().zip(ids) {
+                    *code = wide(id).wrapping_sub(*min) as u32;
+                }
+            }
+            Self::Ranked { ranks, .. } => {
+                for (code, &id) in codes.iter_mut().zip(ids) {
+                    *code = ranks[&wide(id)];
+                }
+            }
         }
     }
 
@@ -74,35 +105,27 @@ impl Coder {
     }
 }
 
-/// Smallest and largest id of a non-empty column.
-fn span(column: Ids) -> (i64, i64) {
-    (0..column.len())
-        .into_par_iter()
-        .with_min_len(1 << 16)
-        .fold(
-            || (i64::MAX, i64::MIN),
-            |(min, max), row| (min.min(column.at(row)), max.max(column.at(row))),
-        )
-        .reduce(|| (i64::MAX, i64::MIN), |a, b| (a.0.min(b.0), a.1.max(b.1)))
-}
-
 /// The distinct ids of a column, ascending.
 fn distinct(column: Ids) -> Vec<i64> {
-    let found: FxHashSet<i64> = (0..column.len())
-        .into_par_iter()
-        .with_min_len(1 << 16)
-        .fold(FxHashSet::default, |mut set, row| {
-            set.insert(column.at(row));
+    let mut ids: Vec<i64> = match column {
+        Ids::Wide(ids) => distinct_set(ids).into_iter().collect(),
+        Ids::Narrow(ids) => distinct_set(ids).into_iter().map(i64::from).collect(),
+    };
+    ids.par_sort_unstable();
+    ids
+}
+
+fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> FxHashSet<T> {
+    ids.par_chunks(1 << 16)
+        .fold(FxHashSet::default, |mut set, chunk| {
+            set.extend(chunk);
             set
         })
         .reduce(FxHashSet::default, |a, b| {
             let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
             large.extend(small);
             large
-        });
-    let mut ids: Vec<i64> = found.into_iter().collect();
-    ids.par_sort_unstable();
-    ids
+        })
 }
 
 #[cfg(test)]
@@ -112,10 +135,12 @@ mod tests {
     #[test]
     fn extreme_ids_are_ranked() {
         let column = [i64::MAX, i64::MIN, 0, i64::MAX];
-        let coder = Coder::of(Ids::Wide(&column));
-        assert_eq!(coder.width(), 3);
-        assert_eq!(column.map(|id| coder.code(id)), [2, 0, 1, 2]);
-        assert_eq!(coder.id(0), i64::MIN);
+        let ranked = Coder::of(Ids::Wide(&column));
+        assert_eq!(ranked.width(), 3);
+        let mut codes = [0; 4];
+        ranked.encode(Ids::Wide(&column), 0..4, &mut codes);
+        assert_eq!(codes, [2, 0, 1, 2]);
+        assert_eq!(ranked.id(0), i64::MIN);
     }
 
     #[test]
@@ -123,6 +148,6 @@ mod tests {
         let column = [-2, 3];
         let coder = Coder::of(Ids::Narrow(&column));
         assert!(matches!(coder, Coder::Offset { min: -2, width: 6 }));
-        assert_eq!(coder.id(coder.code(3) as usize), 3);
+        assert_eq!(coder.id(5), 3);
     }
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("exactness")
+
 settings.register_profile("fast", max_examples=40, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("fast"), max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

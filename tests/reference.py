@@ -5,7 +5,7 @@ Nothing here shares code with the package. The draws behind the negatives come f
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -67,14 +67,18 @@ class Row:
 @dataclass(frozen=True)
 class Report:
     rows_in: int
-    dropped_by_rating: int
-    dropped_by_min_user_interactions: int
-    kept: int
+    rows_dropped_by_rating: int
+    rows_dropped_by_user_activity: int
+    users_dropped: int
+    rows_kept: int
     users: int
     items: int
-    tied_rows: int
-    truncated_users: int
-    cut_interactions: int
+    rows_tied: int
+    users_tie_dependent: int
+    users_truncated: int
+    interactions_truncated: int
+    targets_truncated: dict[str, int]
+    rows_by_split: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,19 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Prepared:
+    interactions: list[Interaction]
     options: Options
-    items: list[Id]
+    rated: list[Interaction]
+    histories: dict[Id, list[Interaction]]
+    items: Sequence[Id]
     sequences: dict[Id, list[int]]
     splits: dict[str, list[Row]]
-    report: Report
 
     def arrays(self, split: str, epoch: int = 0) -> Arrays:
         return dense(self.splits[split], split, epoch, len(self.items), self.options)
+
+    def report(self) -> Report:
+        return account(self)
 
 
 def prepare(interactions: list[Interaction], options: Options) -> Prepared:
@@ -112,19 +121,7 @@ def prepare(interactions: list[Interaction], options: Options) -> Prepared:
     names = SPLITS[: 1 + options.holdout]
     splits = {name: split_rows(sequences, name, options) for name in names}
     refuse_users_without_negatives(splits, len(items))
-    cut = [len(row.sequence) - len(window(row.sequence, options)) for row in splits["train"]]
-    report = Report(
-        rows_in=len(interactions),
-        dropped_by_rating=len(interactions) - len(rated),
-        dropped_by_min_user_interactions=len(rated) - len(kept),
-        kept=len(kept),
-        users=len(sequences),
-        items=len({row.item for row in kept}),
-        tied_rows=tied_rows(kept),
-        truncated_users=sum(count > 0 for count in cut),
-        cut_interactions=sum(cut),
-    )
-    return Prepared(options, items, sequences, splits, report)
+    return Prepared(interactions, options, rated, histories, items, sequences, splits)
 
 
 def at_least_rated(rows: list[Interaction], min_rating: float | None) -> list[Interaction]:
@@ -136,10 +133,10 @@ def of_active_users(rows: list[Interaction], minimum: int) -> list[Interaction]:
     return [row for row in rows if interactions_of[row.user] >= minimum]
 
 
-def item_vocabulary(rows: list[Interaction], items: str | None) -> list[Id]:
+def item_vocabulary(rows: list[Interaction], items: str | None) -> Sequence[Id]:
     """External ids in index order; the first is index 1."""
     seen = sorted({row.item for row in rows})
-    return list(range(1, int(seen[-1]) + 1)) if items == "identity" else seen
+    return range(1, int(seen[-1]) + 1) if items == "identity" else seen
 
 
 def histories_in_time_order(rows: list[Interaction]) -> dict[Id, list[Interaction]]:
@@ -148,12 +145,6 @@ def histories_in_time_order(rows: list[Interaction]) -> dict[Id, list[Interactio
     for row in rows:
         histories[row.user].append(row)
     return {u: sorted(history, key=lambda row: row.timestamp) for u, history in histories.items()}
-
-
-def tied_rows(rows: list[Interaction]) -> int:
-    """Rows sharing their timestamp with another row of the same user."""
-    rows_at = Counter((row.user, row.timestamp) for row in rows)
-    return sum(count for count in rows_at.values() if count > 1)
 
 
 def split_rows(sequences: dict[Id, list[int]], name: str, options: Options) -> list[Row]:
@@ -240,3 +231,44 @@ def dense(rows: list[Row], split: str, epoch: int, num_items: int, options: Opti
                 slots[i, t, slot], drawn = negative(draws, row.rejected, num_items)
                 arrays.draws[i].append(drawn)
     return arrays
+
+
+def account(data: Prepared) -> Report:
+    kept = sum(map(len, data.histories.values()))
+    ties = [tied(history) for history in data.histories.values()]
+    splits = data.splits.items()
+    cut = {name: [cut_by_window(row, data.options) for row in rows] for name, rows in splits}
+    oldest = data.options.truncation == "oldest"
+    return Report(
+        rows_in=len(data.interactions),
+        rows_dropped_by_rating=len(data.interactions) - len(data.rated),
+        rows_dropped_by_user_activity=len(data.rated) - kept,
+        users_dropped=len({row.user for row in data.rated}) - len(data.histories),
+        rows_kept=kept,
+        users=len(data.histories),
+        items=len(data.items),
+        rows_tied=sum(map(sum, ties)),
+        users_tie_dependent=sum(any(last(of_user, data.options.holdout)) for of_user in ties),
+        users_truncated=sum(count > 0 for count in cut["train"]),
+        interactions_truncated=sum(cut["train"]),
+        targets_truncated={
+            name: sum(oldest and count > 0 for count in counts)
+            for name, counts in cut.items()
+            if name != "train"
+        },
+        rows_by_split={name: len(rows) for name, rows in splits},
+    )
+
+
+def tied(history: list[Interaction]) -> list[bool]:
+    """Whether each row shares its timestamp with another row of the same user."""
+    rows_at = Counter(row.timestamp for row in history)
+    return [rows_at[row.timestamp] > 1 for row in history]
+
+
+def last(values: list[bool], count: int) -> list[bool]:
+    return values[max(len(values) - count, 0) :]
+
+
+def cut_by_window(row: Row, options: Options) -> int:
+    return len(row.sequence) - len(window(row.sequence, options))

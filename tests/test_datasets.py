@@ -9,8 +9,7 @@ import pickle
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,10 @@ import pytest
 
 from sasrec_fast import datasets
 from sasrec_fast.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
@@ -147,7 +150,10 @@ def test_movielens_reads_a_folder(tmp_path: Path) -> None:
     ratings, movies = datasets.movielens(tmp_path)
     assert ratings.to_numpy().tolist() == [[1, 10, 5, 978300760], [2, 11, 3, 978302109]]
     assert ratings.columns.tolist() == COLUMNS
-    assert movies.to_numpy().tolist() == [[10, "Café: Noir (1990)", "Drama"], [11, "B", "Comedy|War"]]
+    assert movies.to_numpy().tolist() == [
+        [10, "Café: Noir (1990)", "Drama"],
+        [11, "B", "Comedy|War"],
+    ]
 
 
 def test_movielens_100k(real_data: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.files import read_movies, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -27,13 +31,26 @@ def write(folder: Path, name: str, data: bytes | str) -> Path:
     return path
 
 
+def attempt(read: Callable[..., Any], path: Path, **options: Any) -> tuple[Any, str]:
+    """What was read, or None and the message of our error."""
+    try:
+        return read(path, **options), ""
+    except DataError as failure:
+        return None, str(failure)
+
+
 def test_dat_is_read_with_integer_columns(tmp_path: Path) -> None:
     path = write(tmp_path, "ratings.dat", "1::1193::5::978300760\r\n\r\n2::661::3::978302109\n")
     table = read_table(path)
     assert table.schema == pa.schema(
         [(name, pa.int64()) for name in ("user_id", "item_id", "rating", "timestamp")]
     )
-    assert table.to_pylist()[1] == dict(user_id=2, item_id=661, rating=3, timestamp=978302109)
+    assert table.to_pylist()[1] == {
+        "user_id": 2,
+        "item_id": 661,
+        "rating": 3,
+        "timestamp": 978302109,
+    }
 
 
 @pytest.mark.parametrize(
@@ -121,13 +138,11 @@ def test_dat_of_any_bytes_is_a_right_table_or_our_error(folder: Path, data: byte
     path = write(folder, "any.dat", data)
     lines = LINE_END.split(data.removeprefix(b"\xef\xbb\xbf"))
     malformed = next((n for n, line in enumerate(lines, 1) if line and is_malformed(line)), None)
-    try:
-        table = read_table(path)
-    except DataError as failure:
-        found = re.match(rf"{re.escape(str(path))}, line (\d+): ", str(failure))
-        if any(lines):
-            assert found, failure
-            assert malformed is None or int(found[1]) <= malformed
+    table, refusal = attempt(read_table, path)
+    if table is None:
+        found = re.match(rf"{re.escape(str(path))}, line (\d+): ", refusal)
+        assert found or not any(lines), refusal
+        assert found is None or malformed is None or int(found[1]) <= malformed
         return
     assert malformed is None
     rows = [line.decode().split("::") for line in lines if line]
@@ -163,7 +178,10 @@ def test_csv_types(tmp_path: Path, text: str, types: list[str]) -> None:
         (b"user,item,time\n1,2,3\n\n1,2\n", ", line 4: expected 3 fields like the header, got 2"),
         (b'user,item,time\n"a\nb",2,3\n1,2\n', ", line 4: expected 3 fields"),
         (b"user,item,time\n1,2,3\n1,2,x\n", ", line 3: column 'time' is 'x', expected a finite"),
-        (b"user,item,time\n1,2,2001-12-31\n1,2,3\n", ", line 3: column 'time' is '3', expected a t"),
+        (
+            b"user,item,time\n1,2,2001-12-31\n1,2,3\n",
+            ", line 3: column 'time' is '3', expected a t",
+        ),
         (b"user,item,time\n1,2,3\n1,2.5,3\n", ", line 3: column 'item' is '2.5', expected an int"),
         (b"user,item,time\n1,2,3\n\xe9,2,3\n", ", line 3: byte 0xe9 at character 1 is not UTF-8"),
         (b"us\xe9r,item,time\n1,2,3\n", ", line 1: byte 0xe9 at character 3 is not UTF-8"),
@@ -184,10 +202,9 @@ def test_csv_errors(tmp_path: Path, data: bytes, said: str) -> None:
 @given(data=st.one_of(st.binary(max_size=60), dat_bytes.map(lambda d: d.replace(b"::", b","))))
 def test_csv_of_any_bytes_is_a_table_or_our_error(folder: Path, data: bytes) -> None:
     path = write(folder, "any.csv", b"user,item\n" + data)
-    try:
-        table = read_table(path, ids=("user", "item"), numbers=("item",))
-    except DataError as failure:
-        assert str(failure).startswith(str(path))
+    table, refusal = attempt(read_table, path, ids=("user", "item"), numbers=("item",))
+    if table is None:
+        assert refusal.startswith(str(path))
         return
     assert table.column_names == ["user", "item"]
     assert len(table) > 0
@@ -215,12 +232,12 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_movies_are_latin_1_with_colons_in_titles(tmp_path: Path) -> None:
-    text = "1::Star Trek: First Contact (1996)::Sci-Fi|Action\r\n73::Misérables, Les::Drama\n9::A::B::\n"
+    text = "1::Trek: First Contact (1996)::Sci-Fi|Action\r\n73::Misérables, Les::Drama\n9::A::B::\n"
     for encoding in ("latin-1", "utf-8"):
         movies = read_movies(write(tmp_path, "movies.dat", text.encode(encoding)))
         assert movies["item_id"].tolist() == [1, 73, 9]
         assert movies["title"].tolist() == [
-            "Star Trek: First Contact (1996)",
+            "Trek: First Contact (1996)",
             "Misérables, Les",
             "A::B",
         ]
@@ -254,10 +271,9 @@ def test_movie_errors(tmp_path: Path, text: str, said: str) -> None:
 @given(data=st.binary(max_size=40))
 def test_movies_of_any_bytes_are_a_table_or_our_error(folder: Path, data: bytes) -> None:
     path = write(folder, "any_movies.dat", b"1::a::b\n" + data)
-    try:
-        movies = read_movies(path)
-    except DataError as failure:
-        assert str(failure).startswith(str(path))
+    movies, refusal = attempt(read_movies, path)
+    if movies is None:
+        assert refusal.startswith(str(path))
         return
     assert movies.columns.tolist() == ["item_id", "title", "genres"]
     assert len(movies) == sum(map(bool, LINE_END.split(path.read_bytes())))

@@ -1,12 +1,11 @@
-"""Every array equals the reference exactly, and what must hold of them whatever the input."""
+"""Every array of every split equals the reference exactly."""
 
 import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,65 +17,9 @@ from hypothesis import strategies as st
 
 import reference
 import sasrec_fast as sf
+from exactness import FIELDS, assert_agrees, assert_same_arrays, prepare, splits
 from reference import Interaction, Options, RefusedError
-from strategies import (
-    Case,
-    cases,
-    closed_vocabularies,
-    distinct_times,
-    permuted_keeping_ties,
-    valid_cases,
-)
-
-EPOCHS = (0, 1, 2**40)
-FIELDS = tuple(field.name for field in fields(sf.Arrays))
-
-
-def prepare(case: Case, table: Any = None) -> sf.Prepared:
-    interactions = case.columns() if table is None else table
-    return sf.prepare(interactions, rating="rating", **asdict(case.options))
-
-
-def splits(data: sf.Prepared) -> Iterator[tuple[str, sf.Split]]:
-    for name in reference.SPLITS:
-        split = getattr(data, name)
-        if split is not None:
-            yield name, split
-
-
-def assert_same_arrays(actual: sf.Arrays, expected: Any) -> None:
-    for field in FIELDS:
-        array = getattr(actual, field)
-        np.testing.assert_array_equal(array, getattr(expected, field), err_msg=field, strict=True)
-        assert array.flags.c_contiguous, field
-
-
-def assert_agrees(data: sf.Prepared, expected: reference.Prepared) -> None:
-    sequences = list(expected.sequences.values())
-    assert list(data.users.ids) == list(expected.sequences)
-    assert list(data.items.ids) == expected.items
-    assert data.vocabulary_size == len(expected.items) + 1
-    assert data.sequences.offsets.tolist() == [0, *np.cumsum([len(s) for s in sequences])]
-    assert data.sequences.items.tolist() == [item for s in sequences for item in s]
-    assert data.sequences.user_keys.tolist() == list(map(reference.user_key, expected.sequences))
-    assert [name for name, _ in splits(data)] == list(expected.splits)
-    for name, split in splits(data):
-        assert_split_agrees(split, expected, name)
-
-
-def assert_split_agrees(split: sf.Split, expected: reference.Prepared, name: str) -> None:
-    rows = expected.splits[name]
-    limit = expected.options.max_sequence_length
-    positions = {user: i for i, user in enumerate(expected.sequences)}
-    counts = np.bincount([i for row in rows for i in row.sequence], minlength=split.vocabulary_size)
-    assert len(split) == len(rows)
-    assert list(split.user_ids) == [row.user for row in rows]
-    assert split.users.tolist() == [positions[row.user] for row in rows]
-    assert split.lengths.tolist() == [min(len(row.sequence) - 1, limit) for row in rows]
-    assert (split.ends - split.starts).tolist() == [len(row.sequence) for row in rows]
-    assert split.item_counts.tolist() == counts.tolist()
-    for epoch in EPOCHS:
-        assert_same_arrays(split.arrays(epoch), expected.arrays(name, epoch))
+from strategies import Case, cases, distinct_times, permuted_keeping_ties, valid_cases
 
 
 @given(cases())
@@ -99,7 +42,7 @@ def test_a_dataframe_gives_the_same(case: Case) -> None:
 @given(valid_cases())
 def test_report_equals_the_reference(case: Case) -> None:
     report = prepare(case).report
-    for name, count in asdict(reference.prepare(case.rows, case.options).report).items():
+    for name, count in asdict(reference.prepare(case.rows, case.options).report()).items():
         assert getattr(report, name) == count, name
 
 
@@ -116,6 +59,47 @@ def test_row_order_does_not_matter_without_ties(case: Case, data: st.DataObject)
     assert_agrees(prepare(permuted), reference.prepare(case.rows, case.options))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "times"),
+    [
+        ("int64", [2**63 - 1, 2**53 + 1, 2**53, 3, 0, -1, -(2**53), -(2**53) - 1, -(2**63)]),
+        ("datetime64[ns]", [2**63 - 1, 2**53 + 1, 2**53, 3, 0, -1, -(2**53) - 1]),
+        ("float64", [1e300, 0.1 + 0.2, 0.3, 5e-324, 0.0, -5e-324, -0.3, -0.1 - 0.2, -1e300]),
+        ("float32", [2.0**24 + 2, 2.0**24, 1.5, 2.0**-149, 0.0, -(2.0**-149), -1.5]),
+    ],
+)
+def test_timestamps_are_compared_exactly(dtype: str, times: list[float]) -> None:
+    """Rows come latest first; each item's id is its place from the end."""
+    rows = [Interaction(1, len(times) - i, time) for i, time in enumerate(times)]
+    rows += [Interaction(2, 100, 0)] * 3
+    data = prepare(Case(rows, Options(holdout=0), dtype))
+    assert data.sequences.items[: len(times)].tolist() == list(range(1, len(times) + 1))
+    assert data.report.rows_tied == 3, "only user 2 has ties"
+
+
+def test_zeros_of_either_sign_are_tied() -> None:
+    rows = [Interaction(1, item, zero) for item, zero in ((3, 0.0), (2, -0.0), (1, 0.0), (4, -0.0))]
+    rows += [Interaction(2, 5, 1.0)] * 3
+    data = prepare(Case(rows, Options(holdout=0), "float64"))
+    assert data.sequences.items.tolist() == [3, 2, 1, 4, 5, 5, 5]
+    assert data.report.rows_tied == 7
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["", "10", "9", "B", "a", "e\u0301", "é", "漢", "\uffff", "\U0001f600"],
+        [-(2**63), -5, -1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1],
+    ],
+)
+def test_ids_ascend(ids: list[reference.Id]) -> None:
+    """Strings by code point, integers by value, for users and items alike."""
+    rows = [Interaction(id_, id_, 0) for id_ in reversed(ids) for _ in range(3)]
+    data = prepare(Case(rows, Options()))
+    assert list(data.users.ids) == ids
+    assert list(data.items.ids) == ids
+
+
 @pytest.mark.parametrize("scope", ["past", "all"])
 def test_fallback_picks_among_the_allowed_items(scope: str) -> None:
     rows = [Interaction(1, item, item, 5.0) for item in range(1, 199)]
@@ -129,6 +113,17 @@ def test_fallback_picks_among_the_allowed_items(scope: str) -> None:
         assert drawn.count(past_the_limit) > 20, "too few slots reach the fallback to test it"
         assert drawn.count(past_the_limit) < len(drawn)
     assert_agrees(prepare(case), expected)
+
+
+def test_items_far_apart_keep_their_ids() -> None:
+    """An identity vocabulary of millions of items, of which five occur."""
+    ids = (1, 2, 5_000_000, 4_999_999, 2**22)
+    rows = [Interaction(user, item, 0, 5.0) for user in (1, 2) for item in ids[user - 1 :]]
+    case = Case(rows, Options(items="identity", max_sequence_length=4, num_negatives=2))
+    data, expected = prepare(case), reference.prepare(rows, case.options)
+    assert data.vocabulary_size == 5_000_001
+    for name, split in splits(data):
+        assert_same_arrays(split.arrays(), expected.arrays(name))
 
 
 def test_users_without_a_negative_are_named() -> None:
@@ -151,147 +146,6 @@ def test_nothing_left_is_refused() -> None:
         reference.prepare(case.rows, case.options)
     with pytest.raises(sf.DataError):
         prepare(case)
-
-
-# Invariants
-
-
-@given(valid_cases())
-def test_no_negative_is_in_the_rejected_set(case: Case) -> None:
-    expected = reference.prepare(case.rows, case.options)
-    for name, split in splits(prepare(case)):
-        arrays = split.arrays(3)
-        for i, row in enumerate(expected.splits[name]):
-            drawn = set(arrays.negative_sequence[i][arrays.padding_mask[i]].ravel().tolist())
-            assert not drawn & row.rejected
-            assert drawn <= set(range(1, split.vocabulary_size))
-
-
-@given(valid_cases())
-def test_weights_only_on_real_targets(case: Case) -> None:
-    for name, split in splits(prepare(case)):
-        arrays = split.arrays()
-        real = arrays.positive_sequence != 0
-        weighted = arrays.sample_weight != 0
-        assert set(np.unique(arrays.sample_weight)) <= {0.0, 1.0}
-        assert not (weighted & ~real).any()
-        if name == "train":
-            np.testing.assert_array_equal(weighted, real)
-        else:
-            assert (weighted.sum(axis=1) <= 1).all()
-            rows, columns = np.nonzero(weighted)
-            np.testing.assert_array_equal(columns, split.lengths[rows] - 1)
-            np.testing.assert_array_equal(
-                arrays.positive_sequence[rows, columns],
-                prepare(case).sequences.items[split.ends[rows] - 1],
-            )
-
-
-@given(valid_cases())
-def test_each_target_is_the_next_item(case: Case) -> None:
-    for _, split in splits(prepare(case)):
-        arrays = split.arrays()
-        followed = arrays.padding_mask[:, 1:]
-        np.testing.assert_array_equal(
-            arrays.positive_sequence[:, :-1][followed], arrays.item_ids[:, 1:][followed]
-        )
-
-
-@given(valid_cases())
-def test_padding_is_a_suffix_of_zeros(case: Case) -> None:
-    for _, split in splits(prepare(case)):
-        arrays = split.arrays()
-        mask = arrays.padding_mask
-        np.testing.assert_array_equal(mask, arrays.item_ids != 0)
-        np.testing.assert_array_equal(mask, arrays.positive_sequence != 0)
-        np.testing.assert_array_equal(mask, np.arange(mask.shape[1]) < split.lengths[:, None])
-        assert not arrays.negative_sequence[~mask].any()
-        assert arrays.negative_sequence[mask].all()
-        assert not arrays.sample_weight[~mask].any()
-
-
-@given(closed_vocabularies())
-def test_nothing_held_out_is_in_train(case: Case) -> None:
-    """Other held-out items, same train arrays: no input, target or negative tells of them."""
-    past = case.with_options(negative_scope="past", min_rating=None)
-    held_out = held_out_positions(past.rows, past.options.holdout)
-    event(f"{len(held_out) > 2}")
-    changed = [
-        replace(row, item=150 if position in held_out else row.item)
-        for position, row in enumerate(past.rows)
-    ]
-    train = prepare(past.with_rows(changed)).train
-    assert_same_arrays(train.arrays(1), prepare(past).train.arrays(1))
-
-
-def held_out_positions(rows: list[Interaction], holdout: int) -> set[int]:
-    of_user: dict[reference.Id, list[int]] = {}
-    for position in sorted(range(len(rows)), key=lambda position: rows[position].timestamp):
-        of_user.setdefault(rows[position].user, []).append(position)
-    return {p for positions in of_user.values() for p in positions[len(positions) - holdout :]}
-
-
-@given(closed_vocabularies(), st.data())
-def test_users_do_not_influence_one_another(case: Case, data: st.DataObject) -> None:
-    whole = prepare(case)
-    dropped = data.draw(st.sampled_from(sorted({row.user for row in case.rows} - {99})))
-    others = prepare(case.with_rows([row for row in case.rows if row.user != dropped]))
-    for name, split in splits(others):
-        same = getattr(whole, name)
-        rows = np.flatnonzero(np.asarray(same.user_ids) != dropped)
-        assert list(split.user_ids) == [same.user_ids[row] for row in rows]
-        assert_same_arrays(split.arrays(1), same.fill(rows, epoch=1))
-
-
-@given(valid_cases(), st.data())
-def test_fill_equals_the_rows_of_arrays(case: Case, data: st.DataObject) -> None:
-    for _, split in splits(prepare(case)):
-        numbers = st.lists(st.integers(-1, len(split) - 1), max_size=8)
-        rows = np.array(data.draw(numbers), dtype=np.int64)
-        needed = max([int(split.lengths[row]) for row in rows if row >= 0], default=1)
-        length = data.draw(st.none() | st.integers(needed, split.max_sequence_length))
-        with_blank = {
-            field: np.concatenate([array, np.zeros_like(array, shape=(1, *array.shape[1:]))])
-            for field, array in vars(split.arrays(2)).items()
-        }
-        expected = {f: array[rows][:, :length] for f, array in with_blank.items()}
-        assert_same_arrays(split.fill(rows, epoch=2, length=length), sf.Arrays(**expected))
-
-
-def wide_case() -> Case:
-    """Two users of 40 items out of 2,000: equal draws by chance are out of the question."""
-    rows = [Interaction(user, user * 40 + i, i, 5.0) for user in (1, 2) for i in range(40)]
-    rows += [Interaction(3, item, item, 5.0) for item in (1, 2, 2000)]
-    return Case(rows, Options(items="identity", max_sequence_length=50))
-
-
-def test_epochs_seeds_splits_and_users_draw_differently() -> None:
-    case = wide_case()
-    data, reseeded = prepare(case), prepare(case.with_options(seed=1))
-    drawn = [
-        tuple(row[:37].tolist())
-        for split in (data.train, data.validation, data.test, reseeded.train)
-        for epoch in (0, 1, 2)
-        for row in split.arrays(epoch).negative_sequence[:2]
-    ]
-    assert len(set(drawn)) == len(drawn)
-
-
-def test_an_epoch_repeats_itself() -> None:
-    train = prepare(wide_case()).train
-    assert_same_arrays(train.arrays(7), train.arrays(7))
-
-
-def test_fill_refuses_rows_and_lengths_outside_the_split() -> None:
-    train = prepare(wide_case()).train
-    for rows in ([len(train)], [-2]):
-        with pytest.raises((ValueError, IndexError), match=str(rows[0])):
-            train.fill(np.array(rows, dtype=np.int64))
-    with pytest.raises(ValueError, match="36"):
-        train.fill(np.array([0], dtype=np.int64), length=36)
-
-
-# Larger tables, which the native code handles in parallel
 
 
 def large_cases(size: int) -> Iterator[Case]:
@@ -320,7 +174,6 @@ def bytes_of(array: npt.NDArray[Any]) -> bytes:
     return repr((array.dtype.str, array.shape)).encode() + array.tobytes()
 
 
-@cache
 def digest() -> str:
     total = hashlib.sha256()
     for case in large_cases(100_000):
@@ -338,13 +191,14 @@ def test_large_table_equals_the_reference(number: int) -> None:
     assert_agrees(prepare(case), reference.prepare(case.rows, case.options))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_thread_count_changes_nothing(threads: int) -> None:
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    command = [sys.executable, __file__]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == [str(threads), digest()]
+def test_thread_count_changes_nothing() -> None:
+    here = digest()
+    for threads in (1, 2, 5):
+        environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+        command = [sys.executable, __file__]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.split() == [str(threads), here]
 
 
 def test_movielens_100k_equals_the_reference(real_data: Path) -> None:

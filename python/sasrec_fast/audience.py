@@ -25,9 +25,9 @@ class Audience:
     """Histories and what to call them.
 
     Attributes:
-        label: column name, "user_id" or "history".
-        values: external user ids, or the histories' numbers from 0.
-        histories: their items.
+        label: Column name, "user_id" or "history".
+        values: External user ids, or the histories' numbers from 0.
+        histories: Their items.
     """
 
     label: str
@@ -39,7 +39,7 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
     """The item vocabulary of model and data.
 
     Raises:
-        ValueError: they differ, or there is none.
+        ValueError: They differ, or there is none.
     """
     own: Vocabulary | None = getattr(model, "items", None)
     if data is None:
@@ -58,21 +58,25 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
         index = int(np.argmax(own.ids != data.items.ids))
         raise ValueError(
             f"the model was made for other items than the data's: index {index + 1} is "
-            f"{own.ids[index]!r} in the model and {data.items.ids[index]!r} in the data"
+            f"{_shown(own.ids[index])} in the model and {_shown(data.items.ids[index])} in the data"
         )
     return data.items
+
+
+def _shown(external: Any) -> str:
+    return repr(external.item() if isinstance(external, np.generic) else external)
 
 
 def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
     """Users of the data with their whole kept histories.
 
     Args:
-        data: the prepared data.
-        users: external ids; None for all.
+        data: The prepared data.
+        users: External ids; None for all.
 
     Raises:
-        KeyError: ids that are not in the data.
-        TypeError: not a list of ids.
+        KeyError: Ids that are not in the data.
+        TypeError: Not a list of ids.
     """
     positions = np.arange(len(data.users)) if users is None else _positions(users, data.users)
     offsets = data.sequences.offsets
@@ -87,7 +91,7 @@ def _positions(users: Iterable[Any], known: Vocabulary) -> NDArray[np.int64]:
     positions = known.index(users).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]
     if unknown:
-        shown = ", ".join(repr(user) for user in unknown[:5])
+        shown = ", ".join(_shown(user) for user in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise KeyError(f"users not in the data: {shown}{more}")
     return positions
@@ -97,7 +101,7 @@ def raw_histories(histories: Sequence[Sequence[Any]], items: Vocabulary) -> Audi
     """Histories of external item ids; unknown ids are skipped with a warning.
 
     Raises:
-        TypeError: not a list of lists.
+        TypeError: Not a list of lists.
     """
     rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
     ids = list(chain.from_iterable(rows))
@@ -108,7 +112,7 @@ def raw_histories(histories: Sequence[Sequence[Any]], items: Vocabulary) -> Audi
         first = int(np.argmin(known))
         warnings.warn(
             f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
-            f"first {ids[first]!r} in history {numbers[first]}",
+            f"first {_shown(ids[first])} in history {numbers[first]}",
             stacklevel=3,
         )
     counts = np.bincount(numbers[known], minlength=len(rows))

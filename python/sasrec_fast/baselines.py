@@ -19,11 +19,11 @@ class Popularity:
     """Ranks items by how often they occur, the same for everyone.
 
     Args:
-        counts: interactions of each item index, [vocabulary_size]; that of padding, index 0, is
+        counts: Interactions of each item index, [vocabulary_size]; that of padding, index 0, is
             ignored. `data.train.item_counts` leaks nothing of the held-out items.
 
     Raises:
-        ValueError: not a flat array of at least two finite, non-negative counts.
+        ValueError: Not a flat array of at least two finite, non-negative counts.
     """
 
     def __init__(self, counts: ArrayLike) -> None:
@@ -57,7 +57,7 @@ class MarkovChain(Popularity):
     Items that never followed it, and equally frequent ones, are ordered by popularity.
 
     Args:
-        train: the split to count in, usually `data.train`.
+        train: The split to count in, usually `data.train`.
     """
 
     def __init__(self, train: Split) -> None:

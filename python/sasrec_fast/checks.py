@@ -13,8 +13,8 @@ def integer(name: str, value: Any, least: int) -> int:
     """The value as an int.
 
     Raises:
-        TypeError: not an integer.
-        ValueError: less than `least`.
+        TypeError: Not an integer.
+        ValueError: Less than `least`.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, received {value!r}")
@@ -27,8 +27,8 @@ def fraction(name: str, value: Any, below: float = float("inf")) -> float:
     """The value as a float in [0, below).
 
     Raises:
-        TypeError: not a number.
-        ValueError: outside the range, or not finite.
+        TypeError: Not a number.
+        ValueError: Outside the range, or not finite.
     """
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, received {value!r}")
@@ -42,7 +42,7 @@ def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
     """The two inputs of a sequence model, "item_ids" and "padding_mask".
 
     Raises:
-        ValueError: not a mapping with both, not of one shape [n, T], or T too large.
+        ValueError: Not a mapping with both, not of one shape [n, T], or T too large.
     """
     names = ("item_ids", "padding_mask")
     if not isinstance(inputs, Mapping) or not set(names) <= set(inputs):
@@ -69,14 +69,14 @@ def item_indices(data: Any, vocabulary_size: int) -> None:
     """Refuse item indices outside the vocabulary, which JAX would read as NaN embeddings.
 
     Args:
-        data: a mapping of arrays, of which the integer NumPy arrays are checked; or a data set
-            whose `vocabulary_size` is compared; anything else passes.
-        vocabulary_size: the model's number of items + 1.
+        data: A mapping of arrays, of which the integer NumPy arrays are checked; or a `Split` or
+            `Batches`, whose vocabulary_size is compared; anything else passes.
+        vocabulary_size: The model's number of items + 1.
 
     Raises:
-        ValueError: an index outside 0..vocabulary_size - 1, or another vocabulary_size.
+        ValueError: An index outside 0..vocabulary_size - 1, or another vocabulary_size.
     """
-    size = getattr(data, "vocabulary_size", vocabulary_size)
+    size = getattr(getattr(data, "split", data), "vocabulary_size", vocabulary_size)
     if size != vocabulary_size:
         raise ValueError(
             f"the data has vocabulary_size={size}, the model vocabulary_size={vocabulary_size}"

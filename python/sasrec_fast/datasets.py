@@ -12,15 +12,18 @@ import shutil
 import socket
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.synthetic import Synthetic, synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
 
 __all__ = ["Synthetic", "movielens", "movielens_1m", "synthetic"]
 
@@ -87,8 +90,9 @@ def movielens_1m(cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, pd.
 
 def _download(archive: Path) -> None:
     """Put the verified download in place, or nothing."""
-    from sasrec_fast import backend as _backend  # chooses the backend before keras is imported
-    import keras
+    from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
+
+    import keras  # isort: skip
 
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".ml-1m-") as folder:
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec_fast import checks
 from sasrec_fast.histories import Histories
 from sasrec_fast.metrics import Metrics, check_cutoffs
 from sasrec_fast.scoring import Scorer, checked_scores, input_length
@@ -34,12 +35,12 @@ def evaluate(
     the model may recommend. Nothing is sampled.
 
     Args:
-        model: a `SASRec` or a baseline.
-        split: usually `data.validation` or `data.test`.
-        k: cut-offs of hit rate and NDCG.
-        exclude_seen: leave out the items of the whole history before the target, also those
+        model: A `SASRec` or a baseline.
+        split: Usually `data.validation` or `data.test`.
+        k: Cut-offs of hit rate and NDCG.
+        exclude_seen: Leave out the items of the whole history before the target, also those
             older than the model's input; never the target itself.
-        batch_size: most rows scored at once. Scores of all users are never held together.
+        batch_size: Most rows scored at once. Scores of all users are never held together.
 
     Returns:
         `Metrics`: "hit_rate@k" (recall, with one target), "ndcg@k" for each k, and "mrr".
@@ -48,11 +49,12 @@ def evaluate(
         in `cold_targets`.
 
     Raises:
-        ValueError: the model was made for another vocabulary, scores are NaN, or the split has
+        ValueError: The model was made for another vocabulary, scores are NaN, or the split has
             no rows.
-        TypeError: a cut-off that is no integer.
+        TypeError: A cut-off that is no integer.
     """
     cutoffs = check_cutoffs(k)
+    checks.integer("batch_size", batch_size, 1)
     if model.vocabulary_size != split.vocabulary_size:
         raise ValueError(
             f"the model was made for vocabulary_size={model.vocabulary_size}, the {split.name} "
@@ -98,7 +100,7 @@ def count_above(
         scores: [n, vocabulary_size], without NaN.
         targets: int32 [n], item indices.
         candidates: bool [vocabulary_size].
-        seen: row number and item index of every seen item, or None.
+        seen: Row number and item index of every seen item, or None.
 
     Returns:
         Two int64 arrays [n]; the second counts the target itself.

@@ -10,7 +10,10 @@ import csv
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 LONGEST_LINE = 1 << 20
@@ -114,7 +117,9 @@ def _line_fault(text: str) -> str | None:
         text.encode()
     except UnicodeEncodeError as failure:
         byte = ord(text[failure.start]) - 0xDC00
-        return f"byte 0x{byte:02x} at character {failure.start + 1} is not UTF-8: {_printable(text)}"
+        return (
+            f"byte 0x{byte:02x} at character {failure.start + 1} is not UTF-8: {_printable(text)}"
+        )
     return None
 
 

@@ -6,8 +6,8 @@ line by line to say where (faults.py).
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +16,9 @@ import pyarrow.csv
 
 from sasrec_fast import faults
 from sasrec_fast.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -154,7 +157,7 @@ def _read_inferred(
     parse: pyarrow.csv.ParseOptions,
     ids: Collection[str],
 ) -> pa.Table:
-    """Read with inferred types; ids are int64, strings, null, or float64 where one is a fraction."""
+    """Read with inferred types; ids are int64, strings, null, or float64 with fractions."""
 
     def table(types: dict[str, pa.DataType]) -> pa.Table:
         convert = pyarrow.csv.ConvertOptions(
@@ -208,15 +211,18 @@ def _read_delimited_movies(path: Path, item: str, title: str) -> pd.DataFrame:
     none = pa.nulls(len(table), pa.string())
     genres = table["genres"] if "genres" in table.column_names else none
     texts = [column.cast(pa.string()).fill_null("") for column in (table[title], genres)]
-    return pa.table({"item_id": table[item], "title": texts[0], "genres": texts[1]}).to_pandas()
+    columns = {"item_id": table[item], "title": texts[0], "genres": texts[1]}
+    movies: pd.DataFrame = pa.table(columns).to_pandas()
+    return movies
 
 
 def _integers(ids: pd.Series[str]) -> pd.Series[int] | pd.Series[str]:
     """The ids as int64 if all of them are integers."""
     try:
-        return pa.array(ids, pa.string()).cast(pa.int64()).to_pandas()
+        integers: pd.Series[int] = pa.array(ids, pa.string()).cast(pa.int64()).to_pandas()
     except pa.ArrowInvalid:
         return ids
+    return integers
 
 
 def _is_float(column: pa.ChunkedArray) -> bool:

@@ -37,7 +37,7 @@ class Histories:
         """Model inputs: each row's most recent items, right-padded with 0.
 
         Args:
-            length: number of columns T.
+            length: Number of columns T.
 
         Returns:
             {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}.
@@ -61,9 +61,9 @@ class Histories:
         """Consecutive parts of one equal size, so that a model compiles once.
 
         Args:
-            batch_size: most rows of a part; fewer where their scores would pass
+            batch_size: Most rows of a part; fewer where their scores would pass
                 `SCORES_PER_CHUNK`.
-            vocabulary_size: scores of a row.
+            vocabulary_size: Scores of a row.
 
         Yields:
             The slice of real rows, and a part of equal size for every slice: the last one is

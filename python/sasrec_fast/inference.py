@@ -41,7 +41,7 @@ class Inference:
     arguments, so it stays valid while the model trains. Other backends run it eagerly.
 
     Args:
-        model: a built Keras model whose weights the functions read.
+        model: A built Keras model whose weights the functions read.
     """
 
     def __init__(self, model: Any) -> None:
@@ -52,7 +52,7 @@ class Inference:
         """The function's value as a NumPy array.
 
         Args:
-            function: a method of the model, from inputs to one tensor.
+            function: A method of the model, from inputs to one tensor.
             inputs: NumPy arrays by name.
         """
         if keras.backend.backend() != "jax":

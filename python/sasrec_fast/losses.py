@@ -23,7 +23,7 @@ def target_weights(sample_weight: Any, targets: Tensor) -> tuple[Tensor, Tensor]
         Two float32 tensors [B, L].
 
     Raises:
-        ValueError: a mapping without one of the two entries, or weights of another shape.
+        ValueError: A mapping without one of the two entries, or weights of another shape.
     """
     if not isinstance(sample_weight, dict):
         weight = _position_weight(sample_weight, targets, "sample_weight")

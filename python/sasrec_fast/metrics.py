@@ -16,10 +16,10 @@ def check_cutoffs(k: int | Iterable[int]) -> tuple[int, ...]:
     """Cut-offs in ascending order, each once.
 
     Raises:
-        TypeError: not an integer or integers.
-        ValueError: none, or one below 1.
+        TypeError: Not an integer or integers.
+        ValueError: None, or one below 1.
     """
-    values = [k] if isinstance(k, numbers.Integral) else list(k)  # type: ignore[arg-type]
+    values = list(k) if isinstance(k, Iterable) else [k]
     for value in values:
         if not isinstance(value, numbers.Integral) or isinstance(value, bool):
             raise TypeError(f"k must be integers, received {value!r}")
@@ -55,12 +55,12 @@ class Metrics(Mapping[str, float]):
     """Means over users: "hit_rate@k", "ndcg@k" for every k, and "mrr".
 
     Attributes:
-        standard_errors: of each mean, sample standard deviation / sqrt(users); NaN for one user.
+        standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user.
         ranks: float64 [n], each row's expected rank from 1, infinite for a cold target.
-        name: of the split.
-        num_candidates: items ranked, before a user's seen ones are left out.
-        cold_targets: rows whose target is no candidate: misses.
-        seen_excluded: whether seen items were left out.
+        name: Of the split.
+        num_candidates: Items ranked, before a user's seen ones are left out.
+        cold_targets: Rows whose target is no candidate: misses.
+        seen_excluded: Whether seen items were left out.
     """
 
     def __init__(

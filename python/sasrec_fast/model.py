@@ -42,25 +42,25 @@ class SASRec(NextItemModel):
     and mean nothing.
 
     Args:
-        vocabulary_size: number of items + 1 (index 0 is padding).
+        vocabulary_size: Number of items + 1 (index 0 is padding).
         num_layers: Transformer blocks.
-        num_heads: attention heads; divides hidden_dim.
-        hidden_dim: width of embeddings and blocks.
-        dropout: rate in [0, 1), on embeddings and in blocks, in training only.
-        max_sequence_length: longest input.
-        l2: factor of the L2 penalty on the item embeddings. It is added to the training
+        num_heads: Attention heads; divides hidden_dim.
+        hidden_dim: Width of embeddings and blocks.
+        dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
+        max_sequence_length: Longest input.
+        l2: Factor of the L2 penalty on the item embeddings. It is added to the training
             loss and never to the validation loss, which stays comparable between values.
-        k: number of predictions a row.
-        candidates: item indices that may be predicted (or a bool mask of vocabulary_size
+        k: Number of predictions a row.
+        candidates: Item indices that may be predicted (or a bool mask of vocabulary_size
             entries); default: every item. Saved with the model.
-        items: the `Vocabulary` of the data, saved with the model; the model then
+        items: The `Vocabulary` of the data, saved with the model; the model then
             refuses data that has another. `from_config` does not restore it, a saved file does.
         dtype: Keras dtype or policy, such as "mixed_bfloat16". Losses and scores are float32.
         **kwargs: `name` and `trainable` of `keras.Model`.
 
     Raises:
-        ValueError: an argument out of range.
-        TypeError: a size that is not an integer.
+        ValueError: An argument out of range.
+        TypeError: A size that is not an integer.
     """
 
     built: bool
@@ -157,7 +157,7 @@ class SASRec(NextItemModel):
         """Create the weights; they do not depend on the input's shape.
 
         Args:
-            input_shape: the inputs' shape, a pair or one pair for each input.
+            input_shape: The inputs' shape, a pair or one pair for each input.
         """
         if self.built:
             return
@@ -188,7 +188,7 @@ class SASRec(NextItemModel):
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
 
         Raises:
-            ValueError: an input is missing, of the wrong rank, or longer than
+            ValueError: An input is missing, of the wrong rank, or longer than
                 max_sequence_length.
         """
         item_ids, padding_mask = checks.sequence_inputs(inputs, self.max_sequence_length)

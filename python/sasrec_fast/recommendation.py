@@ -36,20 +36,20 @@ def recommend(
     """The k items each user is most likely to choose next, best first.
 
     Args:
-        model: a `SASRec` or a baseline.
-        data: the prepared data; with `histories` it may be left out if the model carries its
+        model: A `SASRec` or a baseline.
+        data: The prepared data; with `histories` it may be left out if the model carries its
             `items`.
-        users: external ids of users of the data, who are served from their whole kept
+        users: External ids of users of the data, who are served from their whole kept
             history, held-out items included. None, without histories: every user.
-        histories: instead of users, one list of external item ids for each history, oldest
+        histories: Instead of users, one list of external item ids for each history, oldest
             first. Unknown ids are skipped, with a warning that counts them. A history without
             any known item gets the most popular items of `data`, with a warning; their scores
             are numbers of interactions.
-        k: items for each; fewer where fewer are left to recommend.
-        exclude_seen: never recommend an item of the history, however old.
-        titles: titles to add: a DataFrame with columns item_id and title, a Series
+        k: Items for each; fewer where fewer are left to recommend.
+        exclude_seen: Never recommend an item of the history, however old.
+        titles: Titles to add: a DataFrame with columns item_id and title, a Series
             indexed by item id, or a mapping; an unknown title is missing.
-        batch_size: most histories scored at once.
+        batch_size: Most histories scored at once.
 
     Returns:
         A DataFrame in the order asked for, then by rank: user_id (external id) or history (its
@@ -58,11 +58,11 @@ def recommend(
         an interaction in `data` are not recommended.
 
     Raises:
-        KeyError: a user is not in the data.
-        ValueError: the model was made for other items than the data's, neither data nor
+        KeyError: A user is not in the data.
+        ValueError: The model was made for other items than the data's, neither data nor
             vocabulary is at hand, a history is empty and there is no data, scores are NaN, or
             titles have no such columns or two titles for an item.
-        TypeError: users or histories are not lists.
+        TypeError: Users or histories are not lists.
     """
     checks.integer("k", k, 1)
     checks.integer("batch_size", batch_size, 1)

@@ -21,16 +21,16 @@ def candidate_mask(candidates: ArrayLike | str | None, vocabulary_size: int) -> 
     """Which item indices may be recommended.
 
     Args:
-        candidates: item indices from 1 to vocabulary_size - 1 (None: all of them), a bool mask
+        candidates: Item indices from 1 to vocabulary_size - 1 (None: all of them), a bool mask
             of shape [vocabulary_size], or the text that `pack_mask` returns.
-        vocabulary_size: number of items + 1.
+        vocabulary_size: Number of items + 1.
 
     Returns:
         bool [vocabulary_size]; index 0, the padding, is never set.
 
     Raises:
-        ValueError: an index outside 1..vocabulary_size - 1, or no candidate at all.
-        TypeError: candidates that are not integers.
+        ValueError: An index outside 1..vocabulary_size - 1, or no candidate at all.
+        TypeError: Candidates that are not integers.
     """
     mask = np.zeros(vocabulary_size, dtype=np.bool_)
     if candidates is None:
@@ -74,8 +74,8 @@ class CandidateRetrieval(keras_rs.layers.BruteForceRetrieval):  # type: ignore[m
 
     Args:
         mask: bool [vocabulary_size], the candidates.
-        k: number of items to return.
-        **kwargs: arguments of the base class.
+        k: Number of items to return.
+        **kwargs: Arguments of the base class.
 
     Raises:
         ValueError: `k` is not in 1..number of candidates.

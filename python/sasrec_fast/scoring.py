@@ -34,8 +34,8 @@ def input_length(model: Scorer, prepared: int | None) -> int:
     """Columns of the model's input.
 
     Args:
-        model: the scorer.
-        prepared: the data's max_sequence_length, or None without data.
+        model: The scorer.
+        prepared: The data's max_sequence_length, or None without data.
 
     Returns:
         The smaller of it and the model's own max_sequence_length.
@@ -48,17 +48,19 @@ def checked_scores(model: Scorer, histories: Histories, length: int) -> Scores:
     """Scores of every item after each history, in an array of the caller's own.
 
     Args:
-        model: the scorer.
-        histories: n rows.
-        length: columns of the input.
+        model: The scorer.
+        histories: N rows.
+        length: Columns of the input.
 
     Returns:
         [n, vocabulary_size].
 
     Raises:
-        ValueError: a score is NaN.
+        ValueError: A score is NaN.
     """
     scores = np.array(model.score_items(histories.inputs(length)))
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)  # integers have no NaN to mark the excluded
     lowest = scores.min(axis=1, initial=np.inf)
     if np.isnan(lowest).any():
         row, item = np.argwhere(np.isnan(scores))[0]
@@ -74,7 +76,7 @@ def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64],
 
     Args:
         scores: [n, v] without NaN; minus infinity is never among the highest.
-        k: at least 1.
+        k: At least 1.
 
     Returns:
         Row, index and rank (from 1) of every score found, by row and rank. A row with fewer than

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numbers
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FOLLOWED = 3
 """How many series each user follows."""
@@ -17,15 +19,15 @@ _PLACES = (
     "Harbour Meadow Winter Copper Silver Hollow Northern Garden Lantern River Amber Distant Hidden "
     "Orchard Paper Quiet Crimson Marble Saffron Thunder Velvet Willow Coral Desert Ember Forest "
     "Granite Island Juniper Midnight"
-).split()
+)
 _KINDS = (
     "Tales Mysteries Chronicles Voyages Letters Songs Stories Secrets Legends Diaries Journeys "
     "Fables Riddles Memoirs Adventures Nights Echoes Crossings Promises Shadows"
-).split()
+)
 _THINGS = (
     "Clockmaker Lighthouse Painter Gardener Locksmith Astronomer Beekeeper Ferry Librarian Piano "
     "Compass Mirror Parcel Bridge Window Orchestra Umbrella Suitcase Photograph Carousel"
-).split()
+)
 _GENRES = ("Adventure", "Comedy", "Crime", "Drama", "Fantasy", "Mystery", "Romance", "Thriller")
 _SINGLE = "Single"
 _YEAR_2001 = 978_307_200
@@ -82,7 +84,7 @@ class Synthetic(_Tables):
 
 def synthetic(
     users: int = 2_000,
-    items: int = 1_000,
+    items: int = 500,
     *,
     interactions: tuple[int, int] = (20, 40),
     seed: int = 0,
@@ -129,7 +131,9 @@ def synthetic(
     single[:, :FOLLOWED] = False
     positions = _series_positions(rng, taken & ~single, series, parts)
     choices = _distinct(rng, users, int(single.sum(axis=1).max()), singles)
-    positions[single] = series * parts + choices[np.arange(choices.shape[1]) < single.sum(1)[:, None]]
+    positions[single] = (
+        series * parts + choices[np.arange(choices.shape[1]) < single.sum(1)[:, None]]
+    )
 
     ids = rng.permutation(items) + 1
     ratings = _ratings(rng, ids[positions], taken)
@@ -217,9 +221,10 @@ def _movies(ids: NDArray[np.int64], series: int, parts: int) -> pd.DataFrame:
     return movies.sort_values("item_id", ignore_index=True)
 
 
-def _name(number: int, nouns: list[str]) -> str:
+def _name(number: int, words: str) -> str:
     """A name of its own for every number."""
-    volume, pair = divmod(number, len(_PLACES) * len(nouns))
-    noun, place = divmod(pair, len(_PLACES))
-    name = f"{_PLACES[place]} {nouns[(noun + place) % len(nouns)]}"
+    places, nouns = _PLACES.split(), words.split()
+    volume, pair = divmod(number, len(places) * len(nouns))
+    noun, place = divmod(pair, len(places))
+    name = f"{places[place]} {nouns[(noun + place) % len(nouns)]}"
     return name if volume == 0 else f"{name} Volume {volume + 1}"

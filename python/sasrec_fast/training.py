@@ -48,11 +48,11 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         over batches.
 
         Args:
-            x: ignored; the inputs are in y_pred.
+            x: Ignored; the inputs are in y_pred.
             y: "positive_sequence" int [n, T], "negative_sequence" int [n, T] or [n, T, K].
-            y_pred: what `call` returned.
-            sample_weight: see `losses.target_weights`.
-            training: whether the penalties count.
+            y_pred: What `call` returned.
+            sample_weight: See `losses.target_weights`.
+            training: Whether the penalties count.
         """
         if sample_weight is not None and not isinstance(sample_weight, Mapping):
             sample_weight = ops.convert_to_tensor(sample_weight)
@@ -87,23 +87,45 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         (`shuffle` is False) and is told each epoch's number, which decides its negatives.
 
         Args:
-            x: inputs, or a data set (`Batches`, `keras.utils.PyDataset`, ...).
-            y: targets, nested as `Arrays.xyw()` gives them.
-            sample_weight: weights nested like y.
-            **options: every other argument of `keras.Model.fit`, by keyword.
+            x: Inputs, or a data set (`Batches`, `keras.utils.PyDataset`, ...).
+            y: Targets, nested as `Arrays.xyw()` gives them.
+            sample_weight: Weights nested like y.
+            **options: Every other argument of `keras.Model.fit`, by keyword.
 
         Returns:
             The `keras.callbacks.History`.
 
         Raises:
-            TypeError: a number as third argument (batch_size goes by keyword).
-            ValueError: an item index of the data outside the model's vocabulary.
+            TypeError: A number as third argument (batch_size goes by keyword).
+            ValueError: An item index of the data outside the model's vocabulary.
         """
         _check_weights(sample_weight)
         for arrays in (x, y):
             checks.item_indices(arrays, self.vocabulary_size)
         options = _dataset_options(x, options)
         return super().fit(x, y, sample_weight=sample_weight, **options)
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, sample_weight: Any = None, **options: Any
+    ) -> Any:
+        """Loss per real target, as `keras.Model.evaluate`, with the weights as third argument.
+
+        For ranking metrics see `sasrec_fast.evaluate`.
+
+        Args:
+            x: Inputs, or a data set.
+            y: Targets.
+            sample_weight: Weights nested like y.
+            **options: Every other argument of `keras.Model.evaluate`, by keyword.
+
+        Raises:
+            TypeError: A number as third argument (batch_size goes by keyword).
+            ValueError: An item index of the data outside the model's vocabulary.
+        """
+        _check_weights(sample_weight)
+        for arrays in (x, y):
+            checks.item_indices(arrays, self.vocabulary_size)
+        return super().evaluate(x, y, sample_weight=sample_weight, **options)
 
     def predict(self, x: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.predict`, after a check that the items are in the vocabulary.
@@ -116,14 +138,14 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
 
 
 def _check_weights(sample_weight: Any) -> None:
-    """Refuse a number where the sample weights belong (third argument of `SASRec.fit`).
+    """Refuse a number where the sample weights belong (third argument of `fit` and `evaluate`).
 
     Raises:
-        TypeError: a number.
+        TypeError: A number.
     """
     if isinstance(sample_weight, numbers.Number):
         raise TypeError(
-            f"the third argument of SASRec.fit is sample_weight, received {sample_weight!r}; "
+            f"the third argument of fit and evaluate is sample_weight, received {sample_weight!r}; "
             f"for a batch size write batch_size={sample_weight!r}"
         )
 
@@ -132,14 +154,14 @@ def _dataset_options(x: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `fit` for the data set x: `Batches` orders its rows and follows the epoch.
 
     Args:
-        x: first argument of `fit`.
-        options: keyword arguments of `fit`.
+        x: First argument of `fit`.
+        options: Keyword arguments of `fit`.
 
     Returns:
         The options; for `Batches` with shuffle=False and an `EpochCallback` before the others.
 
     Raises:
-        ValueError: shuffle=True for `Batches`.
+        ValueError: `shuffle=True` for `Batches`.
     """
     if not isinstance(x, keras.utils.PyDataset):
         return options

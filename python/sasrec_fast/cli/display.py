@@ -1,0 +1,86 @@
+"""Metrics, histories and recommendations as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sasrec_fast.baselines import Popularity
+from sasrec_fast.evaluation import evaluate
+from sasrec_fast.recommendation import recommend
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sasrec_fast.metrics import Metrics
+    from sasrec_fast.preparation import Prepared
+    from sasrec_fast.scoring import Scorer
+
+TITLE_WIDTH = 64
+SHOWN_HISTORY = 10
+
+Titles = Mapping[Any, str]
+
+
+def titles_of(movies: pd.DataFrame | None) -> Titles:
+    """Titles by item id."""
+    return {} if movies is None else dict(zip(movies["item_id"], movies["title"], strict=True))
+
+
+def title_of(item: Any, titles: Titles) -> str:
+    """The title of an item, or its id."""
+    title = titles.get(item) or f"item {item}"
+    return title if len(title) <= TITLE_WIDTH else title[: TITLE_WIDTH - 3] + "..."
+
+
+def test_against_popularity(model: Scorer, data: Prepared) -> tuple[Metrics, Metrics]:
+    """Metrics at 10 on the test rows of the model and of popularity in the training rows."""
+    assert data.test is not None
+    popularity = Popularity(data.train.item_counts)
+    return evaluate(model, data.test, k=10), evaluate(popularity, data.test, k=10)
+
+
+def comparison(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of hit rate and NDCG at 10, a row for each name."""
+    width = max(map(len, rows))
+    lines = [f"{'':{width}}  hit rate@10  NDCG@10"]
+    for name, metrics in rows.items():
+        cells = [
+            f"{metrics[key]:.4f}" if key in metrics else "" for key in ("hit_rate@10", "ndcg@10")
+        ]
+        lines.append(f"{name:{width}}  {cells[0]:>11}  {cells[1]:>7}".rstrip())
+    return "\n".join(lines)
+
+
+def history_and_recommendations(
+    model: Scorer, data: Prepared, user: Any, titles: Titles, *, hide_last: bool
+) -> str:
+    """One user's latest items and the ten items recommended next.
+
+    Args:
+        model: A trained model.
+        data: The data it was trained on.
+        user: External id.
+        titles: Titles by item id.
+        hide_last: Recommend as if the last item had not happened yet, and mark it if it is found.
+    """
+    row = data.user_rows([user])[0]
+    start, end = data.sequences.offsets[row], data.sequences.offsets[row + 1]
+    history: list[Any] = data.items.lookup(data.sequences.items[start:end]).tolist()
+    known = history[:-1] if hide_last else history
+    following = history[-1] if hide_last else None
+    found = recommend(model, data, histories=[known])["item_id"].tolist()
+    lines = [f"user {user}: the latest {min(len(known), SHOWN_HISTORY)} of {len(known):,} items"]
+    lines += [f"      {title_of(item, titles)}" for item in known[-SHOWN_HISTORY:]]
+    if following is not None:
+        lines.append(f"what came next, hidden from the model: {title_of(following, titles)}")
+    lines.append("recommended")
+    return "\n".join([*lines, *ranked(found, titles, following)])
+
+
+def ranked(items: Sequence[Any], titles: Titles, following: Any = None) -> list[str]:
+    """A numbered line for each item."""
+    return [
+        f"  {rank:2}  {title_of(item, titles)}" + ("   <- came next" if item == following else "")
+        for rank, item in enumerate(items, start=1)
+    ]

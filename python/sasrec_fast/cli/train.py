@@ -1,0 +1,97 @@
+"""`sasrec-fast train`: a file of ratings in, a trained and tested model out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sasrec_fast.cli import display
+from sasrec_fast.cli.keras_loading import load_keras
+from sasrec_fast.cli.model_file import check_output, save_model
+from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.files import read_movies, read_table
+from sasrec_fast.preparation import Prepared, prepare
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow as pa
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> None:
+    """Read, prepare, train, test against popularity, show one user, save."""
+    start = time.perf_counter()
+    check_output(arguments.output, ".keras")
+    if arguments.hidden_dim % arguments.num_heads:
+        raise ValueError(
+            f"--hidden-dim {arguments.hidden_dim} is not divisible by "
+            f"--num-heads {arguments.num_heads}"
+        )
+    movies = read_titles(arguments, arguments.item, screen)
+    data = _prepare(arguments, screen)
+    load_keras(screen)
+    from sasrec_fast.cli.training import ModelOptions, TrainingOptions, train_model
+
+    names = ("num_layers", "num_heads", "hidden_dim", "dropout", "l2")
+    sizes = ModelOptions(**{name: getattr(arguments, name) for name in names})
+    names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
+    options = TrainingOptions(**{name: getattr(arguments, name) for name in names})
+    model = train_model(data, sizes, options, screen)
+
+    own, popular = display.test_against_popularity(model, data)
+    screen.say(f"test: the last item of {len(own.ranks):,} users, among all items not seen")
+    screen.say(display.comparison({"SASRec": own, "popularity": popular}) + "\n")
+    user = data.users.ids[:1].tolist()[0]
+    titles = display.titles_of(movies)
+    screen.say(
+        display.history_and_recommendations(model, data, user, titles, hide_last=False) + "\n"
+    )
+    with screen.step(f"saving {arguments.output}"):
+        save_model(model, arguments.output, data.options)
+    screen.say(f"done in {seconds(time.perf_counter() - start)}")
+
+
+def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
+    rating = None if arguments.min_rating is None else arguments.rating
+    table = read_ratings(
+        arguments.ratings, (arguments.user, arguments.item), (arguments.timestamp, rating), screen
+    )
+    with screen.step("preparing"):
+        data = prepare(
+            table,
+            user=arguments.user,
+            item=arguments.item,
+            timestamp=arguments.timestamp,
+            rating=rating,
+            min_rating=arguments.min_rating,
+            min_user_interactions=arguments.min_user_interactions,
+            max_sequence_length=arguments.max_sequence_length,
+            num_negatives=arguments.num_negatives,
+            seed=arguments.seed,
+        )
+    screen.say(f"\n{data.report}\n")
+    for split in (data.train, data.validation, data.test):
+        if split is not None and not len(split):
+            raise ValueError(
+                f"no user of {arguments.ratings} has enough interactions for {split.name}: "
+                "4 are needed, of which the last two are held out"
+            )
+    return data
+
+
+def read_ratings(
+    path: Path, ids: tuple[str, str], numbers: tuple[str | None, str | None], screen: Screen
+) -> pa.Table:
+    """The table of ratings, whose ids and numbers are checked line by line if need be."""
+    with screen.step(f"reading {path}"):
+        return read_table(path, ids=ids, numbers=[name for name in numbers if name is not None])
+
+
+def read_titles(arguments: argparse.Namespace, item: str, screen: Screen) -> pd.DataFrame | None:
+    """The movies, if there is a file of them."""
+    if arguments.movies is None:
+        return None
+    with screen.step(f"reading {arguments.movies}"):
+        return read_movies(arguments.movies, item=item, title=arguments.title)

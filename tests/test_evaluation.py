@@ -1,0 +1,296 @@
+"""evaluate(): the exact rank of every held-out item, ties at their expected value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sasrec_fast as sf
+from sasrec_fast.baselines import MarkovChain, Popularity
+from small_models import make_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LENGTH, CUTOFFS = 6, (1, 3, 10)
+
+
+def prepared(**options: Any) -> sf.Prepared:
+    """30 users of 4 to 19 interactions with 20 items, some of them repeatedly."""
+    rng = np.random.default_rng(11)
+    lengths = rng.integers(4, 20, 30)
+    table = pd.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(30) * 7, lengths),
+            "item_id": rng.integers(0, 20, lengths.sum()) * 3 + 1,
+        }
+    )
+    table.loc[:19, "item_id"] = np.arange(20) * 3 + 1  # every item occurs
+    return sf.prepare(table, timestamp=None, max_sequence_length=LENGTH, **options)
+
+
+@pytest.fixture(scope="module")
+def data() -> sf.Prepared:
+    return prepared()
+
+
+@dataclass
+class Fixed:
+    """Scores made by a function of one history, as a model of the protocol."""
+
+    vocabulary_size: int
+    score: Callable[[list[int]], np.ndarray]
+    candidates: tuple[int, ...] | None = None
+    max_sequence_length: int = LENGTH
+
+    @property
+    def candidate_mask(self) -> np.ndarray:
+        every = np.arange(self.vocabulary_size)
+        return every > 0 if self.candidates is None else np.isin(every, self.candidates)
+
+    def score_items(self, x: Mapping[str, Any]) -> np.ndarray:
+        rows = zip(x["item_ids"], x["padding_mask"], strict=True)
+        return np.array([self.score(ids[mask].tolist()) for ids, mask in rows])
+
+
+def pseudo_random(history: list[int]) -> np.ndarray:
+    return np.random.default_rng(history).permutation(21).astype(np.float32)
+
+
+def coarse(history: list[int]) -> np.ndarray:
+    """Scores of few values: many ties."""
+    return np.random.default_rng(history).integers(0, 4, 21).astype(np.float32)
+
+
+def naive(model: Any, split: sf.Split, *, exclude_seen: bool) -> dict[str, float]:
+    """Every candidate of every row in a list, and the mean over all orders of its ties."""
+    columns: dict[str, list[float]] = {}
+    everything = set(split.sequences.items.tolist())
+    candidates = everything & set(np.flatnonzero(model.candidate_mask).tolist())
+    for start, end in zip(split.starts, split.ends, strict=True):
+        *history, target = split.sequences.items[start:end].tolist()
+        recent = history[-model.max_sequence_length :]
+        padding = [0] * (model.max_sequence_length - len(recent))
+        x = {
+            "item_ids": np.array([recent + padding], np.int32),
+            "padding_mask": np.array([[True] * len(recent) + [False] * len(padding)]),
+        }
+        scores = model.score_items(x)[0]
+        others = (candidates - set(history) if exclude_seen else candidates) - {target}
+        above = sum(scores[item] > scores[target] for item in others)
+        level = sum(scores[item] == scores[target] for item in others)
+        ranks = range(above + 1, above + level + 2) if target in candidates else ()
+        for k in CUTOFFS:
+            hits = [rank <= k for rank in ranks]
+            gains = [(rank <= k) / np.log2(rank + 1) for rank in ranks]
+            columns.setdefault(f"hit_rate@{k}", []).append(np.mean(hits) if ranks else 0.0)
+            columns.setdefault(f"ndcg@{k}", []).append(np.mean(gains) if ranks else 0.0)
+        columns.setdefault("mrr", []).append(np.mean([1 / r for r in ranks]) if ranks else 0.0)
+    return {name: float(np.mean(values)) for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("score", [pseudo_random, coarse])
+def test_metrics_are_those_of_a_naive_ranking(data, score, split, exclude_seen):
+    model = Fixed(21, score)
+    rows = getattr(data, split)
+    metrics = sf.evaluate(model, rows, k=CUTOFFS, exclude_seen=exclude_seen)
+    expected = naive(model, rows, exclude_seen=exclude_seen)
+    assert dict(metrics) == pytest.approx(expected, rel=1e-12)
+    assert list(metrics) == [f"hit_rate@{k}" for k in CUTOFFS] + [
+        *(f"ndcg@{k}" for k in CUTOFFS),
+        "mrr",
+    ]
+
+
+def test_sasrec_is_ranked_like_any_model(data):
+    model = make_model(max_sequence_length=LENGTH)
+    metrics = sf.evaluate(model, data.test, k=CUTOFFS)
+    assert dict(metrics) == pytest.approx(naive(model, data.test, exclude_seen=True), rel=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 1000])
+def test_the_batch_size_changes_nothing(data, batch_size):
+    model = Fixed(21, coarse)
+    whole = sf.evaluate(model, data.test)
+    parts = sf.evaluate(model, data.test, batch_size=batch_size)
+    assert dict(parts) == dict(whole)
+    np.testing.assert_array_equal(parts.ranks, whole.ranks)
+
+
+def test_every_chunk_has_the_same_shape(data):
+    shapes = set()
+
+    def record(x: Mapping[str, Any]) -> np.ndarray:
+        shapes.add(x["item_ids"].shape)
+        return np.zeros((len(x["item_ids"]), 21))
+
+    model = Fixed(21, coarse)
+    model.score_items = record  # type: ignore[method-assign]
+    sf.evaluate(model, data.test, batch_size=8)
+    assert shapes == {(8, LENGTH)}
+
+
+def test_a_constant_model_is_at_chance(data):
+    metrics = sf.evaluate(Popularity(np.ones(21)), data.test, k=(1, 5), exclude_seen=False)
+    assert metrics["hit_rate@1"] == pytest.approx(1 / 20)
+    assert metrics["hit_rate@5"] == pytest.approx(5 / 20)
+    assert metrics["ndcg@5"] == pytest.approx(sum(1 / np.log2(r + 1) for r in range(1, 6)) / 20)
+    assert metrics["mrr"] == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
+    assert metrics.ranks == pytest.approx(np.full(30, 10.5))
+
+
+def test_a_model_that_knows_the_target_is_perfect_and_one_that_avoids_it_is_last(data):
+    targets = {
+        tuple(data.test.sequences.items[max(start, end - 1 - LENGTH) : end - 1]): int(
+            data.test.sequences.items[end - 1]
+        )
+        for start, end in zip(data.test.starts, data.test.ends, strict=True)
+    }
+    oracle = Fixed(21, lambda history: np.arange(21) == targets[tuple(history)])
+    assert set(sf.evaluate(oracle, data.test).values()) == {1.0}
+    opposite = Fixed(21, lambda history: np.arange(21) != targets[tuple(history)])
+    assert sf.evaluate(opposite, data.test, k=1)["hit_rate@1"] == 0.0
+
+
+def test_items_seen_before_the_window_are_left_out_too():
+    """User 1 saw item 1 long before the six most recent items; the model puts it first."""
+    table = {
+        "user_id": [1] * 9 + [2] * 3 + [3] * 3,
+        "item_id": [*range(1, 10), 1, 2, 9, 10, 11, 12],
+    }
+    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+    model = Fixed(13, lambda history: -np.arange(13.0))
+    ranks = sf.evaluate(model, data.test).ranks
+    assert ranks.tolist() == [1.0, 7.0, 10.0]  # before 9 stand: nothing unseen; 3 to 8
+    assert sf.evaluate(model, data.test, exclude_seen=False).ranks.tolist() == [9.0, 9.0, 12.0]
+
+
+def test_a_target_seen_before_is_still_ranked():
+    table = {"user_id": [1] * 4 + [2] * 3 + [3] * 3, "item_id": [1, 2, 3, 1, 1, 2, 3, 4, 5, 6]}
+    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+    model = Fixed(7, lambda history: -np.arange(7.0))
+    assert sf.evaluate(model, data.test).ranks.tolist() == [1.0, 1.0, 4.0]
+
+
+def test_long_histories_are_evaluated_on_recent_items_whatever_the_truncation():
+    recent, oldest = prepared(), prepared(truncation="oldest")
+    model = Fixed(21, pseudo_random)
+    assert dict(sf.evaluate(model, oldest.test)) == dict(sf.evaluate(model, recent.test))
+
+
+def test_a_target_that_is_no_candidate_is_a_miss_and_counted(data):
+    model = Fixed(21, coarse, candidates=tuple(range(1, 11)))
+    metrics = sf.evaluate(model, data.test, k=CUTOFFS)
+    targets = data.test.sequences.items[data.test.ends - 1]
+    assert metrics.cold_targets == np.count_nonzero(targets > 10) > 0
+    assert np.isinf(metrics.ranks[targets > 10]).all()
+    assert metrics.num_candidates == 10
+    assert dict(metrics) == pytest.approx(naive(model, data.test, exclude_seen=True))
+    assert f"{metrics.cold_targets} targets are no candidates" in str(metrics)
+
+
+def test_ids_without_interactions_are_no_candidates():
+    table = {"user_id": [1] * 4 + [2] * 4, "item_id": [2, 4, 6, 8, 8, 6, 4, 10]}
+    data = sf.prepare(table, timestamp=None, items="identity", max_sequence_length=LENGTH)
+    metrics = sf.evaluate(Fixed(11, lambda history: -np.arange(11.0)), data.test)
+    assert metrics.num_candidates == 5
+    assert metrics.ranks.tolist() == [1.0, 2.0]
+
+
+def test_standard_errors_are_those_of_the_mean(data):
+    metrics = sf.evaluate(Fixed(21, pseudo_random), data.test, k=5)
+    hits = metrics.ranks <= 5
+    expected = hits.std(ddof=1) / np.sqrt(len(hits))
+    assert metrics.standard_errors["hit_rate@5"] == pytest.approx(expected)
+    assert set(metrics.standard_errors) == set(metrics)
+
+
+def test_metrics_print_as_a_table(data):
+    text = str(sf.evaluate(Fixed(21, pseudo_random), data.test, k=[10, 1, 10]))
+    head, *lines = text.splitlines()
+    assert head == "test: 30 users, full ranking of 20 candidates, seen items excluded"
+    assert [line.split()[0] for line in lines] == [
+        "hit_rate@1",
+        "hit_rate@10",
+        "ndcg@1",
+        "ndcg@10",
+        "mrr",
+    ]
+    assert all(" ± " in line for line in lines)
+
+
+def test_nan_scores_are_refused(data):
+    def broken(history: list[int]) -> np.ndarray:
+        return np.where(np.arange(21) == 5, np.nan, 0.0)
+
+    with pytest.raises(ValueError, match="NaN, first for item index 5 in row 0"):
+        sf.evaluate(Fixed(21, broken), data.test)
+
+
+def test_another_vocabulary_is_refused(data):
+    with pytest.raises(ValueError, match=r"vocabulary_size=9, the test split has .*=21"):
+        sf.evaluate(Popularity(np.ones(9)), data.test)
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "message"),
+    [
+        (0, ValueError, "from 1, received 0"),
+        ((), ValueError, "one or more integers"),
+        ((5, -1), ValueError, "from 1"),
+        (1.5, TypeError, "received 1.5"),
+        ((1, 2.5), TypeError, "received 2.5"),
+        ("10", TypeError, "received '1"),
+    ],
+)
+def test_cut_offs_are_checked(data, k, error, message):
+    with pytest.raises(error, match=message):
+        sf.evaluate(Popularity(np.ones(21)), data.test, k=k)
+
+
+def test_popularity_ranks_by_counts_alone(data):
+    model = Popularity(data.train.item_counts)
+    scores = model.score_items(data.inputs())
+    assert scores.shape == (30, 21)
+    np.testing.assert_array_equal(scores[3], data.train.item_counts)
+
+
+@pytest.mark.parametrize("counts", [[1.0], [[1, 2]], [0, np.nan], [0, -1.0]])
+def test_counts_are_checked(counts):
+    with pytest.raises(ValueError, match="counts must be"):
+        Popularity(counts)
+
+
+def test_markov_chain_counts_what_followed_the_last_item():
+    table = {
+        "user_id": [1] * 5 + [2] * 4 + [3] * 3 + [4] * 3,
+        "item_id": [1, 2, 1, 2, 3, 1, 3, 2, 2, 3, 3, 1, 4, 4, 4],
+    }
+    data = sf.prepare(table, timestamp=None, holdout=0, max_sequence_length=LENGTH)
+    scores = MarkovChain(data.train).score_items(data.inputs())
+    # of 2: 1 once, 2 once, 3 once; of 3: 2 once, 3 once, 1 once; of 1: 2 twice, 3 once
+    assert np.floor(scores[:, 1:]).tolist() == [
+        [1, 1, 1, 0],  # user 1 ends with 3
+        [1, 1, 1, 0],  # user 2 with 2
+        [0, 2, 1, 0],  # user 3 with 1
+        [0, 0, 0, 2],  # user 4 with 4
+    ]
+    popularity = data.train.item_counts[1:] / (data.train.item_counts.max() + 1)
+    np.testing.assert_allclose(scores[0, 1:] % 1, popularity)
+
+
+def test_markov_chain_of_a_cycle_beats_popularity():
+    cycle = np.concatenate([(np.arange(12) + start) % 20 for start in range(20)])
+    table = {"user_id": np.repeat(np.arange(20), 12), "item_id": cycle}
+    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+    chain, popularity = MarkovChain(data.train), Popularity(data.train.item_counts)
+    assert sf.evaluate(chain, data.test, exclude_seen=False)["hit_rate@1"] == 1.0
+    assert sf.evaluate(popularity, data.test, exclude_seen=False)["hit_rate@1"] == pytest.approx(
+        1 / 20
+    )

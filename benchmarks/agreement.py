@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synthetic_columns import Column, Columns
 
 LEAST_INTERACTIONS = 3
+HELD_OUT = 2
 FIELDS = {
     "item_ids": np.int32,
     "padding_mask": np.bool_,
@@ -46,7 +47,7 @@ def check_equal(
 
 
 def check_negatives(
-    name: str, arrays: Mapping[str, NDArray[np.generic]], table: Columns, held_out: int = 2
+    name: str, arrays: Mapping[str, NDArray[np.generic]], table: Columns, held_out: int = HELD_OUT
 ) -> None:
     """Negatives are items, exactly on real positions, never among the past items of their user.
 

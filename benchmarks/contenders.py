@@ -20,6 +20,7 @@ import agreement
 import plain_python
 import synthetic_columns
 import vectorised_numpy
+import whole_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGE = "sasrec_fast"
-NUMPY = "NumPy"
-THREADED_NUMPY = "NumPy, threaded"
+WHOLE = "NumPy, whole arrays"
+BLOCKED = "NumPy, blocked"
+THREADED = "NumPy, blocked, threaded"
 PLAIN = "plain Python"
 
 
@@ -59,8 +61,9 @@ def contender(name: str) -> Callable[..., Mapping[str, NDArray[Any]]]:
     """A function of the columns and the window length."""
     known: dict[str, Callable[..., Mapping[str, NDArray[Any]]]] = {
         PACKAGE: package_arrays,
-        NUMPY: vectorised_numpy.training_arrays,
-        THREADED_NUMPY: partial(vectorised_numpy.training_arrays, threads=threads()),
+        WHOLE: whole_arrays.training_arrays,
+        BLOCKED: vectorised_numpy.training_arrays,
+        THREADED: partial(vectorised_numpy.training_arrays, threads=threads()),
         PLAIN: plain_python.training_arrays,
     }
     return known[name]

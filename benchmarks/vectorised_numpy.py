@@ -22,6 +22,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from agreement import LEAST_INTERACTIONS
 from vectorised_grouping import grouped
 from vectorised_windows import windows
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synthetic_columns import Columns
-
-LEAST_INTERACTIONS = 3
 
 
 def training_arrays(

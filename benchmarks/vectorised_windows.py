@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from agreement import HELD_OUT
 from vectorised_grouping import Each, Grouped
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from synthetic_columns import Column
 
 BITMAP_BYTES = 1 << 23
-HELD_OUT = 2
 
 
 def windows(groups: Grouped, length: int, each: Each, seed: int) -> dict[str, NDArray[np.generic]]:

@@ -16,6 +16,7 @@ import prepare as benchmark
 import synthetic_columns
 import vectorised_grouping
 import vectorised_numpy
+import whole_arrays
 from sasrec_fast import _core
 
 
@@ -40,6 +41,9 @@ def test_contenders_agree(case, length, monkeypatch):
         agreement.check_negatives(name, arrays, columns)
 
     check("plain Python", plain_python.training_arrays(columns, length))
+    check("whole arrays, bitmap", whole_arrays.training_arrays(columns, length))
+    monkeypatch.setattr(whole_arrays, "BITMAP_BYTES", 0)
+    check("whole arrays, sorted keys", whole_arrays.training_arrays(columns, length))
     check("one sort", vectorised_numpy.training_arrays(columns, length))
     monkeypatch.setattr(vectorised_grouping, "CHUNK_ROWS", 64)
     check("one sort, chunks", vectorised_numpy.training_arrays(columns, length))
@@ -74,13 +78,14 @@ def test_a_wrong_negative_is_found(wrong):
         agreement.check_negatives("changed", dict(arrays, negative_sequence=negative), columns)
 
 
-def test_held_out_items_may_be_negatives():
+@pytest.mark.parametrize("contender", [whole_arrays, vectorised_numpy])
+def test_held_out_items_may_be_negatives(contender):
     columns = {
         "user_id": np.repeat(np.arange(1, 3), 5),
         "item_id": np.array([1, 2, 3, 4, 5, 5, 4, 3, 2, 1]),
         "timestamp": np.arange(10),
     }
-    arrays = vectorised_numpy.training_arrays(columns, 3)
+    arrays = contender.training_arrays(columns, 3)
     assert set(np.unique(arrays["negative_sequence"][0, :2])) <= {4, 5}
     agreement.check_negatives("NumPy", arrays, columns)
 
@@ -112,5 +117,27 @@ def test_the_script_measures_and_prints(tmp_path, capsys):
     assert "2,000 rows, 40 users, 100 items, L = 20: 40 training rows" in table
     assert "import sasrec_fast" in table
     figures = json.loads(file.read_text())["contenders"]
-    assert {contenders.PACKAGE, contenders.NUMPY, contenders.PLAIN} <= set(figures)
+    numpy = {contenders.WHOLE, contenders.BLOCKED}
+    assert {contenders.PACKAGE, contenders.PLAIN, *numpy} <= set(figures)
     assert len(figures[contenders.PACKAGE]["stages"]["arrays()"]) == 2
+
+
+def test_the_requirement_is_judged_for_each_numpy_row():
+    for arguments, required in (["--no-plain"], 6.0), (["--large"], 12.0):
+        size = benchmark._size(benchmark._options(arguments))
+        names = [contenders.PACKAGE, contenders.WHOLE, contenders.BLOCKED, contenders.THREADED]
+        seconds = dict(zip(names, [1.0, required, required - 0.1, required], strict=True))
+        figures = {
+            name: {"seconds": [s], "cpu_seconds": [s], "stages": {}, "peak_bytes": 0}
+            for name, s in seconds.items()
+        }
+        result = {
+            "environment": {},
+            "data": {"training_rows": 1, "targets": 1},
+            "contenders": figures,
+            "import_seconds": [0.1],
+        }
+        rows = {line[:26].rstrip(): line for line in benchmark._table(size, result).splitlines()}
+        assert rows[contenders.WHOLE].endswith(f"{required:.1f}x  >= {required:g}x met")
+        assert rows[contenders.BLOCKED].endswith(f"x  >= {required:g}x MISSED")
+        assert rows[contenders.THREADED].endswith(f"{required:.1f}x")

@@ -1,7 +1,8 @@
 """Sequential recommendation with SASRec: native data preparation, Keras 3 on JAX.
 
 Each name is loaded on first use. The data half (`prepare`, `Prepared`, `datasets`) needs neither
-Keras nor JAX; the model half brings them in.
+Keras nor JAX; the model half brings them in. Import it before keras: it makes JAX the backend,
+unless one has been chosen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import _core
+from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
 
 if TYPE_CHECKING:
     from sasrec_fast import baselines, datasets

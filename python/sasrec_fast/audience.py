@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec_fast.histories import Histories
+from sasrec_fast.histories import Histories, shown, user_positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,13 +56,9 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
         index = int(np.argmax(own.ids != data.items.ids))
         raise ValueError(
             f"the model was made for other items than the data's: index {index + 1} is "
-            f"{_shown(own.ids[index])} in the model and {_shown(data.items.ids[index])} in the data"
+            f"{shown(own.ids[index])} in the model and {shown(data.items.ids[index])} in the data"
         )
     return data.items
-
-
-def _shown(external: Any) -> str:
-    return repr(external.item() if isinstance(external, np.generic) else external)
 
 
 def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
@@ -78,52 +72,13 @@ def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
         KeyError: Ids that are not in the data.
         TypeError: Not a list of ids.
     """
-    positions = np.arange(len(data.users)) if users is None else _positions(users, data.users)
+    positions = user_positions(users, data.users)
     offsets = data.sequences.offsets
     histories = Histories(data.sequences.items, offsets[positions], offsets[positions + 1])
     return Audience("user_id", data.users.ids[positions], histories)
 
 
-def _positions(users: Iterable[Any], known: Vocabulary) -> NDArray[np.int64]:
-    if isinstance(users, str) or not isinstance(users, Iterable):
-        raise TypeError(f"users must be a list of user ids, received {users!r}")
-    users = list(users)
-    positions = known.index(users).astype(np.int64) - 1
-    unknown = [users[i] for i in np.flatnonzero(positions < 0)]
-    if unknown:
-        shown = ", ".join(_shown(user) for user in unknown[:5])
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise KeyError(f"users not in the data: {shown}{more}")
-    return positions
-
-
-def raw_histories(histories: Sequence[Sequence[Any]], items: Vocabulary) -> Audience:
-    """Histories of external item ids; unknown ids are skipped with a warning.
-
-    Raises:
-        TypeError: Not a list of lists.
-    """
-    rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
-    ids = list(chain.from_iterable(rows))
-    indices = items.index(ids)
-    numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    known = indices > 0
-    if not known.all():
-        first = int(np.argmin(known))
-        warnings.warn(
-            f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
-            f"first {_shown(ids[first])} in history {numbers[first]}",
-            stacklevel=3,
-        )
-    counts = np.bincount(numbers[known], minlength=len(rows))
-    ends = np.cumsum(counts)
-    return Audience("history", np.arange(len(rows)), Histories(indices[known], ends - counts, ends))
-
-
-def _listed(values: Any, number: int | None = None) -> list[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        what = "histories" if number is None else f"history {number}"
-        raise TypeError(
-            f"{what} must be a list, received {values!r}; one history is histories=[[id, ...]]"
-        )
-    return list(values)
+def raw_histories(histories: Iterable[Iterable[Any]], items: Vocabulary) -> Audience:
+    """Histories of external item ids, see `Histories.of_ids`."""
+    found = Histories.of_ids(histories, items, stacklevel=4)
+    return Audience("history", np.arange(len(found)), found)

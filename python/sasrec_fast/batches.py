@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast import backend as _backend  # noqa: F401  before keras
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.buckets import Bucket, choose_boundaries, make_buckets
 from sasrec_fast.splits import Split
 

@@ -24,10 +24,12 @@ class IdColumn:
     Attributes:
         codes: int64 or int32 codes, one a row, contiguous.
         decode: External ids of an int64 array of codes.
+        are_integers: Whether the ids are integers, not strings.
     """
 
     codes: NDArray[Any]
     decode: Callable[[NDArray[np.int64]], NDArray[Any]]
+    are_integers: bool = True
 
 
 def read_ids(values: Any, column: str) -> IdColumn:
@@ -51,7 +53,7 @@ def read_ids(values: Any, column: str) -> IdColumn:
         names: NDArray[Any] = dictionary.take(pa.array(order[codes])).to_numpy(zero_copy_only=False)
         return names.astype(object)
 
-    return IdColumn(codes, decode)
+    return IdColumn(codes, decode, are_integers=False)
 
 
 def _integer_ids(array: NDArray[Any], column: str) -> IdColumn:
@@ -62,7 +64,7 @@ def _integer_ids(array: NDArray[Any], column: str) -> IdColumn:
         )
     if array.dtype.kind not in "iu":
         raise DataError(f"column '{column}' has {array.dtype} ids; ids are integers or strings")
-    if array.dtype == np.uint64:
+    if array.dtype == np.uint64 and array.max(initial=0) >= _SIGN:
         codes = (array ^ _SIGN).view(np.int64)
         return IdColumn(np.ascontiguousarray(codes), lambda codes: codes.view(np.uint64) ^ _SIGN)
     width = np.int32 if array.dtype == np.int32 else np.int64
@@ -159,7 +161,7 @@ def _from_arrow(array: Any, column: str) -> Any:
 
 
 def _is_string(kind: Any) -> bool:
-    return (
+    return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
 

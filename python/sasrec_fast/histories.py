@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from sasrec_fast.vocabulary import Vocabulary
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""
@@ -30,10 +35,43 @@ class Histories:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
+    @classmethod
+    def of_ids(
+        cls, histories: Iterable[Iterable[Any]], items: Vocabulary, stacklevel: int = 3
+    ) -> Histories:
+        """Histories of external item ids.
+
+        Args:
+            histories: for each row its item ids, oldest first.
+            items: their vocabulary.
+            stacklevel: of the warning.
+
+        Raises:
+            TypeError: not a list of lists.
+
+        Warns:
+            UserWarning: unknown ids were skipped; says how many, and the first.
+        """
+        rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
+        ids = list(chain.from_iterable(rows))
+        indices = items.index(ids)
+        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        known = indices > 0
+        if not known.all():
+            first = int(np.argmin(known))
+            warnings.warn(
+                f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
+                f"first {shown(ids[first])} in history {numbers[first]}",
+                stacklevel=stacklevel,
+            )
+        counts = np.bincount(numbers[known], minlength=len(rows))
+        ends = np.cumsum(counts)
+        return cls(indices[known], ends - counts, ends)
+
     def __len__(self) -> int:
         return len(self.starts)
 
-    def inputs(self, length: int) -> dict[str, NDArray[np.int32] | NDArray[np.bool_]]:
+    def inputs(self, length: int) -> dict[str, NDArray[Any]]:
         """Model inputs: each row's most recent items, right-padded with 0.
 
         Args:
@@ -78,3 +116,40 @@ class Histories:
             fill = (0, size - (rows.stop - rows.start))
             starts, ends = np.pad(self.starts[rows], fill), np.pad(self.ends[rows], fill)
             yield rows, Histories(self.items, starts, ends)
+
+
+def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:
+    """Positions in the compact store, from 0, of external user ids.
+
+    Args:
+        users: external ids, n of them; None for all.
+        known: the users' vocabulary.
+
+    Raises:
+        KeyError: ids that are not known.
+        TypeError: not a list of ids.
+    """
+    if users is None:
+        return np.arange(len(known))
+    if isinstance(users, str) or not isinstance(users, Iterable):
+        raise TypeError(f"users must be a list of user ids, received {users!r}")
+    users = list(users)
+    positions = known.index(users).astype(np.int64) - 1
+    unknown = [users[i] for i in np.flatnonzero(positions < 0)]
+    if unknown:
+        listed = ", ".join(shown(user) for user in unknown[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise KeyError(f"users not in the data: {listed}{more}")
+    return positions
+
+
+def shown(external: Any) -> str:
+    """An external id as a message shows it."""
+    return repr(external.item() if isinstance(external, np.generic) else external)
+
+
+def _listed(values: Any, number: int | None = None) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        what = "histories" if number is None else f"history {number}"
+        raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
+    return list(values)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 
 import keras  # isort: skip
 from keras import ops  # isort: skip

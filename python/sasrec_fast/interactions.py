@@ -61,7 +61,7 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         FileNotFoundError: The path does not exist.
         TypeError: `source` is nothing of the above.
     """
-    table = read_table(source) if isinstance(source, str | os.PathLike) else source
+    table = read_table(Path(source)) if isinstance(source, str | os.PathLike) else source
     found = _named_columns(table, names, source)
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:

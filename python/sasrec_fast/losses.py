@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 
 from keras import ops  # isort: skip
 

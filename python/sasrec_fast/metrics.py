@@ -48,7 +48,8 @@ def reciprocal_ranks(better: Counts, equal: Counts) -> Values:
     """Expected 1 / rank [n]."""
     last = int((better + equal).max(initial=1))
     sums = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, last + 1))])
-    return (sums[better + equal] - sums[better]) / equal
+    expected: Values = (sums[better + equal] - sums[better]) / equal
+    return expected
 
 
 class Metrics(Mapping[str, float]):

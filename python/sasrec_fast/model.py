@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
 from sasrec_fast import checks
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.inference import Inference, last_position
 from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
 from sasrec_fast.training import NextItemModel

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from sasrec_fast import _core
+from sasrec_fast.columns import IdColumn
 from sasrec_fast.errors import DataError
+from sasrec_fast.histories import Histories, user_positions
 from sasrec_fast.interactions import ColumnNames, Interactions, read_interactions
 from sasrec_fast.report import Lengths, Report
 from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions
@@ -128,24 +129,13 @@ class Prepared:
         Warns:
             UserWarning: Unknown ids were skipped; says how many, and the first.
         """
-        listed = [list(history) for history in _histories(histories)]
-        lengths = np.array([len(history) for history in listed], np.int64)
-        flat = [item for history in listed for item in history]
-        indices = self.items.index(flat)
-        unknown = indices == 0
-        owners = np.repeat(np.arange(len(listed)), lengths)
-        if unknown.any():
-            first = int(unknown.argmax())
-            warnings.warn(
-                f"{int(unknown.sum()):,} of {len(flat):,} item ids are unknown and were skipped, "
-                f"first {flat[first]!r} in history {owners[first]}",
-                stacklevel=2,
-            )
-        known = np.bincount(owners[~unknown], minlength=len(listed))
-        ends = np.cumsum(known)
-        return self._recent(indices[~unknown], ends - known, ends)
+        return Histories.of_ids(histories, self.items).inputs(self.max_sequence_length)
 
-    def inputs(self, users: ArrayLike | None = None) -> dict[str, NDArray[Any]]:
+    def user_rows(self, users: Iterable[Any] | None = None) -> NDArray[np.int64]:
+        """Positions in the store of external user ids."""
+        return user_positions(users, self.users)
+
+    def inputs(self, users: Iterable[Any] | None = None) -> dict[str, NDArray[Any]]:
         """Model inputs of prepared users, from their whole kept history, held-out items included.
 
         Args:
@@ -157,38 +147,10 @@ class Prepared:
         Raises:
             KeyError: A user id is unknown.
         """
-        rows = self.user_rows(users)
+        rows = user_positions(users, self.users)
         offsets = self.sequences.offsets
-        return self._recent(self.sequences.items, offsets[rows], offsets[rows + 1])
-
-    def user_rows(self, users: ArrayLike | None = None) -> NDArray[np.int64]:
-        """Positions in the store of external user ids, [n].
-
-        Raises:
-            KeyError: A user id is unknown.
-        """
-        if users is None:
-            return np.arange(len(self.users))
-        wanted = np.atleast_1d(np.asarray(users, None))
-        rows = self.users.index(wanted).astype(np.int64) - 1
-        if (rows < 0).any():
-            missing = wanted[rows < 0]
-            raise KeyError(
-                f"{len(missing)} of {len(wanted)} user ids are unknown, first {missing[0]!r}; "
-                f"{len(self.users):,} users were prepared"
-            )
-        return rows
-
-    def _recent(
-        self, items: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> dict[str, NDArray[Any]]:
-        """The last L of `items[starts[i]:ends[i]]`, right-padded."""
-        columns = np.arange(self.max_sequence_length)
-        starts = np.maximum(starts, ends - self.max_sequence_length)
-        mask = columns < (ends - starts)[:, None]
-        item_ids = np.zeros(mask.shape, np.int32)
-        item_ids[mask] = items[(starts[:, None] + columns)[mask]]
-        return {"item_ids": item_ids, "padding_mask": mask}
+        histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1])
+        return histories.inputs(self.max_sequence_length)
 
 
 def prepare(
@@ -273,7 +235,7 @@ def prepare(
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
     table = read_interactions(interactions, names)
     if options.identity:
-        _require_indices(table.items.codes, item)
+        _require_indices(table.items, item)
     grouped = _group(table, options)
     return _assemble(table, grouped, options, names)
 
@@ -351,7 +313,8 @@ def _window_options(options: Options, split: int, num_items: int) -> WindowOptio
 def _user_keys(users: Vocabulary) -> NDArray[np.uint64]:
     """The key of each user's random stream: the id itself, or pandas' hash of a string."""
     if users.ids.dtype == object:
-        return pd.util.hash_array(users.ids, categorize=False)
+        hashes: NDArray[np.uint64] = pd.util.hash_array(users.ids, categorize=False)
+        return hashes
     return users.ids.view(np.uint64)
 
 
@@ -388,26 +351,17 @@ def _report(
     )
 
 
-def _require_indices(codes: NDArray[Any], column: str) -> None:
+def _require_indices(ids: IdColumn, column: str) -> None:
     """Refuse ids that are no item index."""
+    allowed = f"items='identity' allows integers 1..{MAX_ITEMS}"
+    if not ids.are_integers:
+        raise DataError(f"column '{column}' has string ids; {allowed}")
+    codes = ids.codes
     if codes.min() >= 1 and codes.max() <= MAX_ITEMS:
         return
     row = int(((codes < 1) | (codes > MAX_ITEMS)).argmax())
-    raise DataError(
-        f"column '{column}' has id {codes[row]} at row {row}; "
-        f"items='identity' allows integers 1..{MAX_ITEMS}"
-    )
-
-
-def _histories(histories: Iterable[Iterable[Any]]) -> list[Iterable[Any]]:
-    listed = list(histories)
-    for number, history in enumerate(listed):
-        if isinstance(history, str | bytes) or not isinstance(history, Iterable):
-            raise TypeError(
-                f"history {number} is {history!r}; each history is a list of item ids, "
-                'as in encode([["a", "b"]])'
-            )
-    return listed
+    found = ids.decode(codes[row : row + 1].astype(np.int64))[0]
+    raise DataError(f"column '{column}' has id {found} at row {row}; {allowed}")
 
 
 def _is_finite_number(value: Any) -> bool:

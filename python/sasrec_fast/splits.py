@@ -85,7 +85,8 @@ class Split:
     Attributes:
         name: "train", "validation" or "test".
         users: int64 [n], 0-based position of each row's user in the store.
-        starts: int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, target included.
+        starts: int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, which
+            includes its targets.
         ends: int64 [n].
         lengths: int32 [n], real positions of each row: at most L.
     """

@@ -6,8 +6,8 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
 from sasrec_fast import checks, losses
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 
 import keras  # isort: skip
 from keras import ops  # isort: skip

@@ -46,7 +46,8 @@ class Vocabulary:
 
     @cached_property
     def _positions(self) -> pd.Index[Any]:
-        return pd.Index(self.ids)
+        positions: pd.Index[Any] = pd.Index(self.ids)
+        return positions
 
     def index(self, ids: Iterable[Any]) -> NDArray[np.int32]:
         """Indices of external ids.
@@ -81,7 +82,8 @@ class Vocabulary:
         outside = (wanted < 1) | (wanted > len(self))
         if outside.any():
             raise ValueError(
-                f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, 0 is padding"
+                f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, "
+                "0 is padding"
             )
         found: NDArray[Any] = self.ids[wanted - 1]
         return found

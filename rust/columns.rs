@@ -72,11 +72,7 @@ impl Time for f64 {
     #[inline]
     fn key(self) -> u64 {
         let bits = if self == 0.0 { 0 } else { self.to_bits() };
-        if bits >> 63 == 1 {
-            !bits
-        } else {
-            bits | (1 << 63)
-        }
+        if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
     }
 }
 
@@ -128,20 +124,13 @@ impl<T: Time> Columns<'_, T> {
         ];
         for (column, rows) in lengths {
             if rows != expected {
-                return Err(Error::UnequalLengths {
-                    column,
-                    rows,
-                    expected,
-                });
+                return Err(Error::UnequalLengths { column, rows, expected });
             }
         }
         // A dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
         let max = (1 << 31) - (1 << 17);
         if expected > max {
-            return Err(Error::TooManyRows {
-                rows: expected,
-                max,
-            });
+            return Err(Error::TooManyRows { rows: expected, max });
         }
         Ok(())
     }
@@ -159,15 +148,7 @@ mod tests {
 
     #[test]
     fn float_keys_keep_order_and_equality() {
-        let ordered = [
-            f64::MIN,
-            -1.5,
-            -f64::MIN_POSITIVE,
-            0.0,
-            f64::MIN_POSITIVE,
-            2.0,
-            f64::MAX,
-        ];
+        let ordered = [f64::MIN, -1.5, -f64::MIN_POSITIVE, 0.0, f64::MIN_POSITIVE, 2.0, f64::MAX];
         assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
         assert_eq!((-0.0).key(), 0.0.key());
     }

@@ -2,7 +2,9 @@
 #![deny(missing_docs)]
 
 pub mod columns;
+pub mod emission;
 pub mod error;
+pub mod filters;
 pub mod negatives;
 pub mod partition;
 pub mod philox;

@@ -22,17 +22,8 @@ impl Sampler {
     /// A sampler with an empty rejected set.
     #[must_use]
     pub fn new(vocabulary: usize) -> Self {
-        let words = if vocabulary <= MAX_BITSET_ITEMS {
-            vocabulary / 64 + 1
-        } else {
-            0
-        };
-        Self {
-            vocabulary,
-            bits: vec![0; words],
-            rejected: Vec::new(),
-            sorted: Vec::new(),
-        }
+        let words = if vocabulary <= MAX_BITSET_ITEMS { vocabulary / 64 + 1 } else { 0 };
+        Self { vocabulary, bits: vec![0; words], rejected: Vec::new(), sorted: Vec::new() }
     }
 
     /// Replace the rejected set by `items` (indices 1..=vocabulary, repeats allowed).
@@ -43,9 +34,7 @@ impl Sampler {
         let out_of_range = |item: &&i32| **item < 1 || **item as usize > self.vocabulary;
         if let Some(item) = items.iter().find(out_of_range) {
             let vocabulary = self.vocabulary;
-            return Err(Error::Inconsistent(format!(
-                "item {item} is not in 1..={vocabulary}"
-            )));
+            return Err(Error::Inconsistent(format!("item {item} is not in 1..={vocabulary}")));
         }
         if self.bits.is_empty() {
             self.rejected.clear();
@@ -128,9 +117,7 @@ mod tests {
     fn one_allowed_item_of_many_is_found_in_bounded_draws() {
         for vocabulary in [100_000, MAX_BITSET_ITEMS + 9] {
             let mut sampler = Sampler::new(vocabulary);
-            let rejected: Vec<i32> = (1..=vocabulary as i32)
-                .filter(|&item| item != 4321)
-                .collect();
+            let rejected: Vec<i32> = (1..=vocabulary as i32).filter(|&item| item != 4321).collect();
             sampler.reject(&rejected).unwrap();
             let mut stream = stream();
             assert!((0..100).all(|_| sampler.draw(&mut stream) == 4321));
@@ -149,9 +136,7 @@ mod tests {
         let mut sampler = Sampler::new(10);
         sampler.reject(&[1, 2, 5, 9, 10]).unwrap();
         let mut stream = stream();
-        let mut found: Vec<i32> = (0..200)
-            .map(|_| sampler.draw_allowed(&mut stream))
-            .collect();
+        let mut found: Vec<i32> = (0..200).map(|_| sampler.draw_allowed(&mut stream)).collect();
         found.sort_unstable();
         found.dedup();
         assert_eq!(found, [3, 4, 6, 7, 8]);

@@ -168,20 +168,14 @@ pub fn partition<R: Record, T: Time>(
         .collect();
     let mut starts = vec![0; layout.partitions + 1];
     for partition in 0..layout.partitions {
-        let size: usize = histograms
-            .iter()
-            .map(|counts| counts[partition] as usize)
-            .sum();
+        let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
     let mut records = vec![R::ZERO; starts[layout.partitions]];
     let cells = cells(&mut records, &histograms, layout.partitions);
-    chunks
-        .into_par_iter()
-        .zip(cells)
-        .for_each(|(chunk, cells)| {
-            scatter(columns, (users, items), layout, chunk, cells);
-        });
+    chunks.into_par_iter().zip(cells).for_each(|(chunk, cells)| {
+        scatter(columns, (users, items), layout, chunk, cells);
+    });
     Partitioned { records, starts }
 }
 
@@ -201,10 +195,7 @@ fn scatter<R: Record, T: Time>(
         let length = rows.len();
         users.encode(columns.users, rows.clone(), &mut parts[..length]);
         items.encode(columns.items, rows.clone(), &mut item_codes[..length]);
-        let fields = parts
-            .iter_mut()
-            .zip(&item_codes)
-            .zip(&columns.times[rows.clone()]);
+        let fields = parts.iter_mut().zip(&item_codes).zip(&columns.times[rows.clone()]);
         for (record, ((part, &item), time)) in records.iter_mut().zip(fields) {
             *record = R::pack(layout, *part & local, time.key() - layout.time_min, item);
             *part >>= layout.user_bits;
@@ -236,19 +227,13 @@ fn move_kept_first<R: Record>(keep: &[bool], parts: &mut [u32], records: &mut [R
 /// Consecutive blocks of a range of rows.
 fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = rows.end;
-    rows.step_by(BLOCK_ROWS)
-        .map(move |start| start..end.min(start + BLOCK_ROWS))
+    rows.step_by(BLOCK_ROWS).map(move |start| start..end.min(start + BLOCK_ROWS))
 }
 
 /// Ranges of rows to be worked on in parallel.
 fn chunks(rows: usize) -> Vec<Range<usize>> {
-    let size = rows
-        .div_ceil(4 * rayon::current_num_threads())
-        .max(MIN_CHUNK_ROWS);
-    (0..rows)
-        .step_by(size)
-        .map(|start| start..rows.min(start + size))
-        .collect()
+    let size = rows.div_ceil(4 * rayon::current_num_threads()).max(MIN_CHUNK_ROWS);
+    (0..rows).step_by(size).map(|start| start..rows.min(start + size)).collect()
 }
 
 /// Kept rows of a chunk, by partition.
@@ -299,10 +284,8 @@ fn cells<'a, R>(
     histograms: &[Vec<u32>],
     partitions: usize,
 ) -> Vec<Vec<std::slice::IterMut<'a, R>>> {
-    let mut cells: Vec<Vec<_>> = histograms
-        .iter()
-        .map(|_| Vec::with_capacity(partitions))
-        .collect();
+    let mut cells: Vec<Vec<_>> =
+        histograms.iter().map(|_| Vec::with_capacity(partitions)).collect();
     let mut rest = records;
     for partition in 0..partitions {
         for (cells, counts) in cells.iter_mut().zip(histograms) {
@@ -321,11 +304,7 @@ mod tests {
 
     fn fields<R: Record>(layout: &Layout) -> (usize, u64, u32) {
         let record = R::pack(layout, 3, 1 << 20, 77);
-        (
-            record.user(layout),
-            record.time(layout),
-            record.item(layout),
-        )
+        (record.user(layout), record.time(layout), record.item(layout))
     }
 
     #[test]
@@ -350,21 +329,12 @@ mod tests {
         };
         let user_coder = Coder::of(columns.users);
         let item_coder = Coder::of(columns.items);
-        let layout = Layout::new(
-            columns.rows(),
-            user_coder.width(),
-            item_coder.width(),
-            (0, 0),
-        );
+        let layout = Layout::new(columns.rows(), user_coder.width(), item_coder.width(), (0, 0));
         assert!(layout.partitions > 1);
         let done: Partitioned<u64> = partition(&columns, &user_coder, &item_coder, &layout, &[]);
         for part in 0..layout.partitions {
             let records = &done.records[done.starts[part]..done.starts[part + 1]];
-            assert!(
-                records
-                    .windows(2)
-                    .all(|pair| pair[0].item(&layout) < pair[1].item(&layout))
-            );
+            assert!(records.windows(2).all(|pair| pair[0].item(&layout) < pair[1].item(&layout)));
             for record in records {
                 let user = (part << layout.user_bits) + record.user(&layout);
                 assert_eq!(users[record.item(&layout) as usize], user as i64);

@@ -20,12 +20,7 @@ impl Philox {
     /// Start a stream; like NumPy, the counter is incremented before the first block.
     #[must_use]
     pub fn new(counter: [u64; 4], key: [u64; 2]) -> Self {
-        Self {
-            counter,
-            key,
-            buffer: [0; BUFFER],
-            position: BUFFER,
-        }
+        Self { counter, key, buffer: [0; BUFFER], position: BUFFER }
     }
 
     /// The next raw draw.

@@ -2,6 +2,7 @@
 
 use crate::columns::{Columns, Ids, Time};
 use crate::error::Error;
+use crate::filters::{Duplicates, Minima};
 use crate::philox::Philox;
 use crate::sequences::{self, Rules, Sequences};
 use crate::windows::{self, Arrays, Store, Window};
@@ -48,7 +49,9 @@ pub enum TimeColumn<'py> {
 
 #[derive(FromPyObject)]
 pub struct GroupRules {
+    duplicates: String,
     min_user_interactions: usize,
+    min_item_interactions: usize,
     holdout: usize,
     identity: bool,
 }
@@ -62,6 +65,8 @@ pub struct GroupedInteractions {
     item_ids: Py<PyArray1<i64>>,
     num_items: usize,
     rows_filtered: usize,
+    rows_duplicate: usize,
+    rows_of_rare_items: usize,
     rows_kept: usize,
     users_dropped: usize,
     rows_tied: usize,
@@ -78,6 +83,8 @@ impl GroupedInteractions {
             item_ids: done.item_ids.into_pyarray(py).unbind(),
             num_items: done.vocabulary,
             rows_filtered: done.tally.rows_filtered,
+            rows_duplicate: done.tally.rows_duplicate,
+            rows_of_rare_items: done.tally.rows_of_rare_items,
             rows_kept: done.tally.rows_kept,
             users_dropped: done.tally.users_dropped,
             rows_tied: done.tally.rows_tied,
@@ -99,51 +106,26 @@ pub fn group(
     rules: GroupRules,
 ) -> PyResult<GroupedInteractions> {
     let keep = keep.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let rules = Rules {
-        min_user_interactions: rules.min_user_interactions,
-        holdout: rules.holdout,
-        identity: rules.identity,
+    let duplicates = match rules.duplicates.as_str() {
+        "first" => Duplicates::First,
+        "last" => Duplicates::Last,
+        _ => Duplicates::Keep,
     };
+    let minima = Minima { user: rules.min_user_interactions, item: rules.min_item_interactions };
+    let rules = Rules { duplicates, minima, holdout: rules.holdout, identity: rules.identity };
     let (users, items) = (users.ids()?, items.ids()?);
     let done = match &timestamps {
         Some(TimeColumn::Int(times)) => {
             let times = times.as_slice()?;
-            run(
-                py,
-                &Columns {
-                    users,
-                    items,
-                    times,
-                    keep,
-                },
-                &rules,
-            )
+            run(py, &Columns { users, items, times, keep }, &rules)
         }
         Some(TimeColumn::Float(times)) => {
             let times = times.as_slice()?;
-            run(
-                py,
-                &Columns {
-                    users,
-                    items,
-                    times,
-                    keep,
-                },
-                &rules,
-            )
+            run(py, &Columns { users, items, times, keep }, &rules)
         }
         None => {
             let times = vec![(); users.len()];
-            run(
-                py,
-                &Columns {
-                    users,
-                    items,
-                    times: &times[..],
-                    keep,
-                },
-                &rules,
-            )
+            run(py, &Columns { users, items, times: &times[..], keep }, &rules)
         }
     };
     Ok(GroupedInteractions::wrap(py, done?))
@@ -238,13 +220,7 @@ pub fn fill<'py>(
         };
         py.detach(|| windows::fill(&store, &window, users, length, out, &pause))?;
     }
-    Ok((
-        item_ids,
-        padding_mask,
-        positive_sequence,
-        negative_sequence,
-        sample_weight,
-    ))
+    Ok((item_ids, padding_mask, positive_sequence, negative_sequence, sample_weight))
 }
 
 /// The first `n` raw draws of the stream of a counter and a key.
@@ -256,8 +232,5 @@ pub fn philox(
     n: usize,
 ) -> Bound<'_, PyArray1<u64>> {
     let mut stream = Philox::new(counter, key);
-    (0..n)
-        .map(|_| stream.draw())
-        .collect::<Vec<u64>>()
-        .into_pyarray(py)
+    (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
 }

@@ -85,17 +85,11 @@ mod tests {
     fn equals_a_stable_sort_by_key() {
         let mut stream = Philox::new([0; 4], [1, 2]);
         let mut scratch = Scratch::default();
-        for (length, low, width) in [
-            (1000, 5, 40),
-            (5000, 0, 64),
-            (300, 20, 11),
-            (10, 3, 9),
-            (400, 1, 19),
-            (0, 0, 8),
-        ] {
-            let words: Vec<u64> = (0..length)
-                .map(|_| stream.draw() >> (64 - low - width))
-                .collect();
+        for (length, low, width) in
+            [(1000, 5, 40), (5000, 0, 64), (300, 20, 11), (10, 3, 9), (400, 1, 19), (0, 0, 8)]
+        {
+            let words: Vec<u64> =
+                (0..length).map(|_| stream.draw() >> (64 - low - width)).collect();
             let mut expected = words.clone();
             expected.sort_by_key(|word| word >> low);
             assert_eq!(sorted(&words, &mut scratch, low, width), expected);

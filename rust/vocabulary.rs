@@ -33,27 +33,17 @@ impl Coder {
         let width = i128::from(max) - i128::from(min) + 1;
         // Tables over the range then cost at most about as much as the columns themselves.
         if width <= 2 * column.len() as i128 + (1 << 16) {
-            return Self::Offset {
-                min,
-                width: width as usize,
-            };
+            return Self::Offset { min, width: width as usize };
         }
         let ids = distinct(column);
-        let ranks = ids
-            .iter()
-            .enumerate()
-            .map(|(rank, &id)| (id, rank as u32))
-            .collect();
+        let ranks = ids.iter().enumerate().map(|(rank, &id)| (id, rank as u32)).collect();
         Self::Ranked { ids, ranks }
     }
 
     /// The coder of a non-empty column of non-negative ids that keeps them as they are.
     #[must_use]
     pub fn identity(column: Ids) -> Self {
-        Self::Offset {
-            min: 0,
-            width: column.span().1 as usize + 1,
-        }
+        Self::Offset { min: 0, width: column.span().1 as usize + 1 }
     }
 
     /// Number of codes.

@@ -74,13 +74,7 @@ pub fn fill(
 ) -> Result<(), Error> {
     store.check()?;
     for users in users.chunks(PAUSE_ROWS) {
-        fill_rows(
-            store,
-            window,
-            users,
-            columns,
-            out.take(users.len() * columns),
-        )?;
+        fill_rows(store, window, users, columns, out.take(users.len() * columns))?;
         pause()?;
     }
     Ok(())
@@ -99,10 +93,7 @@ fn fill_rows(
         .zip(out.item_ids.par_chunks_mut(size))
         .zip(out.padding_mask.par_chunks_mut(size))
         .zip(out.positive_sequence.par_chunks_mut(size))
-        .zip(
-            out.negative_sequence
-                .par_chunks_mut(size * window.num_negatives),
-        )
+        .zip(out.negative_sequence.par_chunks_mut(size * window.num_negatives))
         .zip(out.sample_weight.par_chunks_mut(size))
         .try_for_each_init(
             || Sampler::new(window.vocabulary),
@@ -116,11 +107,7 @@ fn fill_rows(
                 };
                 users.iter().try_for_each(|&user| {
                     let row = block.take(columns);
-                    if user < 0 {
-                        Ok(())
-                    } else {
-                        fill_row(store, window, user, row, sampler)
-                    }
+                    if user < 0 { Ok(()) } else { fill_row(store, window, user, row, sampler) }
                 })
             },
         )
@@ -137,11 +124,7 @@ fn fill_row(
     let held_back = window.holdout.saturating_sub(window.split);
     let sequence = &all[..all.len().saturating_sub(held_back)];
     let shown = sequence.len().min(window.max_sequence_length + 1);
-    let first = if window.oldest {
-        0
-    } else {
-        sequence.len() - shown
-    };
+    let first = if window.oldest { 0 } else { sequence.len() - shown };
     let positions = shown.saturating_sub(1);
     let columns = out.item_ids.len();
     if positions > columns {
@@ -191,10 +174,7 @@ impl Store<'_> {
         }
         let (start, end) = (self.offsets[user], self.offsets[user + 1]);
         self.items.get(start as usize..end as usize).ok_or_else(|| {
-            Error::Inconsistent(format!(
-                "user {user} owns {start}..{end} of {}",
-                self.items.len()
-            ))
+            Error::Inconsistent(format!("user {user} owns {start}..{end} of {}", self.items.len()))
         })
     }
 }
@@ -226,11 +206,7 @@ fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
 mod tests {
     use super::*;
 
-    const STORE: Store = Store {
-        offsets: &[0, 4, 5],
-        items: &[1, 2, 3, 4, 5],
-        user_keys: &[7, 8],
-    };
+    const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
     const WINDOW: Window = Window {
         split: 0,
         holdout: 1,
@@ -277,38 +253,21 @@ mod tests {
         assert_eq!(row.positives, [0, 0, 0, 2, 3, 0]);
         assert_eq!(row.weights, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
         assert_eq!(row.mask, [false, false, false, true, true, false]);
-        assert!(
-            row.negatives[6..10]
-                .iter()
-                .all(|item| [4, 5].contains(item))
-        );
+        assert!(row.negatives[6..10].iter().all(|item| [4, 5].contains(item)));
         assert_eq!(row.negatives[10..], [0, 0]);
     }
 
     #[test]
     fn the_oldest_window_loses_the_held_out_target() {
-        let recent = Window {
-            split: 1,
-            max_sequence_length: 2,
-            ..WINDOW
-        };
+        let recent = Window { split: 1, max_sequence_length: 2, ..WINDOW };
         assert_eq!(filled(&recent, &[0], 2).unwrap().weights, [0.0, 1.0]);
-        let oldest = Window {
-            oldest: true,
-            ..recent
-        };
+        let oldest = Window { oldest: true, ..recent };
         assert_eq!(filled(&oldest, &[0], 2).unwrap().weights, [0.0, 0.0]);
     }
 
     #[test]
     fn too_few_columns_and_unknown_users_are_errors() {
-        assert!(matches!(
-            filled(&WINDOW, &[0], 1),
-            Err(Error::Inconsistent(_))
-        ));
-        assert!(matches!(
-            filled(&WINDOW, &[2], 3),
-            Err(Error::Inconsistent(_))
-        ));
+        assert!(matches!(filled(&WINDOW, &[0], 1), Err(Error::Inconsistent(_))));
+        assert!(matches!(filled(&WINDOW, &[2], 3), Err(Error::Inconsistent(_))));
     }
 }

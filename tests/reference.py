@@ -46,6 +46,8 @@ class Interaction:
 class Options:
     min_rating: float | None = None
     min_user_interactions: int = 3
+    min_item_interactions: int = 1
+    duplicates: str = "keep"
     holdout: int = 2
     max_sequence_length: int = 200
     truncation: str = "recent"
@@ -68,7 +70,9 @@ class Row:
 class Report:
     rows_in: int
     rows_dropped_by_rating: int
+    rows_dropped_by_duplicates: int
     rows_dropped_by_user_activity: int
+    rows_dropped_by_item_activity: int
     users_dropped: int
     rows_kept: int
     users: int
@@ -97,6 +101,9 @@ class Prepared:
     interactions: list[Interaction]
     options: Options
     rated: list[Interaction]
+    distinct: list[Interaction]
+    rows_by_user_activity: int
+    rows_by_item_activity: int
     histories: dict[Id, list[Interaction]]
     items: Sequence[Id]
     sequences: dict[Id, list[int]]
@@ -111,7 +118,8 @@ class Prepared:
 
 def prepare(interactions: list[Interaction], options: Options) -> Prepared:
     rated = at_least_rated(interactions, options.min_rating)
-    kept = of_active_users(rated, options.min_user_interactions)
+    distinct = without_duplicates(rated, options.duplicates)
+    kept, by_user, by_item = core(distinct, options)
     if not kept:
         raise NothingLeftError(f"none of {len(interactions)} interactions passes the filters")
     histories = histories_in_time_order(kept)
@@ -121,16 +129,48 @@ def prepare(interactions: list[Interaction], options: Options) -> Prepared:
     names = SPLITS[: 1 + options.holdout]
     splits = {name: split_rows(sequences, name, options) for name in names}
     refuse_users_without_negatives(splits, len(items))
-    return Prepared(interactions, options, rated, histories, items, sequences, splits)
+    return Prepared(
+        interactions,
+        options,
+        rated,
+        distinct,
+        by_user,
+        by_item,
+        histories,
+        items,
+        sequences,
+        splits,
+    )
 
 
 def at_least_rated(rows: list[Interaction], min_rating: float | None) -> list[Interaction]:
     return [row for row in rows if min_rating is None or row.rating >= min_rating]
 
 
-def of_active_users(rows: list[Interaction], minimum: int) -> list[Interaction]:
-    interactions_of = Counter(row.user for row in rows)
-    return [row for row in rows if interactions_of[row.user] >= minimum]
+def without_duplicates(rows: list[Interaction], rule: str) -> list[Interaction]:
+    """Of rows with the same user and item, the first or last in time (ties in input order)."""
+    if rule == "keep":
+        return rows
+    in_time_order = sorted(range(len(rows)), key=lambda i: rows[i].timestamp)
+    chosen: dict[tuple[Id, Id], int] = {}
+    for i in in_time_order if rule == "last" else reversed(in_time_order):
+        chosen[rows[i].user, rows[i].item] = i
+    return [rows[i] for i in sorted(chosen.values())]
+
+
+def core(rows: list[Interaction], options: Options) -> tuple[list[Interaction], int, int]:
+    """The k-core, and how many rows went with rare users and with rare items."""
+    by_user = by_item = 0
+    while True:
+        user_counts = Counter(row.user for row in rows)
+        active = [row for row in rows if user_counts[row.user] >= options.min_user_interactions]
+        item_counts = Counter(row.item for row in active)
+        kept = [row for row in active if item_counts[row.item] >= options.min_item_interactions]
+        by_user += len(rows) - len(active)
+        by_item += len(active) - len(kept)
+        if len(kept) == len(rows):
+            return rows, by_user, by_item
+        rows = kept
 
 
 def item_vocabulary(rows: list[Interaction], items: str | None) -> Sequence[Id]:
@@ -242,7 +282,9 @@ def account(data: Prepared) -> Report:
     return Report(
         rows_in=len(data.interactions),
         rows_dropped_by_rating=len(data.interactions) - len(data.rated),
-        rows_dropped_by_user_activity=len(data.rated) - kept,
+        rows_dropped_by_duplicates=len(data.rated) - len(data.distinct),
+        rows_dropped_by_user_activity=data.rows_by_user_activity,
+        rows_dropped_by_item_activity=data.rows_by_item_activity,
         users_dropped=len({row.user for row in data.rated}) - len(data.histories),
         rows_kept=kept,
         users=len(data.histories),

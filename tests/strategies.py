@@ -69,6 +69,8 @@ def options(draw: st.DrawFn, items: str | None = None) -> Options:
     return Options(
         min_rating=draw(st.sampled_from([None, 2, 3.5])),
         min_user_interactions=draw(st.integers(1, 4)),
+        min_item_interactions=draw(st.integers(1, 3)),
+        duplicates=draw(st.sampled_from(["keep", "first", "last"])),
         holdout=draw(st.integers(0, 2)),
         max_sequence_length=draw(st.integers(1, 6)),
         truncation=draw(st.sampled_from(["recent", "oldest"])),
@@ -142,9 +144,10 @@ def closed_vocabularies(draw: st.DrawFn) -> Case:
     """A valid identity table in which user 99 alone has item 150: changing the rows of others
     cannot change the number of items."""
     case = draw(valid_cases().filter(lambda case: case.options.items == "identity"))
+    options = replace(case.options, min_item_interactions=1, duplicates="keep")
     anchor = [Interaction(99, item, 0, 5.0) for item in (150, 149, 150, 149)]
     assume(not isinstance(case.rows[0].user, str))
-    return case.with_rows([*case.rows, *anchor])
+    return replace(case.with_rows([*case.rows, *anchor]), options=options)
 
 
 def permuted_keeping_ties(rows: list[Interaction], order: list[int]) -> list[Interaction]:

@@ -89,6 +89,36 @@ def test_items_of_dropped_users_are_not_in_the_vocabulary():
     assert data.sequences.items.tolist() == [1, 2, 3, 4, 2, 5, 1]
 
 
+def test_the_k_core_drops_users_and_items_in_turn():
+    table = {
+        "user_id": [1, 1, 2, 2, 3, 3, 3, 4],
+        "item_id": [1, 2, 2, 3, 1, 1, 4, 5],
+        "timestamp": range(8),
+    }
+    options = {"min_user_interactions": 2, "min_item_interactions": 2, "holdout": 0}
+    table["user_id"] += [5, 5, 6, 6]
+    table["item_id"] += [6, 1, 6, 1]
+    table["timestamp"] = np.arange(12)
+    report = sf.prepare(table, **options, items="identity").report
+    assert report.rows_dropped_by_user_activity == 3
+    assert report.rows_dropped_by_item_activity == 3
+    assert (report.users, report.users_dropped, report.rows_kept) == (3, 3, 6)
+    single = sf.prepare(table, **{**options, "min_user_interactions": 1}, items="identity").report
+    assert (single.users, single.users_dropped) == (5, 1), "user 4 goes with their only item"
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("first", [10, 20, 30]), ("last", [20, 30, 10])])
+def test_duplicates_keep_the_earliest_or_the_latest_in_time(rule, expected):
+    table = {
+        "user_id": [1] * 4 + [2],
+        "item_id": [10, 30, 20, 10, 40],
+        "timestamp": [4, 3, 2, 1, 1],
+    }
+    data = sf.prepare(table, duplicates=rule, holdout=0, min_user_interactions=1, items="identity")
+    assert data.sequences.items.tolist() == [*expected, 40]
+    assert data.report.rows_dropped_by_duplicates == 1
+
+
 def test_splits_follow_the_holdout():
     assert prepared(holdout=0).validation is None
     assert prepared(holdout=1).test is None

@@ -3,9 +3,15 @@ from typing import Final, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["DEBUG_BUILD", "GroupedInteractions", "fill", "group", "philox"]
+
 DEBUG_BUILD: Final[bool]
 
 class _Rules(Protocol):
+    @property
+    def duplicates(self) -> str: ...
+    @property
+    def min_item_interactions(self) -> int: ...
     @property
     def min_user_interactions(self) -> int: ...
     @property
@@ -53,6 +59,10 @@ class GroupedInteractions:
     def num_items(self) -> int: ...
     @property
     def rows_filtered(self) -> int: ...
+    @property
+    def rows_duplicate(self) -> int: ...
+    @property
+    def rows_of_rare_items(self) -> int: ...
     @property
     def rows_kept(self) -> int: ...
     @property

@@ -39,6 +39,8 @@ class Options:
 
     min_rating: float | None
     min_user_interactions: int
+    min_item_interactions: int
+    duplicates: str
     holdout: int
     max_sequence_length: int
     truncation: str
@@ -49,10 +51,12 @@ class Options:
 
     def __post_init__(self) -> None:
         _require_integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)
+        _require_integer("min_item_interactions", self.min_item_interactions, 1, 2**63 - 1)
         _require_integer("max_sequence_length", self.max_sequence_length, 1, 2**31 - 2)
         _require_integer("num_negatives", self.num_negatives, 1, 2**31 - 1)
         _require_integer("holdout", self.holdout, 0, 2)
         _require_integer("seed", self.seed, 0, 2**64 - 1)
+        _require_choice("duplicates", self.duplicates, ("keep", "first", "last"))
         _require_choice("truncation", self.truncation, ("recent", "oldest"))
         _require_choice("negative_scope", self.negative_scope, ("past", "all"))
         _require_choice("items", self.items, (None, "identity"))
@@ -162,6 +166,8 @@ def prepare(
     rating: str | None = None,
     min_rating: float | None = None,
     min_user_interactions: int = 3,
+    min_item_interactions: int = 1,
+    duplicates: Literal["keep", "first", "last"] = "keep",
     holdout: int = 2,
     max_sequence_length: int = 200,
     truncation: Literal["recent", "oldest"] = "recent",
@@ -185,7 +191,11 @@ def prepare(
             their input order. None: rows are in time order already.
         rating: Column of ratings; "rating" where `min_rating` is given and this is None.
         min_rating: Keep rows with at least this rating; None keeps all.
-        min_user_interactions: Drop users with fewer kept rows.
+        min_user_interactions: Drop users with fewer kept rows, after `min_rating` and `duplicates`.
+        min_item_interactions: Drop items with fewer kept rows; users and items are dropped in turn
+            until all that are left have enough (the k-core, which is unique).
+        duplicates: Where a user has an item again, "keep" all rows, or the "first" or "last" in
+            time.
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         max_sequence_length: L, most input positions of a row.
@@ -222,6 +232,8 @@ def prepare(
     options = Options(
         min_rating,
         min_user_interactions,
+        min_item_interactions,
+        duplicates,
         holdout,
         max_sequence_length,
         truncation,
@@ -242,23 +254,39 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Rules:
+    duplicates: str
     min_user_interactions: int
+    min_item_interactions: int
     holdout: int
     identity: bool
 
 
 def _group(table: Interactions, options: Options) -> _core.GroupedInteractions:
     keep = None if table.ratings is None else table.ratings >= options.min_rating
-    rules = _Rules(options.min_user_interactions, options.holdout, options.identity)
+    rules = _Rules(
+        options.duplicates,
+        options.min_user_interactions,
+        options.min_item_interactions,
+        options.holdout,
+        options.identity,
+    )
     grouped = _core.group(table.users.codes, table.items.codes, table.timestamps, keep, rules)
     if not grouped.rows_kept:
         raise DataError(
             f"nothing is left of {len(table):,} rows: "
-            f"{len(table) - grouped.rows_filtered:,} are under min_rating="
-            f"{options.min_rating}, {grouped.rows_filtered:,} belong to {grouped.users_dropped:,} "
-            f"users under min_user_interactions={options.min_user_interactions}"
+            f"{len(table) - grouped.rows_filtered:,} are under min_rating={options.min_rating}, "
+            f"{grouped.rows_duplicate:,} repeat an item of their user, "
+            f"{_rows_of_inactive_users(grouped):,} belong to {grouped.users_dropped:,} users under "
+            f"min_user_interactions={options.min_user_interactions}, "
+            f"{grouped.rows_of_rare_items:,} to items under "
+            f"min_item_interactions={options.min_item_interactions}"
         )
     return grouped
+
+
+def _rows_of_inactive_users(grouped: _core.GroupedInteractions) -> int:
+    others = grouped.rows_duplicate + grouped.rows_of_rare_items + grouped.rows_kept
+    return grouped.rows_filtered - others
 
 
 def _assemble(
@@ -332,7 +360,9 @@ def _report(
     return Report(
         rows_in=len(table),
         rows_dropped_by_rating=len(table) - grouped.rows_filtered,
-        rows_dropped_by_user_activity=grouped.rows_filtered - grouped.rows_kept,
+        rows_dropped_by_duplicates=grouped.rows_duplicate,
+        rows_dropped_by_user_activity=_rows_of_inactive_users(grouped),
+        rows_dropped_by_item_activity=grouped.rows_of_rare_items,
         users_dropped=grouped.users_dropped,
         rows_kept=grouped.rows_kept,
         users=len(grouped.user_ids),

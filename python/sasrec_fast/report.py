@@ -38,8 +38,10 @@ class Report:
     Attributes:
         rows_in: Rows received.
         rows_dropped_by_rating: Rows under `min_rating`.
+        rows_dropped_by_duplicates: Rows whose user has the same item in another row that is kept.
         rows_dropped_by_user_activity: Rows of users under `min_user_interactions`.
-        users_dropped: Users with rows left, but fewer than `min_user_interactions`.
+        rows_dropped_by_item_activity: Rows of items under `min_item_interactions`.
+        users_dropped: Users with rows of at least `min_rating`, but none that is kept.
         rows_kept: Interactions in the sequences.
         users: Kept users.
         items: Size of the item vocabulary (with "identity": the largest kept id).
@@ -56,7 +58,9 @@ class Report:
 
     rows_in: int
     rows_dropped_by_rating: int
+    rows_dropped_by_duplicates: int
     rows_dropped_by_user_activity: int
+    rows_dropped_by_item_activity: int
     users_dropped: int
     rows_kept: int
     users: int
@@ -85,10 +89,12 @@ class Report:
         lines = [
             ("rows in", f"{self.rows_in:,}"),
             ("  dropped by rating", f"{self.rows_dropped_by_rating:,}"),
+            ("  dropped as duplicates", f"{self.rows_dropped_by_duplicates:,}"),
             (
                 "  dropped by user activity",
                 f"{self.rows_dropped_by_user_activity:,} (of {self.users_dropped:,} users)",
             ),
+            ("  dropped by item activity", f"{self.rows_dropped_by_item_activity:,}"),
             ("  kept", f"{self.rows_kept:,}"),
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),

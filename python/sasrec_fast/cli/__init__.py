@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: After --help and --version (code 0), and for wrong arguments (code 2).
     """
     arguments = parse(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a title is no reason to stop
     screen = Screen(sys.stdout)
     try:
         with without_tensorflow():

@@ -200,23 +200,23 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--epochs", type=_integer(1), metavar="N", default=200, help="most passes over the data"
+        "--epochs", type=_integer(1), metavar="N", default=100, help="most passes over the data"
     )
     group.add_argument(
         "--patience",
         type=_integer(1),
         metavar="N",
-        default=20,
+        default=10,
         help="stop after so many epochs without a better validation NDCG@10",
     )
     group.add_argument(
-        "--batch-size", type=_integer(1), metavar="N", default=128, help="mean users a batch"
+        "--batch-size", type=_integer(1), metavar="N", default=64, help="mean users a batch"
     )
     group.add_argument(
         "--learning-rate",
         type=_number(0),
         metavar="X",
-        default=1e-3,
+        default=2e-3,
         help="of Adam with beta_2 = 0.98",
     )
     group.add_argument(

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
 
     own, popular = display.test_against_popularity(model, data)
     best = made.best_hit_rate(10)
-    screen.say(f"test: the last item of {len(own.ranks):,} users, among all items not seen")
+    screen.say(f"\ntest: the last item of {len(own.ranks):,} users, among all items not seen")
     screen.say(
         display.comparison(
             {"best possible": {"hit_rate@10": best}, "SASRec": own, "popularity": popular}

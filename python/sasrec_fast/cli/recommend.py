@@ -10,6 +10,7 @@ import pandas as pd
 from sasrec_fast.cli.display import Titles, ranked, title_of, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import check_output, load_model, read_options, written_at_once
+from sasrec_fast.cli.screen import counted
 from sasrec_fast.cli.train import read_ratings, read_titles
 from sasrec_fast.errors import DataError
 from sasrec_fast.interactions import ColumnNames, read_interactions
@@ -17,7 +18,7 @@ from sasrec_fast.recommendation import recommend
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -36,21 +37,30 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
         check_output(arguments.output, ".csv")
     elif arguments.users is None:
         raise ValueError("all users without --output: give a .csv file, or --users to print a few")
+    wanted = _user_ids(arguments.users)
     options = read_options(arguments.model)
     names = _column_names(arguments, options)
     movies = read_titles(arguments, names.item, screen)
     columns = (names.timestamp, names.rating)
     table = read_ratings(arguments.ratings, (names.user, names.item), columns, screen)
-    histories = read_histories(table, names, options["min_rating"])
-    if arguments.users is not None:
-        histories = chosen_users(histories, arguments.users, arguments.ratings)
+    histories = read_histories(table, names, options["min_rating"], wanted)
     load_keras(screen)
     with screen.step(f"loading {arguments.model}"):
         model = load_model(arguments.model)
     histories = known_histories(histories, model.items, screen)
-    with screen.step(f"recommending to {len(histories):,} users"):
+    with screen.step(f"recommending to {counted(len(histories), 'user')}"):
         found = _recommend(model, histories, arguments, movies)
     _deliver(found, histories, arguments.output, titles_of(movies), screen)
+
+
+def _user_ids(typed: Sequence[str] | None) -> list[str] | None:
+    """Ids as text, some of which were joined by commas."""
+    if typed is None:
+        return None
+    wanted = [text for joined in typed for text in joined.split(",") if text]
+    if not wanted:
+        raise ValueError(f"--users {' '.join(typed)!r} holds no user id")
+    return wanted
 
 
 def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> ColumnNames:
@@ -62,13 +72,21 @@ def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> 
     return ColumnNames(**names)
 
 
-def read_histories(table: pa.Table, names: ColumnNames, min_rating: float | None) -> Histories:
-    """Every user's items in the order in which `prepare` would put them.
+def read_histories(
+    table: pa.Table, names: ColumnNames, min_rating: float | None, wanted: Sequence[str] | None
+) -> Histories:
+    """Users' items in the order in which `prepare` puts them.
 
     Users with few interactions are kept: they were of no use for training, but can be served.
 
+    Args:
+        table: The ratings.
+        names: Its columns.
+        min_rating: Rows below it are left out; None keeps all.
+        wanted: The users, in the order of the result, as text; None for all, by ascending id.
+
     Raises:
-        DataError: As `prepare`; or no row has the rating.
+        DataError: As `prepare`; or no row has the rating, or a user has no row.
     """
     checked = read_interactions(table, names)
     rows = np.arange(len(checked))
@@ -79,37 +97,29 @@ def read_histories(table: pa.Table, names: ColumnNames, min_rating: float | None
     users = checked.users.codes[rows].astype(np.int64)
     times = rows if checked.timestamps is None else checked.timestamps[rows]
     order = np.lexsort((times, users))  # stable: equal times keep the order of the file
-    users, rows = users[order], rows[order]
+    users, items = users[order], checked.items.codes[rows[order]].astype(np.int64)
     starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
-    items = checked.items.decode(checked.items.codes[rows].astype(np.int64)).tolist()
-    ends = [*starts[1:].tolist(), len(items)]
-    histories = [items[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
-    owners = checked.users.decode(users[starts]).tolist()
-    return dict(zip(owners, histories, strict=True))
+    ids = checked.users.decode(users[starts]).tolist()
+    ends = np.append(starts[1:], len(users))
+    return {
+        ids[user]: checked.items.decode(items[starts[user] : ends[user]]).tolist()
+        for user in _positions(ids, wanted)
+    }
 
 
-def chosen_users(histories: Histories, wanted: Sequence[str], ratings: Path) -> Histories:
-    """The histories of the users asked for, in that order.
-
-    Args:
-        histories: By user id.
-        wanted: Ids as they were typed, some joined by commas.
-        ratings: The file, for the message.
-
-    Raises:
-        DataError: An id is not in the file.
-    """
-    typed = list(dict.fromkeys(part for text in wanted for part in text.split(",") if part))
-    by_text = {str(user): user for user in histories}
-    missing = [text for text in typed if text not in by_text]
-    if missing or not typed:
+def _positions(ids: Sequence[Any], wanted: Sequence[str] | None) -> Iterable[int]:
+    """Where in `ids` the wanted users are, each once."""
+    if wanted is None:
+        return range(len(ids))
+    positions = {str(user): position for position, user in enumerate(ids)}
+    missing = [text for text in wanted if text not in positions]
+    if missing:
         listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise DataError(
-            f"{len(missing)} of {len(typed)} users have no kept interaction in {ratings}: {listed}"
-            if typed
-            else "--users holds no id"
+            f"no rating to go by for {counted(len(missing), 'user')} of {len(wanted):,}: {listed}; "
+            f"there are ratings of {counted(len(ids), 'user')}, such as {ids[0]}"
         )
-    return {by_text[text]: histories[by_text[text]] for text in typed}
+    return [positions[text] for text in dict.fromkeys(wanted)]
 
 
 def known_histories(histories: Histories, items: Vocabulary | None, screen: Screen) -> Histories:
@@ -126,18 +136,15 @@ def known_histories(histories: Histories, items: Vocabulary | None, screen: Scre
     left = sum(map(len, kept.values()))
     if not left:
         raise DataError(
-            f"the model knows none of the {len(set(flat)):,} items of these users, such as "
-            f"{flat[0]!r}; its {len(items):,} items are like {items.ids[0]!r}"
+            f"the model knows no item of these users, such as {flat[0]!r}; "
+            f"its {len(items):,} items are such as {items.ids[:1].tolist()[0]!r}"
         )
-    if left < len(flat):
+    if unknown := len(flat) - left:
+        screen.say(f"note: left out {counted(unknown, 'interaction')} with items new to the model")
+    if empty := [user for user, history in kept.items() if not history]:
         screen.say(
-            f"note: {len(flat) - left:,} interactions are with items the model does not know"
-        )
-    empty = [user for user, history in kept.items() if not history]
-    if empty:
-        screen.say(
-            f"note: {len(empty):,} users have no item the model knows and get no recommendation, "
-            f"first {empty[0]!r}"
+            f"note: no recommendation for {counted(len(empty), 'user')} without an item known to "
+            f"the model, first {empty[0]}"
         )
     return {user: history for user, history in kept.items() if history}
 
@@ -170,5 +177,7 @@ def _deliver(
         return
     for user, items in found.groupby("user_id", sort=False)["item_id"]:
         history = histories[user]
-        screen.say(f"\nuser {user}: {len(history):,} items, last {title_of(history[-1], titles)}")
+        screen.say(
+            f"\nuser {user}: {counted(len(history), 'item')}, last {title_of(history[-1], titles)}"
+        )
         screen.say("\n".join(ranked(items.tolist(), titles)))

@@ -71,3 +71,8 @@ def seconds(duration: float) -> str:
         return f"{duration:.1f} s"
     minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 user", "2,000 users"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -9,6 +9,7 @@ from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import check_output, save_model
 from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.errors import DataError
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.preparation import Prepared, prepare
 
@@ -31,6 +32,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
         )
     movies = read_titles(arguments, arguments.item, screen)
     data = _prepare(arguments, screen)
+    titles = display.titles_of(movies)
+    untitled = sum(item not in titles for item in data.items.ids.tolist())
+    if movies is not None and untitled:
+        have = "item has" if untitled == 1 else "items have"
+        screen.say(f"note: {untitled:,} {have} no title in {arguments.movies}\n")
     load_keras(screen)
     from sasrec_fast.cli.training import ModelOptions, TrainingOptions, train_model
 
@@ -39,18 +45,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
     names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
     options = TrainingOptions(**{name: getattr(arguments, name) for name in names})
     model = train_model(data, sizes, options, screen)
-
-    own, popular = display.test_against_popularity(model, data)
-    screen.say(f"test: the last item of {len(own.ranks):,} users, among all items not seen")
-    screen.say(display.comparison({"SASRec": own, "popularity": popular}) + "\n")
-    user = data.users.ids[:1].tolist()[0]
-    titles = display.titles_of(movies)
-    screen.say(
-        display.history_and_recommendations(model, data, user, titles, hide_last=False) + "\n"
-    )
     with screen.step(f"saving {arguments.output}"):
         save_model(model, arguments.output, data.options)
-    screen.say(f"done in {seconds(time.perf_counter() - start)}")
+
+    own, popular = display.test_against_popularity(model, data)
+    screen.say(f"\ntest: the last item of {len(own.ranks):,} users, among all items not seen")
+    screen.say(display.comparison({"SASRec": own, "popularity": popular}) + "\n")
+    user = data.users.ids[:1].tolist()[0]
+    screen.say(display.history_and_recommendations(model, data, user, titles, hide_last=False))
+    screen.say(f"\ndone in {seconds(time.perf_counter() - start)}")
 
 
 def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
@@ -72,12 +75,11 @@ def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
             seed=arguments.seed,
         )
     screen.say(f"\n{data.report}\n")
-    for split in (data.train, data.validation, data.test):
-        if split is not None and not len(split):
-            raise ValueError(
-                f"no user of {arguments.ratings} has enough interactions for {split.name}: "
-                "4 are needed, of which the last two are held out"
-            )
+    if not len(data.train):
+        raise DataError(
+            f"no user of {arguments.ratings} has 4 interactions: two to learn from, the last but "
+            "one for validation and the last for the test"
+        )
     return data
 
 

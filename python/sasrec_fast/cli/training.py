@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.cli.screen import Screen, counted, seconds
 from sasrec_fast.evaluation import evaluate
 from sasrec_fast.model import SASRec
 
@@ -48,7 +48,7 @@ class TrainingOptions:
     batch_size: int
     learning_rate: float
     seed: int
-    max_buckets: int = 5
+    max_buckets: int = 3
 
 
 def train_model(
@@ -65,7 +65,7 @@ def train_model(
     )
     model.build()
     screen.say(
-        f"SASRec: {_counted(sizes.num_layers, 'layer')}, {_counted(sizes.num_heads, 'head')}, "
+        f"SASRec: {counted(sizes.num_layers, 'layer')}, {counted(sizes.num_heads, 'head')}, "
         f"{sizes.hidden_dim} dimensions, {model.count_params():,} weights; "
         f"{keras.backend.backend()} {_devices()}"
     )
@@ -128,15 +128,11 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     def restore(self) -> None:
         """Go back to the weights of the best epoch."""
         self.model.set_weights(self._weights)
-        self._screen.say(f"kept: the weights of epoch {self._best_epoch}\n")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        self._screen.say(f"kept: the weights of epoch {self._best_epoch}")
 
 
 def _devices() -> str:
     kinds = [device.partition(":")[0] for device in keras.distribution.list_devices()]
     return "on " + ", ".join(
-        _counted(kinds.count(kind), kind.upper()) for kind in sorted(set(kinds))
+        counted(kinds.count(kind), kind.upper()) for kind in sorted(set(kinds))
     )

@@ -1,0 +1,172 @@
+//! Which interactions are kept: repeated items of a user, and the iterated k-core, in which every
+//! user and every item has enough interactions among those kept. The k-core is unique.
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What to do with an item that a user has more than once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Keep every interaction.
+    Keep,
+    /// Keep the earliest.
+    First,
+    /// Keep the latest.
+    Last,
+}
+
+impl Duplicates {
+    /// The rows of one user, in time order, that are kept; None for all of them.
+    #[must_use]
+    pub fn kept<R: Copy>(self, rows: &[R], item: impl Fn(R) -> u32) -> Option<Vec<R>> {
+        let mut seen = FxHashSet::default();
+        match self {
+            Self::Keep => None,
+            Self::First => {
+                let kept: Vec<R> =
+                    rows.iter().copied().filter(|&row| seen.insert(item(row))).collect();
+                (kept.len() < rows.len()).then_some(kept)
+            }
+            Self::Last => {
+                let mut kept: Vec<R> =
+                    rows.iter().rev().copied().filter(|&row| seen.insert(item(row))).collect();
+                kept.reverse();
+                (kept.len() < rows.len()).then_some(kept)
+            }
+        }
+    }
+}
+
+/// What the k-core dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Rows of users with too few interactions.
+    pub rows_by_users: usize,
+    /// Rows of items with too few interactions.
+    pub rows_by_items: usize,
+}
+
+/// Interactions a user and an item must have.
+#[derive(Clone, Copy)]
+pub struct Minima {
+    /// Of each user.
+    pub user: usize,
+    /// Of each item.
+    pub item: usize,
+}
+
+/// Mark the rows outside the k-core in `keep`, all true at first.
+///
+/// In every round users are dropped first, then items; the counts by reason follow that order.
+pub fn k_core(
+    offsets: &[i64],
+    items: &[i32],
+    num_items: usize,
+    minima: Minima,
+    keep: &mut [bool],
+) -> Dropped {
+    let mut dropped = Dropped::default();
+    let counts: Vec<AtomicU32> = (0..=num_items).map(|_| AtomicU32::new(0)).collect();
+    items.par_iter().with_min_len(1 << 15).for_each(|&item| {
+        counts[item as usize].fetch_add(1, Ordering::Relaxed);
+    });
+    let mut users = by_user(offsets, items, keep);
+    loop {
+        dropped.rows_by_users += drop_users(&mut users, minima.user, &counts);
+        let rows = drop_items(&mut users, minima.item, &counts);
+        dropped.rows_by_items += rows;
+        if rows == 0 {
+            return dropped;
+        }
+    }
+}
+
+/// One user's items, which of them are kept, and how many.
+struct User<'a> {
+    items: &'a [i32],
+    keep: &'a mut [bool],
+    kept: usize,
+}
+
+fn by_user<'a>(offsets: &[i64], items: &'a [i32], keep: &'a mut [bool]) -> Vec<User<'a>> {
+    let mut rest = keep;
+    offsets
+        .windows(2)
+        .map(|bounds| {
+            let kept = (bounds[1] - bounds[0]) as usize;
+            let (keep, tail) = std::mem::take(&mut rest).split_at_mut(kept);
+            rest = tail;
+            User { items: &items[bounds[0] as usize..bounds[1] as usize], keep, kept }
+        })
+        .collect()
+}
+
+/// Drop users with fewer than `least` kept rows; returns how many rows.
+fn drop_users(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
+    users
+        .par_iter_mut()
+        .filter(|user| user.kept > 0 && user.kept < least)
+        .map(|user| {
+            for (keep, &item) in user.keep.iter_mut().zip(user.items) {
+                if std::mem::take(keep) {
+                    counts[item as usize].fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+            std::mem::take(&mut user.kept)
+        })
+        .sum()
+}
+
+/// Drop the rows of items with fewer than `least` kept rows; returns how many.
+fn drop_items(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
+    let rare: Vec<bool> =
+        counts.iter().map(|count| (count.load(Ordering::Relaxed) as usize) < least).collect();
+    let dropped = users
+        .par_iter_mut()
+        .map(|user| {
+            let mut dropped = 0;
+            for (keep, &item) in user.keep.iter_mut().zip(user.items) {
+                if *keep && rare[item as usize] {
+                    *keep = false;
+                    dropped += 1;
+                }
+            }
+            user.kept -= dropped;
+            dropped
+        })
+        .sum();
+    for (count, _) in counts.iter().zip(&rare).filter(|(_, rare)| **rare) {
+        count.store(0, Ordering::Relaxed);
+    }
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_keep_the_earliest_or_the_latest() {
+        let rows = [(0, 7), (1, 8), (2, 7), (3, 9), (4, 8)];
+        let times = |duplicates: Duplicates| {
+            duplicates
+                .kept(&rows, |row: (u32, u32)| row.1)
+                .map(|kept| kept.iter().map(|row| row.0).collect::<Vec<u32>>())
+        };
+        assert_eq!(times(Duplicates::Keep), None);
+        assert_eq!(times(Duplicates::First), Some(vec![0, 1, 3]));
+        assert_eq!(times(Duplicates::Last), Some(vec![2, 3, 4]));
+    }
+
+    #[test]
+    fn the_k_core_is_a_fixed_point() {
+        // Item 3 has one row; without it user 1 has one row; without that, item 2 has one.
+        let offsets = [0, 2, 4, 7];
+        let items = [1, 2, 2, 3, 1, 1, 4];
+        let mut keep = [true; 7];
+        let dropped = k_core(&offsets, &items, 4, Minima { user: 2, item: 2 }, &mut keep);
+        assert_eq!(keep, [false, false, false, false, true, true, false]);
+        assert_eq!(dropped, Dropped { rows_by_users: 2, rows_by_items: 3 });
+    }
+}

@@ -1,0 +1,425 @@
+"""The command line: what it prints, what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sasrec_fast as sf
+from sasrec_fast import datasets
+from sasrec_fast.cli import main
+from sasrec_fast.cli.model_file import read_options, save_model
+from sasrec_fast.cli.recommend import read_histories
+from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.files import read_movies, read_table
+from sasrec_fast.interactions import ColumnNames
+
+TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
+
+
+def write_dat(path: Path, table: pd.DataFrame) -> Path:
+    lines = ("::".join(map(str, row)) + "\n" for row in table.to_numpy().tolist())
+    path.write_text("".join(lines), encoding="latin-1")
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ratings.dat and movies.dat of 60 users; the first movie has no title."""
+    folder = tmp_path_factory.mktemp("cli")
+    ratings, movies = datasets.synthetic(60, 100, interactions=(6, 10))
+    write_dat(folder / "ratings.dat", ratings)
+    write_dat(folder / "movies.dat", movies[1:])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> str:
+    """What `train` printed; the model is in model.keras."""
+    printed = io.StringIO()
+    arguments = ["--ratings", f"{folder}/ratings.dat", "--movies", f"{folder}/movies.dat"]
+    arguments += ["--output", f"{folder}/model.keras", "--epochs", "3", "--min-rating", "3"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", printed)
+        assert main(["train", *arguments, *TINY.split()]) == 0
+    return printed.getvalue()
+
+
+def recommend(folder: Path, *arguments: str, ratings: str = "ratings.dat") -> int:
+    files = ["--model", f"{folder}/model.keras", "--ratings", f"{folder}/{ratings}"]
+    return main(["recommend", *files, *arguments])
+
+
+def test_train_prints_the_whole_job(folder: Path, trained: str) -> None:
+    assert f"reading {folder}/ratings.dat ... " in trained
+    assert re.search(r"^users +60$", trained, re.MULTILINE)
+    assert f"note: 1 item has no title in {folder}/movies.dat" in trained
+    assert "SASRec: 1 layer, 1 head, 8 dimensions, " in trained
+    epochs = re.findall(r"^ +(\d)  \d\.\d{4}  +0\.\d{4}  +0\.\d{4}  +\d", trained, re.MULTILINE)
+    assert epochs == ["1", "2", "3"]
+    assert re.search(r"^SASRec +0\.\d{4}  +0\.\d{4}$", trained, re.MULTILINE)
+    assert re.search(r"^popularity +0\.\d{4}  +0\.\d{4}$", trained, re.MULTILINE)
+    assert re.search(r"^user 1: the latest \d+ of \d+ items$", trained, re.MULTILINE)
+    ranks = re.findall(r"^  ( \d|10)  \w+ \w+ \w+$", trained, re.MULTILINE)
+    assert len(ranks) >= 9  # at most one of the ten has no title
+    assert trained.splitlines()[-1].startswith("done in ")
+    assert "\r" not in trained
+
+
+def test_train_writes_one_file(folder: Path, trained: str) -> None:
+    assert {path.name for path in folder.iterdir()} >= {"model.keras"}
+    assert not list(folder.glob(".*"))
+    options = read_options(folder / "model.keras")
+    assert (options["min_rating"], options["max_sequence_length"]) == (3, 8)
+
+
+def test_train_keeps_the_best_epoch(folder: Path, trained: str) -> None:
+    import keras
+
+    model = keras.saving.load_model(folder / "model.keras")
+    data = sf.prepare(folder / "ratings.dat", max_sequence_length=8)
+    lines = [line for line in trained.splitlines() if line.endswith("  best")]
+    kept = re.search(r"kept: the weights of epoch (\d)", trained)
+    assert kept
+    epoch, _, hit_rate, ndcg, *_ = lines[-1].split()
+    assert epoch == kept[1]
+    metrics = sf.evaluate(model, data.validation, k=10)
+    assert metrics["hit_rate@10"] == pytest.approx(float(hit_rate), abs=6e-5)
+    assert metrics["ndcg@10"] == pytest.approx(float(ndcg), abs=6e-5)
+
+
+def test_train_stops_without_progress_and_keeps_the_best_weights(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import keras
+
+    scores = [0.2, 0.5, 0.4, 0.5, 0.9]
+    weights: list[Any] = []
+
+    def scripted(model: sf.SASRec, *_: object, **__: object) -> dict[str, float]:
+        weights.append(model.get_weights())
+        return {"hit_rate@10": 0.0, "ndcg@10": scores[len(weights) - 1]}
+
+    monkeypatch.setattr("sasrec_fast.cli.training.evaluate", scripted)
+    output = tmp_path / "m.keras"
+    files = ["--ratings", f"{folder}/ratings.dat", "--output", str(output)]
+    assert main(["train", *files, *TINY.split(), "--epochs", "9", "--patience", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert len(weights) == 4
+    assert "no better NDCG@10 for 2 epochs: stopped\nkept: the weights of epoch 2\n" in printed
+    assert re.search(r"^   1  item \d+$", printed, re.MULTILINE)
+    kept = keras.saving.load_model(output).get_weights()
+    assert all(np.array_equal(own, best) for own, best in zip(kept, weights[1], strict=True))
+    assert not np.array_equal(kept[0], weights[3][0])
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_prints_what_the_library_recommends(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import keras
+
+    movies = f"{folder}/movies.dat"
+    assert recommend(folder, "--users", "7,3", "11", "--k", "4", "--movies", movies) == 0
+    printed = capsys.readouterr().out
+    blocks = re.findall(r"^user (\d+): .*\n((?:  +\d+  .*\n)+)", printed, re.MULTILINE)
+    assert [user for user, _ in blocks] == ["7", "3", "11"]
+    model = keras.saving.load_model(folder / "model.keras")
+    data = sf.prepare(folder / "ratings.dat", max_sequence_length=8)
+    expected = sf.recommend(model, data, users=[7, 3, 11], k=4, titles=read_movies(movies))
+    titles = [line.split("  ")[-1] for _, block in blocks for line in block.splitlines()]
+    assert titles == [title if isinstance(title, str) else "item 1" for title in expected["title"]]
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_writes_a_file_for_all_users(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "all.csv"
+    assert recommend(folder, "--output", str(output), "--k", "3") == 0
+    table = pd.read_csv(output)
+    assert table.columns.tolist() == ["user_id", "item_id", "rank", "score"]
+    assert table["user_id"].tolist() == np.repeat(np.arange(1, 61), 3).tolist()
+    seen = read_table(folder / "ratings.dat").to_pandas().groupby("user_id")["item_id"].agg(set)
+    assert not any(row.item_id in seen[row.user_id] for row in table.itertuples())
+
+    assert recommend(folder, "--output", str(output), "--k", "100", "--include-seen") == 0
+    table = pd.read_csv(output)
+    assert all(seen[user] <= set(items) for user, items in table.groupby("user_id")["item_id"])
+    assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_serves_users_and_items_training_has_not_seen(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "who,what,when,stars\nann,5,1,4\nann,7,2,2\nann,998,3,5\nbob,999,1,5\n"
+    (folder / "new.csv").write_text(text)
+    names = ["--user", "who", "--item", "what", "--timestamp", "when", "--rating", "stars"]
+    assert recommend(folder, *names, "--users", "ann", "bob", ratings="new.csv") == 0
+    printed = capsys.readouterr().out
+    assert "note: left out 2 interactions with items new to the model" in printed
+    assert "note: no recommendation for 1 user without an item known to the model, first bob" in (
+        printed
+    )
+    assert "user ann: 1 item, last item 5\n" in printed  # one is new, one is under --min-rating
+
+
+def frame(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "user": rng.integers(1, 6, rows),
+            "item": rng.choice(["a", "b", "c", "d", "e"], rows),
+            "time": rng.integers(0, 4, rows),
+            "stars": rng.integers(1, 6, rows),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("min_rating", [None, 3])
+def test_histories_are_those_of_prepare(seed: int, min_rating: int | None) -> None:
+    table = frame(np.random.default_rng(seed), 40)
+    spare = pd.DataFrame({"user": 9, "item": ["x"], "time": 0, "stars": 5})
+    table = pd.concat([table, spare], ignore_index=True)  # so that no user has all items
+    names = {"user": "user", "item": "item", "timestamp": "time"}
+    rating = None if min_rating is None else "stars"
+    data = sf.prepare(table, **names, rating=rating, min_rating=min_rating, min_user_interactions=1)
+    columns = ColumnNames(*names.values(), rating)
+    histories = read_histories(table, columns, min_rating, None)
+    assert list(histories) == data.users.ids.tolist()
+    offsets = data.sequences.offsets
+    for row, history in enumerate(histories.values()):
+        indices = data.sequences.items[offsets[row] : offsets[row + 1]]
+        assert history == data.items.lookup(indices).tolist()
+    assert list(read_histories(table, columns, min_rating, ["9", "2", "9"])) == [9, 2]
+
+
+def test_demo_compares_with_the_best_possible(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--epochs", "1"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("best possible", "SASRec", "popularity"):
+        assert re.search(rf"^{name} +0\.\d{{4}}", printed, re.MULTILINE)
+    assert re.search(r"^SASRec reaches \d+% of the best possible hit rate$", printed, re.MULTILINE)
+    assert "what came next, hidden from the model: " in printed
+    assert len(re.findall(r"^  ( \d|10)  ", printed, re.MULTILINE)) >= 10
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr of a command that exits with code 2."""
+    try:
+        code: Any = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.count("\n") == 1
+    assert error.endswith("\n")
+    assert "Traceback" not in error
+    return error.removesuffix("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "required: COMMAND"),
+        ("fly", "invalid choice: 'fly'"),
+        ("train", "required: --ratings"),
+        ("train --ratings {d}/none.dat", "none.dat: there is no such file"),
+        ("train --ratings {d}", "is a folder, expected a file"),
+        (
+            "train --ratings {d}/bad.dat",
+            "bad.dat, line 2: expected user_id::item_id::rating::times",
+        ),
+        ("train --ratings {d}/r.csv", "column 'timestamp' is missing; the columns are "),
+        (
+            "train --ratings {d}/r.csv --timestamp when",
+            "line 3: column 'when' is 'x', expected a f",
+        ),
+        ("train --ratings {d}/short.dat", "has 4 interactions: two to learn from"),
+        ("train --ratings {d}/ok.dat --min-rating 9", "nothing is left of 9 rows"),
+        ("train --ratings {d}/ok.dat --movies {d}/none.dat", "none.dat: there is no such file"),
+        ("train --ratings {d}/ok.dat --output {d}/m.h5", "expected a name that ends in .keras"),
+        ("train --ratings {d}/ok.dat --output {d}/no/m.keras", "there is no folder {d}/no"),
+        ("train --ratings {d}/ok.dat --hidden-dim 8 --num-heads 3", "is not divisible by --num-h"),
+        ("train --ratings {d}/ok.dat --epochs 0", "--epochs: '0', expected an integer from 1"),
+        (
+            "train --ratings {d}/ok.dat --dropout 1",
+            "--dropout: '1', expected a number from 0 below",
+        ),
+        ("train --ratings {d}/ok.dat --min-rating nan", "--min-rating: 'nan', expected a number"),
+        ("train --ratings {d}/ok.dat --epoch 3", "unrecognized arguments: --epoch 3"),
+        ("recommend --ratings {d}/ok.dat --users 1", "required: --model"),
+        ("recommend --model {d}/none.keras --ratings x --users 1", "none.keras: there is no such"),
+        ("recommend --model {d}/ok.dat --ratings x --users 1", "ok.dat is no .keras file: "),
+        ("recommend --model {d}/py.keras --ratings x --users 1", "was not saved by `sasrec-fast t"),
+        ("recommend --model {d}/x --ratings x", "all users without --output: give a .csv file"),
+        ("recommend --model {d}/x --ratings x --users ,", "--users ',' holds no user id"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.dat").write_text("1::2::3::4\n1::2::3\n")
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\n1,2,3\n1,3,x\n")
+    (tmp_path / "short.dat").write_text(
+        "1::2::3::4\n1::3::3::5\n1::4::3::6\n2::5::5::5\n2::6::5::6\n2::7::5::7\n"
+    )
+    (tmp_path / "ok.dat").write_text("".join(f"{1 + i // 5}::{i}::3::{i}\n" for i in range(9)))
+    with zipfile.ZipFile(tmp_path / "py.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    before = {path.name for path in tmp_path.iterdir()}
+    message = refused(arguments.format(d=tmp_path).split(), capsys)
+    assert message.startswith("sasrec-fast")
+    assert said.format(d=tmp_path) in message
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_refuses_other_users_and_items(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["recommend", "--model", f"{folder}/model.keras", "--ratings"]
+    message = refused([*files, f"{folder}/ratings.dat", "--users", "1", "77", "x"], capsys)
+    assert "no rating to go by for 2 users of 3: 77, x; there are ratings of 60 users" in message
+    (folder / "other.dat").write_text("1::abc::5::1\n")
+    message = refused([*files, f"{folder}/other.dat", "--users", "1"], capsys)
+    assert "knows no item of these users, such as 'abc'; its 100 items are " in message
+    (folder / "low.dat").write_text("1::1::2::1\n")
+    message = refused([*files, f"{folder}/low.dat", "--users", "1"], capsys)
+    assert "none of 1 rows has a rating of 3 or more" in message
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_refuses_a_damaged_model(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / "damaged.keras"
+    with (
+        zipfile.ZipFile(folder / "model.keras") as whole,
+        zipfile.ZipFile(damaged, "w") as part,
+    ):
+        for name in ("config.json", "metadata.json", "sasrec_fast.json"):
+            part.writestr(name, whole.read(name))
+    files = ["--model", str(damaged), "--ratings", f"{folder}/ratings.dat", "--users", "1"]
+    assert "damaged.keras cannot be loaded by Keras: " in refused(["recommend", *files], capsys)
+
+
+class Interrupted:
+    """A model whose saving is interrupted half-way."""
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(b"half a model")
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path) -> None:
+    output = tmp_path / "model.keras"
+    output.write_bytes(b"the old one")
+    with pytest.raises(KeyboardInterrupt):
+        save_model(Interrupted(), output, {})
+    assert output.read_bytes() == b"the old one"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_an_interrupted_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sasrec_fast.cli.demo.synthetic", interrupt)
+    assert main(["demo"]) == 130
+    printed, error = capsys.readouterr()
+    assert printed.endswith("making ratings ... \n")
+    assert error == "sasrec-fast: interrupted, nothing was saved\n"
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sasrec_fast.cli", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_training_is_quiet_and_ends_at_ctrl_c(folder: Path, tmp_path: Path) -> None:
+    arguments = ["--ratings", f"{folder}/ratings.dat", "--epochs", "100000", "--patience", "99999"]
+    process = start("train", *arguments, *TINY.split(), folder=tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.lstrip().startswith("2  "):  # the second epoch
+            process.send_signal(signal.SIGINT)
+            break
+    printed, error = process.communicate(timeout=120)
+    assert process.returncode == 130, error
+    assert error == "sasrec-fast: interrupted, nothing was saved\n"
+    assert "Traceback" not in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
+    process = start("train", "--ratings", "none.dat", folder=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_for_terminals_alone() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        screen = Screen(stream)
+        with screen.step("reading"):
+            pass
+        screen.bar("epoch 1", 1, 4)
+        screen.bar("epoch 1", 2, 4)
+        screen.say("epoch 1 done")
+    assert re.fullmatch(r"reading \.\.\. \d\.\d s\nepoch 1 done\n", file.getvalue())
+    assert "█" in terminal.getvalue()
+    assert "1/4" in terminal.getvalue()
+    shown = terminal.getvalue().splitlines()[-1].rsplit("\r", 1)[-1]
+    assert shown == "epoch 1 done"
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (125.4, "2 min 05 s")],
+)
+def test_seconds(duration: float, text: str) -> None:
+    assert seconds(duration) == text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"sasrec-fast {sf.__version__}\n"
+
+
+@pytest.mark.usefixtures("trained")
+def test_options_are_readable_by_anyone(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        content = json.loads(archive.read("sasrec_fast.json"))
+    assert content["prepare"]["user"] == "user_id"

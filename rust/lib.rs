@@ -22,5 +22,5 @@ mod _core {
     #[pymodule_export]
     const DEBUG_BUILD: bool = cfg!(debug_assertions);
     #[pymodule_export]
-    use crate::python::{GroupedInteractions, fill, group, philox};
+    use crate::python::{GroupedInteractions, fill, fill_negatives, group, philox};
 }

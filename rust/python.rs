@@ -6,7 +6,10 @@ use crate::filters::{Duplicates, Minima};
 use crate::philox::Philox;
 use crate::sequences::{self, Rules, Sequences};
 use crate::windows::{self, Arrays, Store, Window};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1,
+    PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
@@ -158,6 +161,32 @@ pub struct StoreArrays<'py> {
     user_keys: PyReadonlyArray1<'py, u64>,
 }
 
+impl WindowOptions {
+    fn window(&self, epoch: u64) -> Window {
+        Window {
+            split: self.split,
+            holdout: self.holdout,
+            max_sequence_length: self.max_sequence_length,
+            oldest: self.oldest,
+            reject_all: self.reject_all,
+            num_negatives: self.num_negatives,
+            vocabulary: self.num_items,
+            seed: self.seed,
+            epoch,
+        }
+    }
+}
+
+impl StoreArrays<'_> {
+    fn borrow(&self) -> PyResult<Store<'_>> {
+        Ok(Store {
+            offsets: self.offsets.as_slice()?,
+            items: self.items.as_slice()?,
+            user_keys: self.user_keys.as_slice()?,
+        })
+    }
+}
+
 type FilledArrays<'py> = (
     Bound<'py, PyArray2<i32>>,
     Bound<'py, PyArray2<bool>>,
@@ -177,17 +206,7 @@ pub fn fill<'py>(
     epoch: u64,
 ) -> PyResult<FilledArrays<'py>> {
     let users = users.as_slice()?;
-    let window = Window {
-        split: options.split,
-        holdout: options.holdout,
-        max_sequence_length: options.max_sequence_length,
-        oldest: options.oldest,
-        reject_all: options.reject_all,
-        num_negatives: options.num_negatives,
-        vocabulary: options.num_items,
-        seed: options.seed,
-        epoch,
-    };
+    let window = options.window(epoch);
     let shape = [users.len(), length];
     let negatives = match window.num_negatives {
         1 => shape.to_vec(),
@@ -213,14 +232,41 @@ pub fn fill<'py>(
             negative_sequence: borrowed.3.as_slice_mut()?,
             sample_weight: borrowed.4.as_slice_mut()?,
         };
-        let store = Store {
-            offsets: store.offsets.as_slice()?,
-            items: store.items.as_slice()?,
-            user_keys: store.user_keys.as_slice()?,
-        };
+        let store = store.borrow()?;
         py.detach(|| windows::fill(&store, &window, users, length, out, &pause))?;
     }
     Ok((item_ids, padding_mask, positive_sequence, negative_sequence, sample_weight))
+}
+
+/// Replace the negatives of the given users' rows, in place.
+#[pyfunction]
+pub fn fill_negatives(
+    py: Python<'_>,
+    store: StoreArrays<'_>,
+    options: WindowOptions,
+    users: PyReadonlyArray1<'_, i64>,
+    epoch: u64,
+    out: &Bound<'_, PyArrayDyn<i32>>,
+) -> PyResult<()> {
+    let users = users.as_slice()?;
+    let window = options.window(epoch);
+    let columns = options.max_sequence_length;
+    let shape = [users.len(), columns, window.num_negatives];
+    let expected = if window.num_negatives == 1 { &shape[..2] } else { &shape[..] };
+    if out.shape() != expected {
+        return Err(PyValueError::new_err(format!(
+            "out has shape {:?}; the negatives of this split have shape {expected:?}",
+            out.shape()
+        )));
+    }
+    if !out.is_c_contiguous() {
+        return Err(PyValueError::new_err("out is not C-contiguous"));
+    }
+    let mut out = out.try_readwrite()?;
+    let slots = out.as_slice_mut()?;
+    let store = store.borrow()?;
+    py.detach(|| windows::fill_negatives(&store, &window, users, columns, slots, &pause))?;
+    Ok(())
 }
 
 /// The first `n` raw draws of the stream of a counter and a key.

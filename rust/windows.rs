@@ -106,53 +106,126 @@ fn fill_rows(
                     sample_weight: weights,
                 };
                 users.iter().try_for_each(|&user| {
-                    let row = block.take(columns);
-                    if user < 0 { Ok(()) } else { fill_row(store, window, user, row, sampler) }
+                    let mut out = block.take(columns);
+                    if user >= 0 {
+                        let row = Row::of(store, window, user, columns)?;
+                        row.write(window, &mut out);
+                        row.draw_negatives(store, window, sampler, out.negative_sequence)?;
+                    }
+                    Ok(())
                 })
             },
         )
 }
 
-fn fill_row(
+/// Replace the negatives in `out`, `[n, columns, num_negatives]`, by those of the window's epoch;
+/// see [`fill`]. Padding becomes 0.
+///
+/// # Errors
+/// As [`fill`].
+pub fn fill_negatives(
     store: &Store,
     window: &Window,
-    user: i64,
-    out: Arrays,
-    sampler: &mut Sampler,
+    users: &[i64],
+    columns: usize,
+    out: &mut [i32],
+    pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let all = store.items_of(user)?;
-    let held_back = window.holdout.saturating_sub(window.split);
-    let sequence = &all[..all.len().saturating_sub(held_back)];
-    let shown = sequence.len().min(window.max_sequence_length + 1);
-    let first = if window.oldest { 0 } else { sequence.len() - shown };
-    let positions = shown.saturating_sub(1);
-    let columns = out.item_ids.len();
-    if positions > columns {
-        return Err(Error::Inconsistent(format!(
-            "the row of user {user} has {positions} positions, but {columns} columns were asked for"
-        )));
-    }
-    let shown = &sequence[first..first + shown];
-    if positions > 0 {
-        out.item_ids[..positions].copy_from_slice(&shown[..positions]);
-        out.positive_sequence[..positions].copy_from_slice(&shown[1..]);
-        out.padding_mask[..positions].fill(true);
-    }
-    if window.split == 0 {
-        out.sample_weight[..positions].fill(1.0);
-    } else if positions > 0 && first + shown.len() == sequence.len() {
-        out.sample_weight[positions - 1] = 1.0;
-    }
-    sampler.reject(if window.reject_all { all } else { sequence })?;
-    let counter = [0, store.user_keys[user as usize], window.split as u64, 0];
-    let mut stream = Philox::new(counter, [window.seed, window.epoch]);
-    for negative in &mut out.negative_sequence[..positions * window.num_negatives] {
-        *negative = sampler.draw(&mut stream);
+    store.check()?;
+    let size = columns * window.num_negatives;
+    for (users, out) in users.chunks(PAUSE_ROWS).zip(out.chunks_mut(PAUSE_ROWS * size)) {
+        users.par_chunks(BLOCK_ROWS).zip(out.par_chunks_mut(BLOCK_ROWS * size)).try_for_each_init(
+            || Sampler::new(window.vocabulary),
+            |sampler, (users, out)| {
+                users.iter().zip(out.chunks_mut(size)).try_for_each(|(&user, out)| {
+                    let drawn = if user < 0 {
+                        0
+                    } else {
+                        let row = Row::of(store, window, user, columns)?;
+                        row.draw_negatives(store, window, sampler, out)?
+                    };
+                    out[drawn..].fill(0);
+                    Ok(())
+                })
+            },
+        )?;
+        pause()?;
     }
     Ok(())
 }
 
-impl Store<'_> {
+/// What one row shows of a user.
+struct Row<'a> {
+    user: usize,
+    /// All items of the user.
+    all: &'a [i32],
+    /// The items of the split, before the window cuts them.
+    sequence: &'a [i32],
+    /// The items in the window: inputs and the last target.
+    shown: &'a [i32],
+    /// Whether the last item of the sequence is shown.
+    shows_last: bool,
+}
+
+impl<'a> Row<'a> {
+    fn of(store: &Store<'a>, window: &Window, user: i64, columns: usize) -> Result<Self, Error> {
+        let all = store.items_of(user)?;
+        let held_back = window.holdout.saturating_sub(window.split);
+        let sequence = &all[..all.len().saturating_sub(held_back)];
+        let length = sequence.len().min(window.max_sequence_length + 1);
+        let first = if window.oldest { 0 } else { sequence.len() - length };
+        let positions = length.saturating_sub(1);
+        if positions > columns {
+            return Err(Error::Inconsistent(format!(
+                "the row of user {user} has {positions} positions, \
+                 but {columns} columns were asked for"
+            )));
+        }
+        let shows_last = first + length == sequence.len();
+        let shown = &sequence[first..first + length];
+        Ok(Self { user: user as usize, all, sequence, shown, shows_last })
+    }
+
+    fn positions(&self) -> usize {
+        self.shown.len().saturating_sub(1)
+    }
+
+    /// Write all but the negatives.
+    fn write(&self, window: &Window, out: &mut Arrays) {
+        let positions = self.positions();
+        if positions == 0 {
+            return;
+        }
+        out.item_ids[..positions].copy_from_slice(&self.shown[..positions]);
+        out.positive_sequence[..positions].copy_from_slice(&self.shown[1..]);
+        out.padding_mask[..positions].fill(true);
+        if window.split == 0 {
+            out.sample_weight[..positions].fill(1.0);
+        } else if self.shows_last {
+            out.sample_weight[positions - 1] = 1.0;
+        }
+    }
+
+    /// Write the negatives of the real positions; returns how many.
+    fn draw_negatives(
+        &self,
+        store: &Store,
+        window: &Window,
+        sampler: &mut Sampler,
+        out: &mut [i32],
+    ) -> Result<usize, Error> {
+        sampler.reject(if window.reject_all { self.all } else { self.sequence })?;
+        let counter = [0, store.user_keys[self.user], window.split as u64, 0];
+        let mut stream = Philox::new(counter, [window.seed, window.epoch]);
+        let drawn = self.positions() * window.num_negatives;
+        for negative in &mut out[..drawn] {
+            *negative = sampler.draw(&mut stream);
+        }
+        Ok(drawn)
+    }
+}
+
+impl<'a> Store<'a> {
     fn check(&self) -> Result<(), Error> {
         if self.offsets.len() != self.user_keys.len() + 1 {
             return Err(Error::Inconsistent(format!(
@@ -164,7 +237,7 @@ impl Store<'_> {
         Ok(())
     }
 
-    fn items_of(&self, user: i64) -> Result<&[i32], Error> {
+    fn items_of(&self, user: i64) -> Result<&'a [i32], Error> {
         let user = user as usize;
         if user >= self.user_keys.len() {
             return Err(Error::Inconsistent(format!(

@@ -79,6 +79,8 @@ def test_dat_types(tmp_path: Path, text: str, types: list[str]) -> None:
         (b"1::2::3::4\n1::2::3::4::5\n", 2, "(5 fields)"),
         (b"196\t242\t3\t881250949\n", 1, "no '::'"),
         (b"1::2::3::4\n1:2::3::4:\n", 2, "(3 fields)"),
+        (b"1::2::3::4\n1:x:2::3::4\n", 2, "(3 fields)"),
+        (b"1::2::3::4\n1:2:3::4::5\n", 2, "(3 fields)"),
         (b"1::2::3::4\na:b::2::3::4\n", 2, "a ':' inside a field"),
         (b"1::2::3::4\n\n2::::3::4\n", 3, "item_id is empty"),
         (b"a::2::3::4\n::2::3::4\n", 2, "user_id is empty"),
@@ -172,6 +174,13 @@ def test_csv_types(tmp_path: Path, text: str, types: list[str]) -> None:
     assert read_table(tabs, ids=("user", "item"), numbers=("time",)) == table
 
 
+def test_csv_with_line_ends_in_quotes_is_read_in_blocks(tmp_path: Path) -> None:
+    path = write(tmp_path, "r.csv", "user,note\n" + '1,"a\nb,c"\n' * 200_000)
+    table = read_table(path)
+    assert len(table) == 200_000
+    assert table["note"].unique().to_pylist() == ["a\nb,c"]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -243,6 +252,9 @@ def test_movies_are_latin_1_with_colons_in_titles(tmp_path: Path) -> None:
         ]
         assert movies["genres"].tolist() == ["Sci-Fi|Action", "Drama", ""]
         assert movies["item_id"].dtype == "int64"
+    every_byte = bytes(range(0x80, 0x100))
+    movies = read_movies(write(tmp_path, "movies.dat", b"1::" + every_byte + b"::x\n"))
+    assert movies["title"].tolist() == [every_byte.decode("latin-1")]
 
 
 def test_movies_from_csv(tmp_path: Path) -> None:

@@ -212,6 +212,28 @@ def test_fill_refuses_what_does_not_exist():
         train.arrays(epoch=-1)
 
 
+@pytest.mark.parametrize("num_negatives", [1, 3])
+def test_negatives_are_refreshed_in_place(num_negatives):
+    train = prepared(holdout=0, num_negatives=num_negatives).train
+    out = train.arrays(epoch=0).negative_sequence
+    out[:] = -1
+    for epoch in (1, 0):
+        assert train.negatives(epoch, out=out) is out
+        np.testing.assert_array_equal(out, train.arrays(epoch).negative_sequence)
+        np.testing.assert_array_equal(out, train.negatives(epoch))
+
+
+def test_negatives_refuse_an_array_of_another_kind():
+    train = prepared(holdout=0).train
+    with pytest.raises(ValueError, match=r"out has shape \[2, 3\]; .* have shape \[2, 2\]"):
+        train.negatives(out=np.zeros((2, 3), np.int32))
+    with pytest.raises(TypeError):
+        train.negatives(out=np.zeros((2, 2), np.int64))
+    for strided in (np.zeros((4, 2), np.int32)[::2], np.zeros((2, 2), np.int32, order="F")):
+        with pytest.raises(ValueError, match="out is not C-contiguous"):
+            train.negatives(out=strided)
+
+
 def test_the_store_takes_at_most_8_bytes_an_interaction_and_24_a_user(large):
     data = sf.prepare(large)
     store = data.sequences

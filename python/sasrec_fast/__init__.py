@@ -16,6 +16,7 @@ from sasrec_fast import backend as _backend  # noqa: F401  (before anybody impor
 
 if TYPE_CHECKING:
     from sasrec_fast import baselines, datasets
+    from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
     from sasrec_fast.errors import DataError
     from sasrec_fast.evaluation import Metrics, evaluate
@@ -42,6 +43,7 @@ __all__ = [
     "baselines",
     "datasets",
     "evaluate",
+    "load",
     "prepare",
     "recommend",
 ]
@@ -60,6 +62,7 @@ _HOMES = {
     "baselines": "baselines",
     "datasets": "datasets",
     "evaluate": "evaluation",
+    "load": "artifact",
     "prepare": "preparation",
     "recommend": "recommendation",
 }

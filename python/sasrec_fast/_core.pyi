@@ -3,7 +3,7 @@ from typing import Final, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEBUG_BUILD", "GroupedInteractions", "fill", "group", "philox"]
+__all__ = ["DEBUG_BUILD", "GroupedInteractions", "fill", "fill_negatives", "group", "philox"]
 
 DEBUG_BUILD: Final[bool]
 
@@ -94,6 +94,13 @@ def fill(
     NDArray[np.int32],
     NDArray[np.float32],
 ]: ...
+def fill_negatives(
+    store: _Store,
+    options: _WindowOptions,
+    users: NDArray[np.int64],
+    epoch: int,
+    out: NDArray[np.int32],
+) -> None: ...
 def philox(
     counter: tuple[int, int, int, int] | list[int] | NDArray[np.uint64],
     key: tuple[int, int] | list[int] | NDArray[np.uint64],

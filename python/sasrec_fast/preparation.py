@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -155,6 +157,36 @@ class Prepared:
         offsets = self.sequences.offsets
         histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1])
         return histories.inputs(self.max_sequence_length)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal on any machine for data with equal arrays in every epoch.
+
+        Made of the compact store, the vocabularies, and the options and seed that fill the splits;
+        not of the report. After `load` it is that of the data saved.
+        """
+        from sasrec_fast.artifact import fingerprint
+
+        return fingerprint(self)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write the data into a folder that `load` opens at once at any size.
+
+        A folder of saved data is replaced as a whole: if writing fails or the process dies, `load`
+        finds the previous content, in a folder `.name.replaced-*` beside it if need be. What a
+        killed process leaves beside the folder is removed by the next `save` to it.
+
+        Args:
+            folder: A new folder, an empty one, or one of saved data.
+
+        Raises:
+            FileExistsError: The folder holds something else.
+            OSError: It cannot be written.
+            TypeError: An option is of a kind that cannot be written.
+        """
+        from sasrec_fast.artifact import save
+
+        save(self, folder)
 
 
 def prepare(

@@ -190,9 +190,29 @@ class Split:
         users[wanted >= 0] = self.users[real]
         return self._fill(users, columns, epoch)
 
+    def negatives(self, epoch: int = 0, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        """The negatives of all rows in one epoch, without building the other arrays again.
+
+        Args:
+            epoch: Non-negative; each epoch has other negatives.
+            out: int32, C-contiguous, of the shape of `Arrays.negative_sequence`, to write into.
+
+        Returns:
+            `out`, or a new array: `arrays(epoch).negative_sequence`.
+
+        Raises:
+            ValueError: The epoch is negative, or `out` has another shape or layout.
+            TypeError: `out` has another dtype.
+        """
+        _require_epoch(epoch)
+        if out is None:
+            shape = (len(self), self.max_sequence_length, self.num_negatives)
+            out = np.empty(shape[:2] if self.num_negatives == 1 else shape, np.int32)
+        _core.fill_negatives(self.sequences, self._options, self.users, epoch, out)
+        return out
+
     def _fill(self, users: NDArray[np.int64], columns: int, epoch: int) -> Arrays:
-        if not 0 <= epoch < 1 << 64:
-            raise ValueError(f"epoch is {epoch}; allowed are 0..2**64 - 1")
+        _require_epoch(epoch)
         return Arrays(*_core.fill(self.sequences, self._options, users, columns, epoch))
 
     def batches(self, batch_size: int = 128, **options: Any) -> Batches:
@@ -205,3 +225,8 @@ class Split:
         from sasrec_fast.batches import Batches
 
         return Batches(self, batch_size=batch_size, **options)
+
+
+def _require_epoch(epoch: int) -> None:
+    if not 0 <= epoch < 1 << 64:
+        raise ValueError(f"epoch is {epoch}; allowed are 0..2**64 - 1")

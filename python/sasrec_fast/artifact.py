@@ -1,0 +1,258 @@
+"""Prepared data in a folder: written once, loaded at once at any size.
+
+The folder holds `offsets.npy`, `items.npy` and `user_keys.npy` (the compact store), the ids in
+`user_ids` and `item_ids`, `.npy` for integers and `.arrow` for strings, and `manifest.json`: the
+options, the report, versions, and what each file must be like. Item ids that are their own indices
+have no file.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sasrec_fast import manifest, replacement, stored
+from sasrec_fast.errors import DataError
+from sasrec_fast.report import Report
+from sasrec_fast.splits import SPLITS, Sequences, WindowOptions
+from sasrec_fast.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from sasrec_fast.preparation import Prepared
+
+_VOCABULARIES = {"users": "user_ids", "items": "item_ids"}
+_ITEMS_OPTION = {"vocabulary": "items"}
+
+
+def save(data: Prepared, folder: str | os.PathLike[str]) -> None:
+    """Write prepared data into a folder; see `Prepared.save`."""
+    content = _described(data)
+    parts = _parts(data)
+    with replacement.replacement(Path(folder), _require_replaceable) as temporary:
+        files = {name: stored.write(temporary / name, part) for name, part in parts.items()}
+        digests = {name: entry["digest"] for name, entry in files.items()}
+        identity = _fingerprint(content, digests)
+        manifest.write(temporary, {**content, "files": files, "fingerprint": identity})
+
+
+def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
+    """Open a folder that `Prepared.save` wrote.
+
+    This takes milliseconds at any size: files are memory-mapped and read when used. Their presence,
+    sizes, headers and lengths are checked, and the manifest in full. Many processes may open one
+    folder, and share its memory; it may be replaced by `Prepared.save` meanwhile, but its files
+    must not be changed in place.
+
+    Args:
+        folder: The folder; it may have been moved or be read-only.
+        verify: Read everything and compare it with the digests made by `Prepared.save`. Without
+            this, damage inside a file shows only where the native code meets an index that does
+            not exist, as a ValueError.
+
+    Returns:
+        Data equal to what was saved, in every array of every epoch. Its arrays are read-only.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        DataError: A ValueError that names the file: the folder was not written by `Prepared.save`,
+            or by a newer format version, or a file is missing, truncated or damaged.
+
+    Warns:
+        UserWarning: The folder was left by a killed `Prepared.save` and its previous content is
+            used; or its report has figures this version does not know.
+
+    Example:
+        >>> import tempfile
+        >>> import sasrec_fast as sf
+        >>> table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [10, 30, 20, 20, 40, 30]}
+        >>> data = sf.prepare(table, timestamp=None)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     data.save(f"{folder}/data")
+        ...     print(sf.load(f"{folder}/data"))
+        Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
+    """
+    path = replacement.current(Path(folder))
+    content = manifest.read(path)
+    while True:
+        failure: DataError | None = None
+        try:
+            data = _open(path, content, verify)
+        except DataError as error:
+            failure = error
+        # Replaced meanwhile, the files opened may be of two saves.
+        path = replacement.current(Path(folder))
+        again = manifest.read(path)
+        if again != content:
+            content = again
+        elif failure is not None:
+            raise failure
+        else:
+            return data
+
+
+def fingerprint(data: Prepared) -> str:
+    """See `Prepared.fingerprint`."""
+    digests = {name: stored.digest(part) for name, part in _parts(data).items()}
+    return _fingerprint(_described(data), digests)
+
+
+def _parts(data: Prepared) -> dict[str, Any]:
+    """The content of each file."""
+    store = data.sequences
+    parts = {
+        f"{field.name}.npy": stored.little_endian(getattr(store, field.name))
+        for field in fields(Sequences)
+    }
+    for attribute, name in _VOCABULARIES.items():
+        vocabulary: Vocabulary = getattr(data, attribute)
+        if vocabulary.is_identity:
+            continue
+        if vocabulary.ids.dtype == object:
+            parts[f"{name}.arrow"] = stored.strings(vocabulary.ids)
+        else:
+            parts[f"{name}.npy"] = stored.little_endian(vocabulary.ids)
+    return parts
+
+
+def _described(data: Prepared) -> dict[str, Any]:
+    """All of the manifest but for the files."""
+    from sasrec_fast import __version__
+
+    splits = [split for split in (data.train, data.validation, data.test) if split is not None]
+    return {
+        "format": manifest.FORMAT,
+        "format_version": manifest.FORMAT_VERSION,
+        "package_version": __version__,
+        "options": {name: _option(name, value, data) for name, value in data.options.items()},
+        "splits": {split.name: _window(split.name, split._options) for split in splits},
+        "vocabularies": {
+            name: {"size": len(vocabulary), "is_identity": vocabulary.is_identity}
+            for name, vocabulary in (("users", data.users), ("items", data.items))
+        },
+        "report": manifest.encode(data.report.to_dict(), "report"),
+    }
+
+
+def _option(name: str, value: Any, data: Prepared) -> Any:
+    if isinstance(value, Vocabulary) and (value is data.items or value == data.items):
+        return _ITEMS_OPTION
+    return manifest.encode(value, f"option {name!r}")
+
+
+def _window(split: str, options: WindowOptions) -> dict[str, Any]:
+    return {
+        field.name: manifest.encode(getattr(options, field.name), f"{split}.{field.name}")
+        for field in fields(WindowOptions)
+    }
+
+
+def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    said = {name: content[name] for name in ("format_version", "splits", "vocabularies")}
+    return manifest.digest_of({**said, "digests": dict(digests)})[:32]
+
+
+def _open(path: Path, content: Mapping[str, Any], verify: bool) -> Prepared:
+    from sasrec_fast.preparation import Prepared
+
+    files = content["files"]
+    source = f"{path / manifest.FILE_NAME} (sasrec_fast {content['package_version']})"
+    lacking = [f.name for f in fields(Sequences) if f"{f.name}.npy" not in files]
+    if lacking:
+        raise DataError(f"{source} lists no {lacking[0]}.npy, which this version needs")
+    arrays = {
+        field.name: stored.open_array(
+            path / f"{field.name}.npy", files[f"{field.name}.npy"], verify=verify
+        )
+        for field in fields(Sequences)
+    }
+    sequences = Sequences(**arrays)
+    users, items = (_vocabulary(path, name, content, verify) for name in _VOCABULARIES)
+    _require_consistent(path, sequences, len(users))
+    splits: dict[str, stored.StoredSplit] = {}
+    for name in content["splits"]:
+        window = _window_options(content["splits"][name], len(items), f"{source}, {name!r}")
+        splits[name] = stored.StoredSplit(sequences, users, window, str(path / "offsets.npy"))
+    options = {
+        name: items if value == _ITEMS_OPTION else manifest.decode(value)
+        for name, value in content["options"].items()
+    }
+    report = _report(content["report"], source)
+    train, validation, test = (splits.get(name) for name in SPLITS)
+    if train is None:
+        raise DataError(f"{source} has no train split")
+    data = Prepared(train, validation, test, users, items, sequences, report, options)
+    vars(data)["fingerprint"] = content["fingerprint"]
+    return data
+
+
+def _vocabulary(path: Path, name: str, content: Mapping[str, Any], verify: bool) -> Vocabulary:
+    files, about = content["files"], content["vocabularies"][name]
+    if about["is_identity"]:
+        return stored.StoredVocabulary.identity(about["size"])
+    strings = path / f"{_VOCABULARIES[name]}.arrow"
+    if strings.name in files:
+        array = stored.open_strings(strings, files[strings.name], verify=verify)
+        return stored.StoredVocabulary.of_strings(array, strings)
+    numbers = path / f"{_VOCABULARIES[name]}.npy"
+    return Vocabulary(stored.open_array(numbers, files[numbers.name], verify=verify))
+
+
+def _window_options(values: Mapping[str, Any], num_items: int, source: str) -> WindowOptions:
+    window, unknown = manifest.rebuild(WindowOptions, manifest.decode(values), source)
+    if unknown:
+        raise DataError(f"{source} has {unknown[0]!r}, which this version does not know")
+    if window.num_items != num_items:
+        raise DataError(f"{source} is of {window.num_items:,} items, the ids of {num_items:,}")
+    assert isinstance(window, WindowOptions)
+    return window
+
+
+def _report(values: Any, source: str) -> Report:
+    report, unknown = manifest.rebuild(Report, manifest.decode(values), f"{source}, 'report'")
+    if unknown:
+        warnings.warn(
+            f"{source}: the report has {', '.join(map(repr, unknown))}, which this version does "
+            "not know; left out",
+            stacklevel=4,
+        )
+    assert isinstance(report, Report)
+    return report
+
+
+def _require_consistent(path: Path, sequences: Sequences, users: int) -> None:
+    offsets, items = sequences.offsets, sequences.items
+    expected = {"offsets": (users + 1,), "items": (len(items),), "user_keys": (users,)}
+    for name, shape in expected.items():
+        found = getattr(sequences, name).shape
+        if found != shape:
+            raise DataError(f"{path / name}.npy has shape {found}, expected {shape}")
+    if offsets[0] != 0 or offsets[-1] != len(items):
+        raise DataError(
+            f"{path / 'offsets.npy'} is damaged: it runs from {offsets[0]} to {offsets[-1]}, "
+            f"expected 0 to {len(items)}, the length of items.npy"
+        )
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but saved data."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; a new folder or saved data can be written to")
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return
+    try:
+        listed = manifest.read_unchecked(folder).get("files")
+    except DataError as failure:
+        raise FileExistsError(f"{folder} is not replaced: {failure}") from None
+    own = {manifest.FILE_NAME, *(listed if isinstance(listed, dict) else ())}
+    others = sorted(names - own)
+    if others:
+        raise FileExistsError(
+            f"{folder} is not replaced: it holds {others[0]!r}, which is no part of saved data"
+        )

@@ -84,7 +84,7 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
         except DataError as error:
             failure = error
         # Replaced meanwhile, the files opened may be of two saves.
-        path = replacement.current(Path(folder))
+        path = replacement.current(Path(folder), warn=False)
         again = manifest.read(path)
         if again != content:
             content = again

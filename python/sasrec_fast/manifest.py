@@ -36,7 +36,7 @@ def digest_of(content: Any) -> str:
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the manifest, with a digest of it."""
     signed = {**content, "digest": digest_of(dict(content))}
-    (folder / FILE_NAME).write_text(json.dumps(signed, indent=1) + "\n", encoding="ascii")
+    (folder / FILE_NAME).write_text(json.dumps(signed, indent=1), encoding="ascii")
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -53,11 +53,11 @@ def replacement(folder: Path, require_replaceable: Callable[[Path], None]) -> It
             os.close(lock)
 
 
-def current(folder: Path) -> Path:
+def current(folder: Path, *, warn: bool = True) -> Path:
     """Where the content of a folder is: there, or set aside by a killed replacement.
 
     Warns:
-        UserWarning: It had been set aside.
+        UserWarning: It had been set aside, unless `warn` is False.
     """
     target = _resolved(folder)
     if target.exists() or not _siblings(target, "replaced"):
@@ -66,11 +66,12 @@ def current(folder: Path) -> Path:
         aside = _siblings(target, "replaced")
         if target.exists() or not aside:
             return target
-    warnings.warn(
-        f"{target} was being replaced when its process ended; its previous content is used, from "
-        f"{aside[0]}. Saving again, or renaming that folder, puts it back",
-        stacklevel=3,
-    )
+    if warn:
+        warnings.warn(
+            f"{target} was being replaced when its process ended; its previous content is used, "
+            f"from {aside[0]}. Saving again, or renaming that folder, puts it back",
+            stacklevel=3,
+        )
     return aside[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -18,7 +19,8 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
-from sasrec_fast.cli import main
+from sasrec_fast.cli import interrupts, main
+from sasrec_fast.cli.display import history_and_recommendations
 from sasrec_fast.cli.model_file import read_options, save_model
 from sasrec_fast.cli.recommend import read_histories
 from sasrec_fast.cli.screen import Screen, seconds
@@ -217,6 +219,39 @@ def test_demo_compares_with_the_best_possible(capsys: pytest.CaptureFixture[str]
     assert len(re.findall(r"^  ( \d|10)  ", printed, re.MULTILINE)) >= 10
 
 
+def test_the_hidden_last_item_is_not_in_the_history_and_can_be_recommended() -> None:
+    table = {
+        "user_id": [1, 1, 1, 2, 2, 2, 3, 3, 3],
+        "item_id": [10, 11, 12, 12, 13, 14, 12, 15, 11],
+    }
+    data = sf.prepare(table, timestamp=None)
+    model = sf.baselines.Popularity(data.item_counts)
+    hidden = history_and_recommendations(model, data, 1, {12: "Twelve"}, hide_last=True)
+    assert hidden.startswith("user 1: the latest 2 of 2 items\n      item 10\n      item 11\nwhat")
+    assert "came next, hidden from the model: Twelve\n" in hidden
+    assert "\n   1  Twelve   <- came next\n" in hidden
+    whole = history_and_recommendations(model, data, 1, {12: "Twelve"}, hide_last=False)
+    assert whole.startswith("user 1: the latest 3 of 3 items\n")
+    assert whole.count("Twelve") == 1
+
+
+def test_commands_do_not_find_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    for name in ("tensorflow", "tensorflow_text"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    seen: list[bool] = []
+
+    def look(*_: object) -> None:
+        seen.append("tensorflow" in sys.modules and sys.modules["tensorflow"] is None)
+
+    monkeypatch.setattr("sasrec_fast.cli.demo.run", look)
+    assert main(["demo"]) == 0
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert main(["demo"]) == 0
+    assert seen == [True, False]
+    assert "tensorflow" not in sys.modules
+
+
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line on stderr of a command that exits with code 2."""
     try:
@@ -380,6 +415,18 @@ def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_an_interrupt_that_got_lost_is_raised_at_the_next_check() -> None:
+    with interrupts.remembered():
+        interrupts.check()
+        with contextlib.suppress(KeyboardInterrupt):  # as a callback from C does
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with interrupts.remembered():
+        interrupts.check()
 
 
 class Terminal(io.StringIO):

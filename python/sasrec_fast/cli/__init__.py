@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from sasrec_fast.cli import interrupts
 from sasrec_fast.cli.arguments import parse
 from sasrec_fast.cli.keras_loading import without_tensorflow
 from sasrec_fast.cli.screen import Screen
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a title is no reason to stop
     screen = Screen(sys.stdout)
     try:
-        with without_tensorflow():
+        with interrupts.remembered(), without_tensorflow():
             arguments.run(arguments, screen)
     except KeyboardInterrupt:
         return _fail("interrupted, nothing was saved", screen, INTERRUPTED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from sasrec_fast.cli import interrupts
 from sasrec_fast.cli.screen import Screen, counted, seconds
 from sasrec_fast.evaluation import evaluate
 from sasrec_fast.model import SASRec
@@ -101,7 +102,8 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         self._show(epoch, 0)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Move the bar."""
+        """Move the bar; stop if Ctrl-C was pressed."""
+        interrupts.check()
         self._show(self._epoch, batch + 1)
 
     def _show(self, epoch: int, batches: int) -> None:

@@ -61,7 +61,7 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         FileNotFoundError: The path does not exist.
         TypeError: `source` is nothing of the above.
     """
-    table = read_table(Path(source)) if isinstance(source, str | os.PathLike) else source
+    table = _read_file(Path(source), names) if isinstance(source, str | os.PathLike) else source
     found = _named_columns(table, names, source)
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
@@ -77,6 +77,11 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         else columns.read_timestamps(found[names.timestamp], names.timestamp),
         None if names.rating is None else columns.read_ratings(found[names.rating], names.rating),
     )
+
+
+def _read_file(path: Path, names: ColumnNames) -> pa.Table:
+    numbers = [name for name in (names.timestamp, names.rating) if name is not None]
+    return read_table(path, ids=(names.user, names.item), numbers=numbers)
 
 
 def _named_columns(table: Any, names: ColumnNames, source: Any) -> dict[str, Any]:

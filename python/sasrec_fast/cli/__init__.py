@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interrupts.remembered(), without_tensorflow():
             arguments.run(arguments, screen)
     except KeyboardInterrupt:
-        return _fail("interrupted, nothing was saved", screen, INTERRUPTED)
+        return _fail("interrupted", screen, INTERRUPTED)
     except BrokenPipeError:  # as in `| head`; the interpreter would complain when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

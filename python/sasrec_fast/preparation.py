@@ -137,10 +137,6 @@ class Prepared:
         """
         return Histories.of_ids(histories, self.items).inputs(self.max_sequence_length)
 
-    def user_rows(self, users: Iterable[Any] | None = None) -> NDArray[np.int64]:
-        """Positions in the store of external user ids."""
-        return user_positions(users, self.users)
-
     def inputs(self, users: Iterable[Any] | None = None) -> dict[str, NDArray[Any]]:
         """Model inputs of prepared users, from their whole kept history, held-out items included.
 

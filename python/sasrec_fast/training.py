@@ -99,9 +99,7 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             TypeError: A number as third argument (batch_size goes by keyword).
             ValueError: An item index of the data outside the model's vocabulary.
         """
-        _check_weights(sample_weight)
-        for arrays in (x, y):
-            checks.item_indices(arrays, self.vocabulary_size)
+        self._check_data(x, y, sample_weight)
         options = _dataset_options(x, options)
         return super().fit(x, y, sample_weight=sample_weight, **options)
 
@@ -122,10 +120,14 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             TypeError: A number as third argument (batch_size goes by keyword).
             ValueError: An item index of the data outside the model's vocabulary.
         """
+        self._check_data(x, y, sample_weight)
+        return super().evaluate(x, y, sample_weight=sample_weight, **options)
+
+    def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
+        """Refuse a number as weights and items outside the vocabulary; see `fit`."""
         _check_weights(sample_weight)
         for arrays in (x, y):
             checks.item_indices(arrays, self.vocabulary_size)
-        return super().evaluate(x, y, sample_weight=sample_weight, **options)
 
     def predict(self, x: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.predict`, after a check that the items are in the vocabulary.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.baselines import Popularity
 from sasrec_fast.evaluation import evaluate
+from sasrec_fast.histories import user_positions
 from sasrec_fast.recommendation import recommend
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def history_and_recommendations(
         titles: Titles by item id.
         hide_last: Recommend as if the last item had not happened yet, and mark it if it is found.
     """
-    row = data.user_rows([user])[0]
+    row = user_positions([user], data.users)[0]
     start, end = data.sequences.offsets[row], data.sequences.offsets[row + 1]
     history: list[Any] = data.items.lookup(data.sequences.items[start:end]).tolist()
     known = history[:-1] if hide_last else history

@@ -6,27 +6,7 @@ import pyarrow as pa
 import pytest
 
 import sasrec_fast as sf
-
-USERS = [3, 1, 3, 1, 3, 1, 2, 2, 2]
-ITEMS = [10, 20, 30, 40, 20, 50, 10, 60, 50]
-TIMES = [5, 3, 1, 2, 9, 7, 4, 4, 4]
-RATINGS = [5, 4, 3, 5, 4, 1, 2, 2, 3]
-
-
-def table(**changes):
-    columns = {"user_id": USERS, "item_id": ITEMS, "timestamp": TIMES, "rating": RATINGS}
-    return {name: values for name, values in {**columns, **changes}.items() if values is not None}
-
-
-def prepared(source, **options):
-    return sf.prepare(source, max_sequence_length=4, **options)
-
-
-def assert_same(first, second):
-    for name in ("train", "validation", "test"):
-        one, two = getattr(first, name).arrays(), getattr(second, name).arrays()
-        for field in vars(one):
-            np.testing.assert_array_equal(getattr(one, field), getattr(two, field))
+from rows import ITEMS, RATINGS, TIMES, USERS, assert_same, prepared, table
 
 
 def times(unit):

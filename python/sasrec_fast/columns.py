@@ -1,4 +1,4 @@
-"""One column of anything table-like -> a checked numpy array, or an Arrow array of strings."""
+"""A column of ids, timestamps or ratings -> an array that the native half takes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.values import read_values
 
 _SIGN = np.uint64(1 << 63)
+_LARGEST_CHUNK = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -32,31 +33,22 @@ class IdColumn:
     are_integers: bool = True
 
 
-def read_ids(values: Any, column: str) -> IdColumn:
+def read_ids(values: Any, column: object) -> IdColumn:
     """Code a column of integer or string ids.
 
     Raises:
         DataError: Missing values, floats, or any other kind of value.
     """
-    array = _to_array(values, column)
+    array = read_values(values, column)
     if isinstance(array, np.ndarray):
         return _integer_ids(array, column)
-    strings = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    encoded = strings if pa.types.is_dictionary(strings.type) else strings.dictionary_encode()
-    dictionary = encoded.dictionary
-    order = pc.sort_indices(dictionary).to_numpy()
-    ranks = np.empty(len(order), np.int32)
-    ranks[order] = np.arange(len(order), dtype=np.int32)
-    codes = np.take(ranks, encoded.indices.to_numpy(zero_copy_only=False))
-
-    def decode(codes: NDArray[np.int64]) -> NDArray[Any]:
-        names: NDArray[Any] = dictionary.take(pa.array(order[codes])).to_numpy(zero_copy_only=False)
-        return names.astype(object)
-
-    return IdColumn(codes, decode, are_integers=False)
+    try:
+        return _string_ids(array)
+    except pa.ArrowInvalid as failure:  # not UTF-8
+        raise DataError(f"column '{column}' cannot be read as text: {failure}") from None
 
 
-def _integer_ids(array: NDArray[Any], column: str) -> IdColumn:
+def _integer_ids(array: NDArray[Any], column: object) -> IdColumn:
     if array.dtype.kind == "f":
         raise DataError(
             f"column '{column}' has float ids ({array.dtype}), first {_first(array)}; "
@@ -64,136 +56,110 @@ def _integer_ids(array: NDArray[Any], column: str) -> IdColumn:
         )
     if array.dtype.kind not in "iu":
         raise DataError(f"column '{column}' has {array.dtype} ids; ids are integers or strings")
-    if array.dtype == np.uint64 and array.max(initial=0) >= _SIGN:
-        codes = (array ^ _SIGN).view(np.int64)
-        return IdColumn(np.ascontiguousarray(codes), lambda codes: codes.view(np.uint64) ^ _SIGN)
-    width = np.int32 if array.dtype == np.int32 else np.int64
-    return IdColumn(np.ascontiguousarray(array, width), lambda codes: codes)
+    if array.dtype == np.uint64:
+        if array.max(initial=0) >= _SIGN:
+            codes = (array ^ _SIGN).view(np.int64)
+            return IdColumn(codes, lambda codes: codes.view(np.uint64) ^ _SIGN)
+        array = array.view(np.int64)
+    fits = np.can_cast(array.dtype, np.int32)
+    return IdColumn(_laid_out(array, np.int32 if fits else np.int64), lambda codes: codes)
 
 
-def read_timestamps(values: Any, column: str) -> NDArray[Any]:
+def _string_ids(strings: Any) -> IdColumn:
+    dictionary, indices = _encoded(strings)
+    names = pc.cast(dictionary, pa.large_string())
+    if pa.types.is_dictionary(strings.type):  # another's may hold a string twice, and nulls
+        unique = names.dictionary_encode(null_encoding="encode")
+        names, entries = unique.dictionary, unique.indices.to_numpy()
+    else:
+        entries = None
+    names.validate(full=True)
+    order = pc.sort_indices(names).to_numpy()
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    codes = np.take(ranks if entries is None else ranks[entries], indices)
+
+    def decode(codes: NDArray[np.int64]) -> NDArray[Any]:
+        ids: NDArray[Any] = names.take(pa.array(order[codes])).to_numpy(zero_copy_only=False)
+        return ids.astype(object)
+
+    return IdColumn(codes, decode, are_integers=False)
+
+
+def _encoded(strings: Any) -> tuple[Any, NDArray[Any]]:
+    """The dictionary of strings and each row's position in it."""
+    given = pa.types.is_dictionary(strings.type)
+    if given and isinstance(strings, pa.ChunkedArray):
+        try:
+            strings = strings.unify_dictionaries()
+        except pa.ArrowException:  # more strings than its indices can count
+            strings, given = pc.cast(strings, pa.large_string()), False
+    if not given:
+        if not pa.types.is_string(strings.type) or strings.nbytes > _LARGEST_CHUNK:
+            strings = pc.cast(strings, pa.large_string())
+        strings = strings.dictionary_encode()
+    if isinstance(strings, pa.Array):
+        return strings.dictionary, _positions(strings.indices)
+    positions = [_positions(chunk.indices) for chunk in strings.chunks]
+    return strings.chunk(0).dictionary, np.concatenate(positions)
+
+
+def _positions(indices: Any) -> NDArray[Any]:
+    positions: NDArray[Any] = indices.to_numpy(zero_copy_only=False)
+    return positions.view(np.int64) if positions.dtype == np.uint64 else positions
+
+
+def read_timestamps(values: Any, column: object) -> NDArray[Any]:
     """An int64 or float64 array in the order of the timestamps, compared exactly.
 
     Raises:
         DataError: Missing or non-finite values, or values that are neither numbers nor datetimes.
     """
-    array = _to_array(values, column)
+    array = read_values(values, column)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufM":
-        kind = array.type if not isinstance(array, np.ndarray) else array.dtype
         raise DataError(
-            f"column '{column}' has {kind} timestamps, first {_first(array)!r}; timestamps are "
-            "integers, floats or datetimes: convert it, for example with pandas.to_datetime"
+            f"column '{column}' has {_kind(array)} timestamps, first {_first(array)!r}; timestamps "
+            "are integers, floats or datetimes: convert it, for example with pandas.to_datetime"
         )
-    if array.dtype.kind == "M":
-        return np.ascontiguousarray(array).view(np.int64)
-    if array.dtype == np.uint64:
-        return np.ascontiguousarray((array ^ _SIGN).view(np.int64))
-    return np.ascontiguousarray(array, np.float64 if array.dtype.kind == "f" else np.int64)
+    if array.dtype.kind == "f":
+        return _exact_floats(array, column)
+    if array.dtype == np.uint64 and array.max(initial=0) >= _SIGN:
+        array = array ^ _SIGN
+    bits = array.dtype == np.uint64 or array.dtype.kind == "M"
+    return _laid_out(array.view(np.int64) if bits else array, np.int64)
 
 
-def read_ratings(values: Any, column: str) -> NDArray[Any]:
+def read_ratings(values: Any, column: object) -> NDArray[Any]:
     """A numeric array.
 
     Raises:
         DataError: Missing or non-finite values, or values that are not numbers.
     """
-    array = _to_array(values, column)
+    array = read_values(values, column)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        kind = array.type if not isinstance(array, np.ndarray) else array.dtype
-        raise DataError(f"column '{column}' has {kind} ratings; ratings are numbers")
+        raise DataError(f"column '{column}' has {_kind(array)} ratings; ratings are numbers")
     return array
 
 
-def _to_array(values: Any, column: str) -> Any:
-    """A numpy array without missing values, or an Arrow (dictionary) array of strings."""
-    if isinstance(values, pd.Series | pd.Index) and not isinstance(values.dtype, np.dtype):
-        values = _arrow(values, column)
-    elif isinstance(values, pd.Series | pd.Index):
-        values = values.to_numpy()
-    elif not isinstance(values, np.ndarray | pa.Array | pa.ChunkedArray):
-        values = _arrow(values, column)
-    if isinstance(values, np.ndarray):
-        if values.ndim != 1:
-            raise DataError(f"column '{column}' has shape {values.shape}; a column has one axis")
-        if values.dtype.kind in "OUST":
-            values = _arrow(values, column)
-    if isinstance(values, np.ndarray):
-        return _without_gaps(values, column)
-    _require_no_nulls(values, column)
-    return _from_arrow(values, column)
-
-
-def _arrow(values: Any, column: str) -> Any:
-    """An Arrow array of Python objects, strings or a pandas extension array."""
-    if isinstance(values, np.ndarray):
-        values = values.astype(object)
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"column '{column}' is not of one kind of value: {error}") from None
-
-
-def _from_arrow(array: Any, column: str) -> Any:
-    """Numbers and datetimes as numpy; strings stay in Arrow."""
-    if pa.types.is_dictionary(array.type):
-        if not _is_string(array.type.value_type):
-            return _from_arrow(pc.cast(array, array.type.value_type), column)
-        if array.type.index_type == pa.uint64() or isinstance(array, pa.ChunkedArray):
-            return pc.cast(array, pa.large_string())
-        return array
-    if _is_string(array.type):
-        return pc.cast(array, pa.large_string())
-    if pa.types.is_timestamp(array.type):
-        return pc.cast(array, pa.int64()).to_numpy()
-    if pa.types.is_date(array.type):
-        return pc.cast(pc.cast(array, pa.timestamp("ms")), pa.int64()).to_numpy()
-    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-        numbers: NDArray[Any] = (
-            array.to_numpy()
-            if isinstance(array, pa.ChunkedArray)
-            else array.to_numpy(zero_copy_only=False)
+def _exact_floats(array: NDArray[Any], column: object) -> NDArray[np.float64]:
+    floats = _laid_out(array, np.float64)
+    if array.dtype.itemsize > floats.dtype.itemsize and not np.array_equal(floats, array):
+        raise DataError(
+            f"column '{column}' has {array.dtype} timestamps that no float64 holds exactly; "
+            "convert it to integers of a smaller unit"
         )
-        return _without_gaps(numbers, column)
-    raise DataError(
-        f"column '{column}' has values of type {array.type}; "
-        "a column holds integers, strings, floats or datetimes"
-    )
+    return floats
 
 
-def _is_string(kind: Any) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+def _laid_out(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Contiguous and aligned, as native code reads it; the same memory where it is so already."""
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def _require_no_nulls(array: Any, column: str) -> None:
-    if not array.null_count:
-        return
-    missing = pc.is_null(array)
-    first = pc.index(missing, pa.scalar(True)).as_py()
-    raise _missing(column, array.null_count, first)
-
-
-def _without_gaps(array: NDArray[Any], column: str) -> NDArray[Any]:
-    if array.dtype.kind == "M":
-        missing = np.isnat(array)
-        if missing.any():
-            raise _missing(column, int(missing.sum()), int(missing.argmax()))
-    elif array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        if not finite.all():
-            bad = ~finite
-            first = int(bad.argmax())
-            raise DataError(
-                f"column '{column}' has {int(bad.sum())} missing or non-finite values, "
-                f"first at row {first} ({array[first]})"
-            )
-    return array
-
-
-def _missing(column: str, count: int, first: int) -> DataError:
-    values = "value" if count == 1 else "values"
-    return DataError(f"column '{column}' has {count} missing {values}, first at row {first}")
+def _kind(array: Any) -> Any:
+    if isinstance(array, np.ndarray):
+        return array.dtype
+    return pa.large_string()
 
 
 def _first(array: Any) -> Any:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sasrec_fast.opening import open_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -73,24 +75,29 @@ def dat_fault(path: Path, checks: Mapping[str, Check]) -> str | None:
     return None
 
 
-def delimited_fault(path: Path, delimiter: str, checks: Mapping[str, Check]) -> str | None:
-    """The first fault of a file with a header line and quoted fields.
+def delimited_fault(
+    path: Path, delimiter: str, checks: Mapping[str, Check], *, header: bool = True
+) -> str | None:
+    """The first fault of a file with quoted fields.
 
     Args:
         path: A file that can be opened.
         delimiter: The character between fields.
         checks: What to check of a field, by column name.
+        header: Whether the first line names the columns; else they are "0", "1" and so on.
     """
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with open_text(path, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
-        header: list[str] = []
+        names: list[str] = []
         line = 1
         try:
             for fields in reader:
                 fault = _line_fault(delimiter.join(fields))
                 if fault is None and fields:
-                    header = header or fields
-                    fault = _fields_fault(fields, header, checks if fields is not header else {})
+                    is_header = header and not names
+                    names = names or (fields if header else [*map(str, range(len(fields)))])
+                    model = "the header" if header else "the first line"
+                    fault = _fields_fault(fields, names, {} if is_header else checks, model)
                 if fault is not None:
                     return f"line {line}: {fault}"
                 line = reader.line_num + 1
@@ -99,13 +106,22 @@ def delimited_fault(path: Path, delimiter: str, checks: Mapping[str, Check]) -> 
     return None
 
 
+def first_fields(path: Path, delimiter: str) -> list[str]:
+    """The fields of the first line that is not empty; none where the quotes are malformed."""
+    with open_text(path, newline="") as file:
+        try:
+            return next(filter(None, csv.reader(file, delimiter=delimiter, strict=True)), [])
+        except csv.Error:
+            return []
+
+
 def shorten(text: str) -> str:
     """The text in quotes, cut where it is long."""
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None) as file:
+    with open_text(path, newline=None) as file:
         for line, text in enumerate(file, start=1):
             yield line, text.removesuffix("\n")
 
@@ -140,11 +156,13 @@ def _dat_line_fault(text: str, checks: Mapping[str, Check]) -> str | None:
     return None
 
 
-def _fields_fault(fields: list[str], header: list[str], checks: Mapping[str, Check]) -> str | None:
-    if len(fields) != len(header):
+def _fields_fault(
+    fields: list[str], names: list[str], checks: Mapping[str, Check], model: str
+) -> str | None:
+    if len(fields) != len(names):
         got = shorten(", ".join(fields))
-        return f"expected {len(header)} fields like the header, got {len(fields)}: {got}"
-    for column, field in zip(header, fields, strict=True):
+        return f"expected {len(names)} fields like {model}, got {len(fields)}: {got}"
+    for column, field in zip(names, fields, strict=True):
         fault = checks[column](field) if column in checks else None
         if fault is not None:
             return f"column {column!r} {fault}"

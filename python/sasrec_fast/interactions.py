@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import columns
 from sasrec_fast.errors import DataError
-from sasrec_fast.files import read_table
+from sasrec_fast.files import read_columns
+from sasrec_fast.tables import find_columns
 
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """Where to find what; `timestamp` None means rows in time order, `rating` None no ratings."""
+    """Where to find what; `timestamp` None means rows in time order, `rating` None no ratings.
 
-    user: str
-    item: str
-    timestamp: str | None
-    rating: str | None
+    A file has names (str) or, without a header, positions from 0 (int); a DataFrame or a mapping
+    may have labels of any kind.
+    """
+
+    user: Any
+    item: Any
+    timestamp: Any
+    rating: Any
+
+    def __post_init__(self) -> None:
+        if self.user is None or self.item is None:
+            raise TypeError(f"user is {self.user!r} and item {self.item!r}; both name a column")
+        for name in (self.user, self.item, self.timestamp, self.rating):
+            hash(name)
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """Columns of numbers or times."""
+        return tuple(name for name in (self.timestamp, self.rating) if name is not None)
 
 
 @dataclass(frozen=True)
@@ -52,66 +65,49 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
     """Read and check the named columns of a table.
 
     Args:
-        source: pandas DataFrame, pyarrow Table, mapping of 1-D arrays, or a path to a .dat or
-            .csv file.
+        source: A table, as `tables.find_columns`; or a path or a sequence of paths, as
+            `files.read_columns`.
         names: Column names.
 
     Raises:
         DataError: A missing column or value, unequal lengths, no rows, or values of a wrong kind.
-        FileNotFoundError: The path does not exist.
+        FileNotFoundError: A path does not exist.
         TypeError: `source` is nothing of the above.
     """
-    table = _read_file(Path(source), names) if isinstance(source, str | os.PathLike) else source
-    found = _named_columns(table, names, source)
+    found = _named_columns(source, names)
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
         described = ", ".join(f"'{name}' has {rows:,}" for name, rows in lengths.items())
         raise DataError(f"columns differ in length: {described} rows")
     if not lengths[names.user]:
         raise DataError("the table has no rows")
+    users = columns.read_ids(found[names.user], names.user)
+    items = columns.read_ids(found[names.item], names.item)
+    timestamps, ratings = names.timestamp, names.rating
     return Interactions(
-        columns.read_ids(found[names.user], names.user),
-        columns.read_ids(found[names.item], names.item),
-        None
-        if names.timestamp is None
-        else columns.read_timestamps(found[names.timestamp], names.timestamp),
-        None if names.rating is None else columns.read_ratings(found[names.rating], names.rating),
+        users,
+        items,
+        None if timestamps is None else columns.read_timestamps(found[timestamps], timestamps),
+        None if ratings is None else columns.read_ratings(found[ratings], ratings),
     )
 
 
-def _read_file(path: Path, names: ColumnNames) -> pa.Table:
-    numbers = [name for name in (names.timestamp, names.rating) if name is not None]
-    return read_table(path, ids=(names.user, names.item), numbers=numbers)
+def _named_columns(source: Any, names: ColumnNames) -> dict[Any, Any]:
+    wanted = (names.user, names.item, *names.numbers)
+    if isinstance(source, str | os.PathLike):
+        source = [source]
+    if _are_paths(source):
+        table = read_columns(source, (names.user, names.item), names.numbers)
+        return {name: table.column(str(name)) for name in wanted}
+    return find_columns(source, wanted)
 
 
-def _named_columns(table: Any, names: ColumnNames, source: Any) -> dict[str, Any]:
-    if isinstance(table, pd.DataFrame):
-        available = list(table.columns)
-    elif isinstance(table, pa.Table | pa.RecordBatch):
-        available = table.schema.names
-    elif isinstance(table, Mapping):
-        available = list(table)
-    else:
-        raise TypeError(
-            f"interactions are a {type(table).__module__}.{type(table).__qualname__}; allowed are "
-            "a pandas DataFrame, a pyarrow Table, a mapping of arrays, or a path to a .dat or "
-            ".csv file"
-        )
-    wanted = [names.user, names.item, names.timestamp, names.rating]
-    found = {}
-    for name in wanted:
-        if name is None:
-            continue
-        if available.count(name) != 1:
-            where = f" of {Path(source)}" if isinstance(source, str | os.PathLike) else ""
-            problem = "is missing" if name not in available else "occurs more than once"
-            listed = ", ".join(repr(column) for column in available) or "none"
-            raise DataError(f"column '{name}'{where} {problem}; the columns are {listed}")
-        found[name] = table.column(name) if isinstance(table, pa.Table) else table[name]
-    return found
+def _are_paths(source: Any) -> bool:
+    is_sequence = isinstance(source, Sequence) and not isinstance(source, bytes | bytearray)
+    return is_sequence and bool(source) and all(isinstance(p, str | os.PathLike) for p in source)
 
 
-def _length(values: Any, name: str) -> int:
+def _length(values: Any, name: object) -> int:
     try:
         return np.shape(values)[0] if not hasattr(values, "__len__") else len(values)
     except (IndexError, TypeError, ValueError):

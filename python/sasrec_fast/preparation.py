@@ -188,10 +188,10 @@ class Prepared:
 def prepare(
     interactions: Any,
     *,
-    user: str = "user_id",
-    item: str = "item_id",
-    timestamp: str | None = "timestamp",
-    rating: str | None = None,
+    user: str | int = "user_id",
+    item: str | int = "item_id",
+    timestamp: str | int | None = "timestamp",
+    rating: str | int | None = None,
     min_rating: float | None = None,
     min_user_interactions: int = 3,
     min_item_interactions: int = 1,
@@ -211,8 +211,14 @@ def prepare(
     influence one another.
 
     Args:
-        interactions: pandas DataFrame, pyarrow Table, mapping of 1-D arrays, or a path to a
-            `.dat` ("::"-separated, MovieLens) or `.csv` file. It is not modified.
+        interactions: A table: pandas or polars DataFrame, pyarrow Table, RecordBatch or
+            RecordBatchReader, duckdb relation, any object with `__arrow_c_stream__`, mapping of 1-D
+            arrays, or NumPy structured array. It is not modified; a stream is read to its end. Or a
+            path, or a list of paths, of files (`.parquet`, `.csv`, `.tsv`, `.dat`, which is
+            "::"-separated as MovieLens is; text also as `.gz`) or folders of one format, read in
+            the order of their names. For text without a header, `user`, `item`, `timestamp` and
+            `rating` are positions from 0; a `.dat` takes these or the names user_id, item_id,
+            rating, timestamp.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings.
         timestamp: Column of int, float or datetime timestamps. Equal timestamps of a user keep
@@ -409,7 +415,7 @@ def _report(
     )
 
 
-def _require_indices(ids: IdColumn, column: str) -> None:
+def _require_indices(ids: IdColumn, column: str | int) -> None:
     """Refuse ids that are no item index."""
     allowed = f"items='identity' allows integers 1..{MAX_ITEMS}"
     if not ids.are_integers:

@@ -1,0 +1,129 @@
+"""Folders and lists of files are one table; what does not fit together is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+
+import sasrec_fast as sf
+from rows import FRAME, TIMES, USERS, assert_same, prepared, table, write
+from sasrec_fast.files import read_columns, read_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ("user_id", "item_id")
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
+    for i, (start, end) in enumerate([(0, 2), (2, 2), (2, 5), (5, 9)]):
+        write(FRAME[start:end], tmp_path / f"deep/{i}/part-{i}.parquet")
+    (tmp_path / "_SUCCESS").write_text("")
+    (tmp_path / ".part.crc").write_text("no data")
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "_delta_log/0.json").write_text("{}")
+    assert_same(prepared(tmp_path, timestamp=None), prepared(table(), timestamp=None))
+
+
+def test_folders_named_after_values_give_columns(tmp_path: Path) -> None:
+    rows = FRAME.assign(user_id=[f"user {user}" for user in USERS], day=TIMES, **{"odd name": 1})
+    pa.dataset.write_dataset(
+        pa.Table.from_pandas(rows.drop(columns="timestamp")),
+        tmp_path,
+        format="parquet",
+        partitioning=["user_id", "day", "odd name"],
+        partitioning_flavor="hive",
+    )
+    found = prepared(tmp_path, timestamp="day")
+    assert_same(found, prepared(rows.to_dict("list")))
+    assert found.users.ids.tolist() == ["user 1", "user 2", "user 3"]
+    assert sorted(read_table(tmp_path).column_names) == sorted({*rows.columns} - {"timestamp"})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_values_of_folders_are_typed_together(tmp_path: Path, suffix: str) -> None:
+    def folder(name: str, *values: str) -> Path:
+        for value in values:
+            write(FRAME.drop(columns="timestamp")[:1], tmp_path / name / f"t={value}/a{suffix}")
+        return tmp_path / name
+
+    def types(name: str, *values: str) -> list[Any]:
+        path = folder(name, *values)
+        return [
+            str(read_columns([path], ids, n)["t"].type) for ids, n in ((["t"], []), ([], ["t"]))
+        ]
+
+    assert types("integers", "0", "-12", "7") == ["int64", "int64"]
+    assert types("zeros", "007", "7") == ["string", "double"]
+    assert types("fractions", "1.5", "7") == ["string", "double"]
+    assert types("times", "2001-12-31", "2001-12-31 10%3A11%3A12") == ["string", "timestamp[us]"]
+    assert types("words", "x", "7") == ["string", "string"]
+    with pytest.raises(sf.DataError, match="column 't' has 1 missing value, first at row 1"):
+        prepared(folder("null", "__HIVE_DEFAULT_PARTITION__", "7"), timestamp="t")
+
+
+def test_ids_are_text_in_all_files_if_in_one(tmp_path: Path) -> None:
+    for name, text in {"a": "007,1\n8,2\n", "b": "x,3\n", "c": ""}.items():
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id\n" + text)
+    found = read_columns([tmp_path], NAMES, ())
+    assert found.to_pydict() == {"user_id": ["007", "8", "x"], "item_id": [1, 2, 3]}
+    (tmp_path / "a.dat").write_text("007::1::1::1\n")
+    (tmp_path / "b.dat").write_text("x::1::1.5::1\n")
+    paths = [tmp_path / "a.dat", tmp_path / "b.dat"]
+    assert read_columns(paths, (0,), (2,)).to_pydict() == {"0": ["007", "x"], "2": [1.0, 1.5]}
+    assert read_columns(paths, NAMES, ())["user_id"].to_pylist() == ["007", "x"]
+
+
+def test_files_that_disagree_are_named(tmp_path: Path) -> None:
+    one = write(FRAME, tmp_path / "one.parquet")
+    texts = write(FRAME.astype({"item_id": str}), tmp_path / "two.parquet")
+    with pytest.raises(
+        sf.DataError, match=r"'item_id' is int64 in .*one.parquet and .* in .*two.pa"
+    ):
+        prepared([one, texts])
+    lacking = write(FRAME.drop(columns="item_id"), tmp_path / "three.parquet")
+    with pytest.raises(sf.DataError, match=r"column 'item_id' of .*three.parquet is missing"):
+        prepared([one, lacking])
+    wide = FRAME.assign(timestamp=np.array(TIMES) + (1 << 60))
+    exact = write(wide, tmp_path / "exact.parquet")
+    floats = write(FRAME.astype({"timestamp": float}), tmp_path / "floats.parquet")
+    with pytest.raises(sf.DataError, match=r"'timestamp' is int64 in .*exact.*double in .*floats"):
+        prepared([exact, floats])
+    narrow = write(
+        FRAME.astype({"item_id": "int16", "timestamp": "float32"}), tmp_path / "n.parquet"
+    )
+    twice = {name: values * 2 for name, values in table().items()}
+    assert_same(prepared([one, narrow]), prepared(twice))
+
+
+def test_a_file_of_no_rows_counts_only_beside_others(tmp_path: Path) -> None:
+    for suffix, said in ((".csv", "has a header and no rows"), (".parquet", "has no rows")):
+        rows, none = (
+            write(f, tmp_path / f"{n}{suffix}") for n, f in (("a", FRAME), ("b", FRAME[:0]))
+        )
+        assert_same(prepared([none, rows]), prepared(table()))
+        with pytest.raises(sf.DataError, match=f"b{suffix} {said}$"):
+            prepared(none)
+        with pytest.raises(sf.DataError, match=f"b{suffix} {said}, nor the others"):
+            prepared([none, none])
+
+
+def test_folders_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(sf.DataError, match=r"is a folder, expected a file, or \.dat, \.csv"):
+        prepared(tmp_path)
+    write(FRAME, tmp_path / "rows.csv")
+    (tmp_path / "readme.txt").write_text("x")
+    with pytest.raises(
+        sf.DataError,
+        match=r"files of one format .*readme.txt is '.txt' and .*rows.csv is '.csv'; give",
+    ):
+        prepared(tmp_path)
+    (tmp_path / "rows.csv").unlink()
+    with pytest.raises(
+        sf.DataError, match=r"readme.txt: unknown file type '.txt', expected one of"
+    ):
+        prepared(tmp_path)

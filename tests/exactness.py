@@ -1,10 +1,11 @@
 """Exact comparison of the package with the reference."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
+import pytest
 
 import reference
 import sasrec_fast as sf
@@ -59,3 +60,32 @@ def assert_split_agrees(split: sf.Split, expected: reference.Prepared, name: str
     assert split.item_counts.tolist() == counts.tolist()
     for epoch in EPOCHS:
         assert_same_arrays(split.arrays(epoch), expected.arrays(name, epoch))
+
+
+def refusal(call: Callable[[], object]) -> str | None:
+    """The message of an error that says something, or None where there is none."""
+    try:
+        call()
+    except UnicodeError:
+        raise
+    except (ValueError, TypeError) as failure:
+        said = str(failure)
+    else:
+        return None
+    assert said
+    assert len(said) < 2000
+    return said
+
+
+def assert_right_or_refused(table: Any, exact: dict[str, list[Any]], chosen: Any) -> None:
+    """The table gives what the reference makes of its exact values, or is refused likewise."""
+    names = ("user_id", "item_id", "timestamp", "rating")
+    rows = zip(*(exact[name] for name in names), strict=True)
+    options = asdict(chosen)
+    try:
+        expected = reference.prepare([reference.Interaction(*row) for row in rows], chosen)
+    except reference.RefusedError:
+        with pytest.raises(sf.DataError, match=r"nothing is left of|no negative exists"):
+            sf.prepare(table, rating="rating", **options)
+    else:
+        assert_agrees(sf.prepare(table, rating="rating", **options), expected)

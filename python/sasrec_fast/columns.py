@@ -165,4 +165,9 @@ def _kind(array: Any) -> Any:
 def _first(array: Any) -> Any:
     if not len(array):
         return None
-    return array[0].as_py() if hasattr(array[0], "as_py") else array[0].item()
+    if not hasattr(array[0], "as_py"):
+        return array[0].item()
+    try:
+        return array[0].as_py()
+    except UnicodeDecodeError:
+        return array[0].as_buffer().to_pybytes()

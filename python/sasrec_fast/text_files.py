@@ -103,11 +103,16 @@ def read_delimited(path: Path, wanted: Wanted, texts: Collection[str] = ()) -> p
         read = pyarrow.csv.ReadOptions(column_names=None if header else names)
         parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         include = list(wanted.names) if wanted.only else []
-        table = Reader(path, read, parse, include).inferred(_roles(wanted, texts))
+        reader = Reader(path, read, parse, include)
+        table = reader.inferred(_roles(wanted, texts))
+        # pyarrow takes what follows a quote that is never closed for one field.
+        open_quote = fault({}) if reader.marks.quotes % 2 else None
     except (*_REFUSED, *UNREADABLE) as failure:
         if header and _NO_ROWS in str(failure):
             return pa.table({name: pa.nulls(0) for name in names})
         raise _error(path, fault({}), failure) from None
+    if open_quote is not None:
+        raise _error(path, open_quote, "")
     checks = _doubts(table, wanted)
     if checks or any(pa.types.is_binary(column.type) for column in table.columns):
         found = fault(checks) or fault(dict.fromkeys(checks, faults.near_time))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,19 @@ class Roles:
     texts: Collection[str] = ()
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Letters of a file.
+
+    Attributes:
+        hexadecimals: Whether "0x" or "0X" is anywhere.
+        quotes: Number of double quotes.
+    """
+
+    hexadecimals: bool
+    quotes: int
+
+
 @dataclass
 class Reader:
     """One file that pyarrow reads, once or twice."""
@@ -54,6 +68,19 @@ class Reader:
     read: pyarrow.csv.ReadOptions
     parse: pyarrow.csv.ParseOptions
     include: list[str] = field(default_factory=list)
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What the file has of suspicious letters."""
+        hexadecimals, quotes, last = False, 0, b""
+        with open_bytes(self.path) as file:
+            while chunk := file.read(_CHUNK):
+                letters = np.frombuffer(last + chunk, np.uint8)
+                found = ((letters[1:] | 32) == ord("x")) & (letters[:-1] == ord("0"))
+                hexadecimals = hexadecimals or bool(found.any())
+                quotes += chunk.count(b'"')
+                last = chunk[-1:]
+        return Marks(hexadecimals, quotes)
 
     def inferred(self, roles: Roles) -> pa.Table:
         """Read; hexadecimal numbers, which pyarrow takes for integers, stay text.
@@ -92,7 +119,7 @@ class Reader:
         kinds = {f.name: f.type for f in table.schema if f.name in (*roles.ids, *roles.numbers)}
         names = [name for name in roles.ids if kinds.get(name, pa.null()) not in plain]
         names += [name for name in roles.times if kinds.get(name) == pa.float64()]
-        if pa.int64() in kinds.values() and _mentions_hexadecimals(self.path):
+        if pa.int64() in kinds.values() and self.marks.hexadecimals:
             names += [name for name, kind in kinds.items() if kind == pa.int64()]
         return list(dict.fromkeys(names))
 
@@ -130,15 +157,3 @@ def _repeated(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> Iterator[tupl
     often = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     pairs = pairs.filter(pc.is_in(pairs["number"], often))
     return zip(pairs["number"].to_pylist(), pairs["text"].to_pylist(), strict=True)
-
-
-def _mentions_hexadecimals(path: Path) -> bool:
-    """Whether "0x" or "0X" is anywhere in the file."""
-    last = b""
-    with open_bytes(path) as file:
-        while chunk := file.read(_CHUNK):
-            letters = np.frombuffer(last + chunk, np.uint8)
-            if (((letters[1:] | 32) == ord("x")) & (letters[:-1] == ord("0"))).any():
-                return True
-            last = chunk[-1:]
-    return False

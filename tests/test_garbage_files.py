@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import zlib
 from typing import TYPE_CHECKING
@@ -203,3 +204,9 @@ def test_huge_fields(
         assert found == (["1", "a" * 200_000], [2, 2], [0, 0])
     else:
         assert re.search(said, message), message
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.csv"
+    os.mkfifo(path)
+    assert outcome(path)[1] == f"{path} is neither a file nor a folder, expected one of them"

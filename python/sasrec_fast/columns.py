@@ -109,8 +109,21 @@ def _positions(indices: Any) -> NDArray[Any]:
     return positions.view(np.int64) if positions.dtype == np.uint64 else positions
 
 
-def read_timestamps(values: Any, column: object) -> NDArray[Any]:
-    """An int64 or float64 array in the order of the timestamps, compared exactly.
+@dataclass(frozen=True)
+class TimeColumn:
+    """Timestamps as numbers of the same order.
+
+    Attributes:
+        values: int64 or float64.
+        dtype: Of the timestamps as they were: integer, float or datetime64.
+    """
+
+    values: NDArray[Any]
+    dtype: np.dtype[Any]
+
+
+def read_timestamps(values: Any, column: object) -> TimeColumn:
+    """Timestamps that are compared exactly.
 
     Raises:
         DataError: Missing or non-finite values, or values that are neither numbers nor datetimes.
@@ -122,11 +135,15 @@ def read_timestamps(values: Any, column: object) -> NDArray[Any]:
             "are integers, floats or datetimes: convert it, for example with pandas.to_datetime"
         )
     if array.dtype.kind == "f":
-        return _exact_floats(array, column)
-    if array.dtype == np.uint64 and array.max(initial=0) >= _SIGN:
-        array = array ^ _SIGN
-    bits = array.dtype == np.uint64 or array.dtype.kind == "M"
-    return _laid_out(array.view(np.int64) if bits else array, np.int64)
+        return TimeColumn(_exact_floats(array, column), array.dtype)
+    dtype = array.dtype
+    if dtype == np.uint64:
+        if array.max(initial=0) >= _SIGN:
+            array = array ^ _SIGN
+        else:
+            dtype = np.dtype(np.int64)
+    bits = array.dtype == np.uint64 or dtype.kind == "M"
+    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype)
 
 
 def read_ratings(values: Any, column: object) -> NDArray[Any]:

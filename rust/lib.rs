@@ -10,6 +10,7 @@ pub mod partition;
 pub mod philox;
 pub mod radix;
 pub mod sequences;
+pub mod strings;
 pub mod vocabulary;
 pub mod windows;
 
@@ -22,5 +23,5 @@ mod _core {
     #[pymodule_export]
     const DEBUG_BUILD: bool = cfg!(debug_assertions);
     #[pymodule_export]
-    use crate::python::{GroupedInteractions, fill, fill_negatives, group, philox};
+    use crate::python::{GroupedInteractions, encode_strings, fill, fill_negatives, group, philox};
 }

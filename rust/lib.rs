@@ -13,6 +13,7 @@ pub mod philox;
 pub mod radix;
 pub mod rows;
 pub mod sequences;
+pub mod strings;
 pub mod ties;
 pub mod vocabulary;
 pub mod windows;
@@ -27,7 +28,7 @@ mod _core {
     const DEBUG_BUILD: bool = cfg!(debug_assertions);
     #[pymodule_export]
     use crate::python::{
-        GroupedInteractions, alias_table, fill, fill_negatives, find_without_negative, group,
-        order_ties, philox, shown_items,
+        GroupedInteractions, alias_table, encode_strings, fill, fill_negatives,
+        find_without_negative, group, order_ties, philox, shown_items,
     };
 }

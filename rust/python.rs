@@ -8,6 +8,7 @@ use crate::filters::{Duplicates, Minima};
 use crate::philox::Philox;
 use crate::rows::{Rows, Store, Window};
 use crate::sequences::{self, Rules, Sequences};
+use crate::strings::{self, Chunk, Offsets};
 use crate::windows::{self, Arrays, Source};
 use crate::{account, ties};
 use numpy::{
@@ -427,4 +428,36 @@ pub fn philox(
 ) -> Bound<'_, PyArray1<u64>> {
     let mut stream = Philox::new(counter, key);
     (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
+}
+
+#[derive(FromPyObject)]
+pub enum OffsetColumn<'py> {
+    Wide(PyReadonlyArray1<'py, i64>),
+    Narrow(PyReadonlyArray1<'py, i32>),
+}
+
+#[derive(FromPyObject)]
+pub struct StringChunk<'py>(OffsetColumn<'py>, PyReadonlyArray1<'py, u8>);
+
+impl StringChunk<'_> {
+    fn borrow(&self) -> PyResult<Chunk<'_>> {
+        let offsets = match &self.0 {
+            OffsetColumn::Wide(array) => Offsets::Wide(array.as_slice()?),
+            OffsetColumn::Narrow(array) => Offsets::Narrow(array.as_slice()?),
+        };
+        Ok(Chunk { offsets, bytes: self.1.as_slice()? })
+    }
+}
+
+type EncodedStrings<'py> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
+
+/// Codes of strings in ascending order, and the first row of each distinct string.
+#[pyfunction]
+pub fn encode_strings<'py>(
+    py: Python<'py>,
+    chunks: Vec<StringChunk<'py>>,
+) -> PyResult<EncodedStrings<'py>> {
+    let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
+    let done = py.detach(|| strings::encode(&chunks, &pause))?;
+    Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
 }

@@ -7,6 +7,7 @@ __all__ = [
     "DEBUG_BUILD",
     "GroupedInteractions",
     "alias_table",
+    "encode_strings",
     "fill",
     "fill_negatives",
     "find_without_negative",
@@ -114,6 +115,9 @@ def group(
     keep: NDArray[np.bool_] | None,
     rules: _Rules,
 ) -> GroupedInteractions: ...
+def encode_strings(
+    chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],

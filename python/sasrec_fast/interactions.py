@@ -48,13 +48,13 @@ class Interactions:
     Attributes:
         users: User ids.
         items: Item ids.
-        timestamps: int64 or float64; None where rows are in time order.
+        timestamps: None where rows are in time order.
         ratings: Numbers; None where no rating is used.
     """
 
     users: columns.IdColumn
     items: columns.IdColumn
-    timestamps: NDArray[Any] | None
+    timestamps: columns.TimeColumn | None
     ratings: NDArray[Any] | None
 
     def __len__(self) -> int:

@@ -93,7 +93,7 @@ def outcome(path: Path) -> tuple[plain_reading.Columns | None, str]:
 def plain(found: Interactions) -> plain_reading.Columns:
     assert found.timestamps is not None
     users, items = (c.decode(c.codes.astype(np.int64)).tolist() for c in (found.users, found.items))
-    return users, items, np.unique(found.timestamps, return_inverse=True)[1].tolist()
+    return users, items, np.unique(found.timestamps.values, return_inverse=True)[1].tolist()
 
 
 def assert_right_or_refused(path: Path, kind: str, data: bytes) -> None:

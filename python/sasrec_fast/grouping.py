@@ -63,7 +63,8 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
         TypeError, ValueError: `split_at` does not suit the timestamps.
     """
     codes, rows_unknown = _item_codes(table.items, options, names.item)
-    keep = None if table.ratings is None else table.ratings >= options.min_rating
+    with np.errstate(over="ignore"):  # a min_rating beyond the ratings' float type is infinite
+        keep = None if table.ratings is None else table.ratings >= options.min_rating
     if rows_unknown:
         keep = codes > 0 if keep is None else keep & (codes > 0)
     times = table.timestamps

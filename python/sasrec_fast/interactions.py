@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import columns
@@ -32,7 +33,10 @@ class ColumnNames:
     def __post_init__(self) -> None:
         if self.user is None or self.item is None:
             raise TypeError(f"user is {self.user!r} and item {self.item!r}; both name a column")
-        for name in (self.user, self.item, self.timestamp, self.rating):
+        for role, name in vars(self).items():
+            if name is pd.NA or getattr(type(name), "__hash__", None) is None:
+                kind = "<NA>" if name is pd.NA else f"a {type(name).__name__}"
+                raise TypeError(f"{role} is {kind}; it is the name of a column")
             hash(name)
 
     @property

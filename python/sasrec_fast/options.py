@@ -11,6 +11,7 @@ import numpy as np
 from sasrec_fast.vocabulary import Vocabulary
 
 DEFAULT_HOLDOUT = 2
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class Options:
         _require_choice("truncation", self.truncation, ("recent", "oldest"))
         _require_choice("negative_scope", self.negative_scope, ("past", "all"))
         if self.min_rating is not None and not _is_finite_number(self.min_rating):
-            raise ValueError(f"min_rating is {self.min_rating!r}; allowed are numbers and None")
+            raise ValueError(
+                f"min_rating is {_shown(self.min_rating)}; allowed are numbers and None"
+            )
         if not isinstance(self.items, Vocabulary):
             _require_choice("items", self.items, (None, "identity"), " and a Vocabulary")
         self._check_windows()
@@ -63,7 +66,7 @@ class Options:
         stride = _second_of(self.windows, "stride")
         if not _is_integer(stride) or not 1 <= stride <= self.max_sequence_length:
             raise ValueError(
-                f"windows is {self.windows!r}; {allowed}, so that no target is left out"
+                f"windows is {_shown(self.windows)}; {allowed}, so that no target is left out"
             )
 
     def _check_negatives(self) -> None:
@@ -72,7 +75,7 @@ class Options:
         exponent = _second_of(self.negatives, "popularity")
         if not _is_finite_number(exponent) or exponent < 0:
             raise ValueError(
-                f"negatives is {self.negatives!r}; allowed are 'uniform', 'popularity' and "
+                f"negatives is {_shown(self.negatives)}; allowed are 'uniform', 'popularity' and "
                 "('popularity', exponent) with an exponent of at least 0"
             )
 
@@ -81,7 +84,7 @@ class Options:
             return
         if not isinstance(self.split_at, tuple | list) or len(self.split_at) != 2:
             raise ValueError(
-                f"split_at is {self.split_at!r}; allowed are None and two times, "
+                f"split_at is {_shown(self.split_at)}; allowed are None and two times, "
                 "(start of validation, start of test)"
             )
         if self.holdout != DEFAULT_HOLDOUT:
@@ -121,16 +124,28 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_finite_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    try:
+        return is_number and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int beyond all floats
+        return False
+
+
+def _shown(value: Any) -> str:
+    """What was received, cut where it is long; its kind where Python does not print it."""
+    try:
+        text = repr(value)
+    except Exception:  # a huge int, or an object of another library
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _require_integer(name: str, value: Any, smallest: int, largest: int) -> None:
     if not _is_integer(value) or not smallest <= value <= largest:
-        raise ValueError(f"{name} is {value!r}; allowed are integers {smallest}..{largest}")
+        raise ValueError(f"{name} is {_shown(value)}; allowed are integers {smallest}..{largest}")
 
 
 def _require_choice(name: str, value: Any, allowed: tuple[Any, ...], others: str = "") -> None:
     if not (value is None or isinstance(value, str)) or value not in allowed:
         listed = ", ".join(repr(choice) for choice in allowed)
-        raise ValueError(f"{name} is {value!r}; allowed are {listed}{others}")
+        raise ValueError(f"{name} is {_shown(value)}; allowed are {listed}{others}")

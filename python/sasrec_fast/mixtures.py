@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -26,17 +26,18 @@ _APART: tuple[type, ...] = (
 """Kinds that stand in a column alone: among others Arrow cuts or reinterprets them."""
 
 
-def refuse_mixtures(values: Sequence[Any] | NDArray[Any], column: object) -> None:
+def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object) -> None:
     """Refuse objects that are not of one kind.
 
     Args:
         values: Python objects; None, NaN, NaT and pandas' NA count as missing, of any kind.
+        kinds: Their types.
         column: Its name, for messages.
 
     Raises:
         DataError: Names the kinds, such as dates and datetimes, or datetimes with and without zone.
     """
-    kinds = {*map(type, values)} - _MISSING
+    kinds = set(kinds - _MISSING)
     if {*map(_family, kinds)} <= {object}:
         _refuse_infinite_decimals(values, kinds, column)
         return
@@ -70,7 +71,7 @@ def _name(kind: type) -> str:
 
 
 def _refuse_infinite_decimals(
-    values: Sequence[Any] | NDArray[Any], kinds: set[type], column: object
+    values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object
 ) -> None:
     if decimal.Decimal not in kinds:
         return

@@ -97,7 +97,7 @@ def _from_objects(values: Any, column: object) -> Any:
         return pa.array(values)
     values = values if isinstance(values, list | tuple | np.ndarray) else list(values)
     kinds = {*map(type, values)}
-    refuse_mixtures(values, column)
+    refuse_mixtures(values, kinds, column)
     if uuid.UUID in kinds and kinds <= {uuid.UUID, type(None)}:
         values = [None if value is None else str(value) for value in values]
     try:

@@ -139,7 +139,7 @@ fn number<'a>(chunks: &[Chunk<'a>], first: usize, codes: &mut [i32]) -> Option<T
     Some(table)
 }
 
-/// A string of at most 16 bytes itself, or the hash of a longer one; and its length.
+/// A string of at most 16 bytes itself, or the hash of a longer one; and its length, if short.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Digest {
     words: [u64; 2],
@@ -160,11 +160,9 @@ impl Digest {
             let mask = u128::MAX.checked_shr(128 - 8 * length as u32).unwrap_or(0);
             split(u128::from_le_bytes(behind) & mask)
         } else {
-            let mut padded = [0; SHORT];
-            padded[..length].copy_from_slice(&bytes[bound.clone()]);
-            split(u128::from_le_bytes(padded))
+            split(u128::from_le_bytes(padded(&bytes[bound.clone()])))
         };
-        Self { words, length: length as u32 }
+        Self { words, length: length.min(SHORT + 1) as u32 }
     }
 
     #[inline]
@@ -242,13 +240,12 @@ impl<'a> Table<'a> {
             *code = if differ == 0 { *code } else { 0 } - 1;
         }
         for row in 0..codes.len() {
-            if codes[row] < 0 || digests[row].length > SHORT as u32 {
-                codes[row] = self.find(
-                    &chunk.bytes[bounds[row].clone()],
-                    &digests[row],
-                    hashes[row],
-                    start + rows.start + row,
-                ) as i32;
+            let string = &chunk.bytes[bounds[row].clone()];
+            let known = codes[row] >= 0
+                && (string.len() <= SHORT || self.strings[codes[row] as usize] == string);
+            if !known {
+                let first = start + rows.start + row;
+                codes[row] = self.find(string, &digests[row], hashes[row], first) as i32;
             }
         }
         Some(())
@@ -295,23 +292,54 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A string in the order of sorting: its first bytes that tell it from others, and its number.
-type Keyed = (u64, u32);
-
 /// The strings in ascending order, equal ones by number.
-fn sorted(strings: &[&[u8]]) -> Vec<Keyed> {
+fn sorted(strings: &[&[u8]]) -> Vec<Place> {
     let shared = shared_prefix(strings);
-    let mut order: Vec<Keyed> = strings
+    let mut order: Vec<Place> = strings
         .par_iter()
         .enumerate()
-        .map(|(number, string)| (key(&string[shared..]), number as u32))
+        .map(|(number, string)| Place::new(&string[shared..], number))
         .collect();
-    order.par_sort_unstable_by(|a, b| {
-        a.0.cmp(&b.0)
-            .then_with(|| strings[a.1 as usize].cmp(strings[b.1 as usize]))
-            .then(a.1.cmp(&b.1))
+    order.par_sort_unstable();
+    order.par_chunk_by_mut(Place::undecided).filter(|run| run.len() > 1).for_each(|run| {
+        run.par_sort_unstable_by_key(|place| (strings[place.number()], *place));
     });
     order
+}
+
+/// Where a string goes: its first bytes that tell it from others, how many of them it has, and its
+/// number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u128);
+
+impl Place {
+    /// Bytes of the strings compared first.
+    const BYTES: usize = 8;
+
+    fn new(string: &[u8], number: usize) -> Self {
+        let bytes = match string.first_chunk() {
+            Some(bytes) => *bytes,
+            None => padded(string),
+        };
+        let key = u64::from_be_bytes(bytes);
+        let length = string.len().min(Self::BYTES + 1);
+        Self(u128::from(key) << 64 | (length as u128) << 32 | number as u128)
+    }
+
+    fn number(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// Whether two strings may differ, but in later bytes.
+    fn undecided(&self, other: &Self) -> bool {
+        self.0 >> 32 == other.0 >> 32 && (self.0 >> 32) as u32 > Self::BYTES as u32
+    }
+
+    /// Whether the strings at two places are equal.
+    fn same(self, other: Self, strings: &[&[u8]]) -> bool {
+        self.0 >> 32 == other.0 >> 32
+            && (!self.undecided(&other) || strings[self.number()] == strings[other.number()])
+    }
 }
 
 /// The length of the longest prefix that all strings have.
@@ -321,26 +349,27 @@ fn shared_prefix(strings: &[&[u8]]) -> usize {
     strings.par_iter().with_min_len(MIN_PART_ROWS).map(common).min().unwrap_or(0)
 }
 
-/// The first eight bytes, zeros where a string ends, as a number with the order of the strings.
-fn key(string: &[u8]) -> u64 {
-    match string.first_chunk() {
-        Some(bytes) => u64::from_be_bytes(*bytes),
-        None => string.iter().rev().fold(0, |key, &byte| key >> 8 | u64::from(byte) << 56),
-    }
+/// A few bytes, and zeros behind them.
+fn padded<const SIZE: usize>(bytes: &[u8]) -> [u8; SIZE] {
+    let mut padded = [0; SIZE];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    padded
 }
 
 /// The rank of each string, and the first row of each rank.
-fn rank(strings: &[&[u8]], rows: &[u32], order: &[Keyed]) -> (Vec<i32>, Vec<i64>) {
+fn rank(strings: &[&[u8]], rows: &[u32], order: &[Place]) -> (Vec<i32>, Vec<i64>) {
+    let is_new: Vec<bool> = order
+        .par_iter()
+        .enumerate()
+        .map(|(i, place)| i == 0 || !place.same(order[i - 1], strings))
+        .collect();
     let mut ranks = vec![0; strings.len()];
     let mut first_rows: Vec<i64> = Vec::with_capacity(strings.len());
-    let mut previous: Option<Keyed> = None;
-    for &(key, number) in order {
-        let string = strings[number as usize];
-        if previous.is_none_or(|other| other.0 != key || strings[other.1 as usize] != string) {
-            first_rows.push(i64::from(rows[number as usize]));
+    for (place, is_new) in order.iter().zip(is_new) {
+        if is_new {
+            first_rows.push(i64::from(rows[place.number()]));
         }
-        ranks[number as usize] = first_rows.len() as i32 - 1;
-        previous = Some((key, number));
+        ranks[place.number()] = first_rows.len() as i32 - 1;
     }
     (ranks, first_rows)
 }
@@ -385,6 +414,18 @@ mod tests {
         let (codes, first_rows) = encoded(&[&borrowed]);
         assert_eq!(first_rows.len(), 50_000);
         assert!(codes.iter().zip(&strings).all(|(code, string)| format!("{code:05}") == *string));
+    }
+
+    #[test]
+    fn strings_that_differ_late_or_in_zeros_are_told_apart() {
+        let long = |end: &str| format!("shared and the same for long{end}");
+        let ends =
+            ["", "\0", "\0\0", "abcdefg", "abcdefg\0", "abcdefgh", "abcdefgh\0", "abcdefghi"];
+        let strings: Vec<String> = ends.map(long).into_iter().rev().cycle().take(40_000).collect();
+        let borrowed: Vec<&str> = strings.iter().map(String::as_str).collect();
+        let (codes, first_rows) = encoded(&[&borrowed[..20_001], &borrowed[20_001..]]);
+        assert_eq!(first_rows, [7, 6, 5, 4, 3, 2, 1, 0]);
+        assert!(codes.iter().enumerate().all(|(row, &code)| code == 7 - row as i32 % 8));
     }
 
     #[test]

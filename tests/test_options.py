@@ -222,9 +222,15 @@ def test_large_arrays_are_refused_before_they_are_allocated(monkeypatch: Any) ->
     assert small.train.arrays(max_bytes=30 * 10 * 17)
     with pytest.raises(MemoryError, match=r"take 5\.1 kB, more than max_bytes, 5\.1 kB"):
         small.train.arrays(max_bytes=30 * 10 * 17 - 1)
-    monkeypatch.setattr("sasrec_fast.splits.free_memory", lambda: 9000)
-    with pytest.raises(MemoryError, match=r"more than half of the free memory, 4\.5 kB"):
-        small.train.arrays()
+    monkeypatch.setattr("sasrec_fast.splits.free_memory", lambda: 10**8)
+    large = sf.prepare(table(), max_sequence_length=10**5)
+    with pytest.raises(
+        MemoryError, match=r"take 51\.0 MB, more than half of the free .*, 50\.0 MB"
+    ):
+        large.train.arrays()
+    assert large.train.fill(range(29), length=10**5)
+    with pytest.raises(MemoryError, match=r"\(30 rows, 100,000 positions"):
+        large.train.fill(range(30))
 
 
 def test_the_limit_of_a_container_counts(monkeypatch: Any, tmp_path: Any) -> None:

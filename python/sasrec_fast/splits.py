@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sasrec_fast.batches import Batches
     from sasrec_fast.vocabulary import Vocabulary
 
+_ALWAYS_ALLOWED = 1 << 24
+"""Bytes of arrays for which nobody asks how much memory is free: batches come often."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -214,8 +216,24 @@ class Split:
     @property
     def nbytes(self) -> int:
         """Bytes of the dense arrays of all rows."""
-        position = 4 + 1 + 4 + 4 * self.num_negatives + 4
-        return len(self) * self.max_sequence_length * position
+        return len(self) * self.max_sequence_length * self._position_bytes
+
+    @property
+    def _position_bytes(self) -> int:
+        return 4 + 1 + 4 + 4 * self.num_negatives + 4
+
+    def _require_memory(self, needed: int, rows: int, max_bytes: int | None) -> None:
+        if max_bytes is None and needed <= _ALWAYS_ALLOWED:
+            return
+        allowed = free_memory() // 2 if max_bytes is None else max_bytes
+        if needed > allowed:
+            limit = "half of the free memory" if max_bytes is None else "max_bytes"
+            raise MemoryError(
+                f"the dense arrays of {self.name} ({rows:,} rows, {self.max_sequence_length:,} "
+                f"positions, {self.num_negatives:,} negatives a position) take "
+                f"{shown_bytes(needed)}, more than {limit}, {shown_bytes(allowed)}; train on "
+                "batches(), which fills them as needed, or raise max_bytes"
+            )
 
     def arrays(self, epoch: int = 0, *, max_bytes: int | None = None) -> Arrays:
         """All rows as dense arrays, of `nbytes` bytes together.
@@ -229,15 +247,7 @@ class Split:
                 than a few batches at once.
             ValueError: The epoch is out of range.
         """
-        allowed = free_memory() // 2 if max_bytes is None else max_bytes
-        if self.nbytes > allowed:
-            limit = "half of the free memory" if max_bytes is None else "max_bytes"
-            raise MemoryError(
-                f"the dense arrays of {self.name} ({len(self):,} rows, {self.max_sequence_length:,}"
-                f" positions, {self.num_negatives:,} negatives a position) take "
-                f"{shown_bytes(self.nbytes)}, more than {limit}, {shown_bytes(allowed)}; train on "
-                "batches(), which fills them as needed, or raise max_bytes"
-            )
+        self._require_memory(self.nbytes, len(self), max_bytes)
         return self._fill(self._rows, self.max_sequence_length, epoch)
 
     def fill(self, rows: ArrayLike, *, epoch: int = 0, length: int | None = None) -> Arrays:
@@ -250,6 +260,7 @@ class Split:
 
         Raises:
             ValueError: A row number, the epoch or the length is out of range.
+            MemoryError: The arrays are larger than half of the free memory.
         """
         wanted = np.ascontiguousarray(rows, np.int64)
         if wanted.ndim != 1:
@@ -269,6 +280,7 @@ class Split:
                 f"length is {columns}; the rows need {needed} columns, "
                 f"and at most {self.max_sequence_length} are allowed"
             )
+        self._require_memory(len(chosen) * columns * self._position_bytes, len(chosen), None)
         return self._fill(chosen, columns, epoch)
 
     def negatives(self, epoch: int = 0, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ import numpy as np
 
 import synthetic_columns
 from measurement import Size, in_turn, timed, worker
-from requirements import Requirement, seconds, verdict
+from requirements import Requirement, compared, header
 
 PANDAS, PACKAGE = "pandas.read_csv", "sasrec_fast.prepare"
 REQUIRED = Requirement(3.0)
@@ -46,13 +46,11 @@ def measured(size: Size) -> dict[str, Any]:
 def table(size: Size, result: dict[str, Any]) -> str:
     """Reading and preparing against reading."""
     lines = [f"a .dat file of {size}: {result[PANDAS]['bytes'] / 1e6:.0f} MB", ""]
-    lines.append(f"{'':26}{'best s':>9}{'median s':>10}{'ratio':>9}  required")
+    lines.append(header(""))
     reading = min(result[PANDAS]["seconds"])
     for name, figures in result.items():
-        ratio = min(figures["seconds"]) / reading
         required = REQUIRED if size.standard and name == PACKAGE else None
-        row = f"{name:26}{seconds(figures['seconds'])}{ratio:8.2f}x  {verdict(required, ratio)}"
-        lines.append(row.rstrip())
+        lines.append(compared(name, figures["seconds"], reading, required, 2))
     return "\n".join(lines)
 
 

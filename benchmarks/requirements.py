@@ -26,6 +26,20 @@ def verdict(requirement: Requirement | None, measured: float) -> str:
     return requirement.verdict(measured) if requirement else ""
 
 
+def compared(
+    name: str, values: list[float], best: float, requirement: Requirement | None, digits: int
+) -> str:
+    """A line of a table under `header`: seconds, and their best as a ratio to another best."""
+    ratio = min(values) / best
+    shown = f"{ratio:.{digits}f}x"
+    return f"{name:26}{seconds(values)}{shown:>9}  {verdict(requirement, ratio)}".rstrip()
+
+
+def header(name: str) -> str:
+    """Names of the columns of `compared`."""
+    return f"{name:26}{'best s':>9}{'median s':>10}{'ratio':>9}  required"
+
+
 def seconds(values: list[float]) -> str:
     """The best and the median."""
     return f"{min(values):9.4f}{statistics.median(values):10.4f}"

@@ -19,7 +19,7 @@ import numpy as np
 
 import synthetic_columns
 from measurement import Size, in_turn, timed, worker
-from requirements import Requirement, seconds, verdict
+from requirements import Requirement, compared, header
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,14 +49,12 @@ def measured(size: Size) -> dict[str, Any]:
 def table(size: Size, result: dict[str, Any]) -> str:
     """Each kind against integers."""
     lines = [f"prepare() of a pandas table, {size}", ""]
-    lines.append(f"{'ids':26}{'best s':>9}{'median s':>10}{'ratio':>9}  required")
+    lines.append(header("ids"))
     integers = min(result[INTEGERS]["seconds"])
     for kind, figures in result.items():
-        ratio = min(figures["seconds"]) / integers
         required = REQUIRED if size.standard and kind != INTEGERS else None
         name = f"{kind} ({figures['dtype']})" if kind != INTEGERS else kind
-        row = f"{name:26}{seconds(figures['seconds'])}{ratio:8.1f}x  {verdict(required, ratio)}"
-        lines.append(row.rstrip())
+        lines.append(compared(name, figures["seconds"], integers, required, 1))
     return "\n".join(lines)
 
 

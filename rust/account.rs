@@ -2,9 +2,9 @@
 //! targets that training never shows.
 
 use crate::error::Error;
+use crate::flags::Flags;
 use crate::rows::{Row, Rows, Store, Window};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const MIN_ROWS: usize = 1 << 10;
 
@@ -48,22 +48,19 @@ fn distinct(items: &[i32]) -> usize {
 pub fn shown_items(store: &Store, window: &Window, rows: &Rows) -> Result<Vec<bool>, Error> {
     store.check()?;
     rows.check()?;
-    let shown: Vec<AtomicBool> = (0..=window.vocabulary).map(|_| AtomicBool::new(false)).collect();
+    let shown = Flags::new(window.vocabulary + 1);
     (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).try_for_each(|number| {
         let Some(row) = Row::of(store, window, rows, number)? else { return Ok(()) };
         for &item in row.shown {
-            let Some(flag) = shown.get(item as usize) else {
+            if item as usize >= shown.len() {
                 let vocabulary = window.vocabulary;
                 return Err(Error::Inconsistent(format!("item {item} is not in 1..={vocabulary}")));
-            };
-            // A line that is only read is shared by all threads; most items are seen soon.
-            if !flag.load(Ordering::Relaxed) {
-                flag.store(true, Ordering::Relaxed);
             }
+            shown.raise(item as usize);
         }
         Ok(())
     })?;
-    Ok(shown.into_iter().map(AtomicBool::into_inner).collect())
+    Ok(shown.into_vec())
 }
 
 #[cfg(test)]
@@ -72,17 +69,8 @@ mod tests {
 
     const STORE: Store =
         Store { offsets: &[0, 3, 7], items: &[2, 3, 2, 1, 3, 3, 2], user_keys: &[0, 1] };
-    const WINDOW: Window = Window {
-        split: 1,
-        max_sequence_length: 2,
-        oldest: false,
-        stride: 2,
-        reject_all: false,
-        num_negatives: 1,
-        vocabulary: 3,
-        seed: 0,
-        epoch: 0,
-    };
+    const WINDOW: Window =
+        Window { split: 1, max_sequence_length: 2, vocabulary: 3, ..Window::EXAMPLE };
 
     #[test]
     fn a_user_of_every_item_is_found() {

@@ -2,6 +2,7 @@
 
 use crate::filters::Duplicates;
 use crate::partition::{Layout, Partitioned, Record};
+use crate::slices::split_off;
 use rayon::prelude::*;
 
 /// Which rows of the sorted partitions are written.
@@ -108,23 +109,17 @@ pub fn sort_partitions<R: Record>(
 }
 
 impl<'a> Outputs<'a> {
-    /// Split off the part of a partition.
+    /// Split off the first part, or as much as there is.
     fn take(&mut self, users: usize, rows: usize) -> Outputs<'a> {
+        let (counted, dated) = (users.min(self.counts.len()), users.min(self.before.len()));
+        let numbered = rows.min(self.moments.len());
         Outputs {
-            counts: split_off(&mut self.counts, users),
-            before: split_off(&mut self.before, users),
+            counts: split_off(&mut self.counts, counted),
+            before: split_off(&mut self.before, dated),
             items: split_off(&mut self.items, rows),
-            moments: split_off(&mut self.moments, rows),
+            moments: split_off(&mut self.moments, numbered),
         }
     }
-}
-
-/// Split off the first `length` elements, or as many as there are.
-fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
-    let length = length.min(slice.len());
-    let (head, tail) = std::mem::take(slice).split_at_mut(length);
-    *slice = tail;
-    head
 }
 
 /// Write the rows of kept users in order, and count.
@@ -151,15 +146,12 @@ fn emit<R: Record>(
         if let (Targets::After(before), Some(slot)) = (targets, outputs.before.get_mut(user)) {
             *slot = before.map(|rows| rows as u32);
         }
-        let (slots, rest) = items.split_at_mut(rows.len());
-        items = rest;
-        for (record, slot) in rows.iter().zip(slots) {
+        for (record, slot) in rows.iter().zip(split_off(&mut items, rows.len())) {
             let code = record.item(layout);
             *slot = indices.get(code as usize).copied().unwrap_or(code as i32);
         }
-        let (slots, rest) = moments.split_at_mut(rows.len().min(moments.len()));
-        moments = rest;
-        number_moments(rows, layout, slots);
+        let numbered = rows.len().min(moments.len());
+        number_moments(rows, layout, split_off(&mut moments, numbered));
         tally.rows_kept += rows.len();
         count_ties(rows, |row| row.time(layout), targets, &mut tally);
     }

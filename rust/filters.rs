@@ -1,6 +1,8 @@
 //! Which interactions are kept: repeated items of a user, and the iterated k-core, in which every
 //! user and every item has enough interactions among those kept. The k-core is unique.
 
+use crate::error::Error;
+use crate::slices::by_offsets;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,25 +61,28 @@ pub struct Minima {
 /// Mark the rows outside the k-core in `keep`, all true at first.
 ///
 /// In every round users are dropped first, then items; the counts by reason follow that order.
+///
+/// # Errors
+/// [`Error::Inconsistent`] where the offsets do not ascend.
 pub fn k_core(
     offsets: &[i64],
     items: &[i32],
     num_items: usize,
     minima: Minima,
     keep: &mut [bool],
-) -> Dropped {
+) -> Result<Dropped, Error> {
     let mut dropped = Dropped::default();
     let counts: Vec<AtomicU32> = (0..=num_items).map(|_| AtomicU32::new(0)).collect();
     items.par_iter().with_min_len(1 << 15).for_each(|&item| {
         counts[item as usize].fetch_add(1, Ordering::Relaxed);
     });
-    let mut users = by_user(offsets, items, keep);
+    let mut users = by_user(offsets, items, keep)?;
     loop {
         dropped.rows_by_users += drop_users(&mut users, minima.user, &counts);
         let rows = drop_items(&mut users, minima.item, &counts);
         dropped.rows_by_items += rows;
         if rows == 0 {
-            return dropped;
+            return Ok(dropped);
         }
     }
 }
@@ -89,17 +94,17 @@ struct User<'a> {
     kept: usize,
 }
 
-fn by_user<'a>(offsets: &[i64], items: &'a [i32], keep: &'a mut [bool]) -> Vec<User<'a>> {
-    let mut rest = keep;
-    offsets
-        .windows(2)
-        .map(|bounds| {
-            let kept = (bounds[1] - bounds[0]) as usize;
-            let (keep, tail) = std::mem::take(&mut rest).split_at_mut(kept);
-            rest = tail;
-            User { items: &items[bounds[0] as usize..bounds[1] as usize], keep, kept }
-        })
-        .collect()
+fn by_user<'a>(
+    offsets: &[i64],
+    items: &'a [i32],
+    keep: &'a mut [bool],
+) -> Result<Vec<User<'a>>, Error> {
+    let parts = by_offsets(offsets, keep)?.into_iter().zip(offsets);
+    let users = parts.map(|(keep, &start)| {
+        let (start, kept) = (start as usize, keep.len());
+        User { items: &items[start..start + kept], keep, kept }
+    });
+    Ok(users.collect())
 }
 
 /// Drop users with fewer than `least` kept rows; returns how many rows.
@@ -165,7 +170,7 @@ mod tests {
         let offsets = [0, 2, 4, 7];
         let items = [1, 2, 2, 3, 1, 1, 4];
         let mut keep = [true; 7];
-        let dropped = k_core(&offsets, &items, 4, Minima { user: 2, item: 2 }, &mut keep);
+        let dropped = k_core(&offsets, &items, 4, Minima { user: 2, item: 2 }, &mut keep).unwrap();
         assert_eq!(keep, [false, false, false, false, true, true, false]);
         assert_eq!(dropped, Dropped { rows_by_users: 2, rows_by_items: 3 });
     }

@@ -2,11 +2,11 @@
 //! holds the rows of neighbouring users, in input order, and fits the second-level cache.
 
 use crate::columns::{Columns, Time};
+use crate::flags::Flags;
 use crate::radix;
 use crate::vocabulary::Coder;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows a partition should hold: with as much scratch, 128 KiB of a second-level cache.
 const PARTITION_ROWS: usize = 1 << 13;
@@ -156,7 +156,7 @@ pub fn partition<R: Record, T: Time>(
     users: &Coder,
     items: &Coder,
     layout: &Layout,
-    seen: &[AtomicBool],
+    seen: &Flags,
 ) -> Partitioned<R> {
     let chunks = chunks(columns.rows());
     let histograms: Vec<Vec<u32>> = chunks
@@ -256,12 +256,7 @@ fn histogram<T: Time>(
 }
 
 /// Set `seen` at the item codes of the kept rows of a chunk.
-fn mark_seen<T: Time>(
-    columns: &Columns<T>,
-    items: &Coder,
-    chunk: Range<usize>,
-    seen: &[AtomicBool],
-) {
+fn mark_seen<T: Time>(columns: &Columns<T>, items: &Coder, chunk: Range<usize>, seen: &Flags) {
     if seen.is_empty() {
         return;
     }
@@ -270,9 +265,8 @@ fn mark_seen<T: Time>(
         let codes = &mut codes[..rows.len()];
         items.encode(columns.items, rows.clone(), codes);
         for (row, &code) in rows.zip(&*codes) {
-            // A line that is only read is shared by all threads; most items are seen soon.
-            if columns.keeps(row) && !seen[code as usize].load(Ordering::Relaxed) {
-                seen[code as usize].store(true, Ordering::Relaxed);
+            if columns.keeps(row) {
+                seen.raise(code as usize);
             }
         }
     }
@@ -331,7 +325,8 @@ mod tests {
         let item_coder = Coder::of(columns.items);
         let layout = Layout::new(columns.rows(), user_coder.width(), item_coder.width(), (0, 0));
         assert!(layout.partitions > 1);
-        let done: Partitioned<u64> = partition(&columns, &user_coder, &item_coder, &layout, &[]);
+        let done: Partitioned<u64> =
+            partition(&columns, &user_coder, &item_coder, &layout, &Flags::new(0));
         for part in 0..layout.partitions {
             let records = &done.records[done.starts[part]..done.starts[part + 1]];
             assert!(records.windows(2).all(|pair| pair[0].item(&layout) < pair[1].item(&layout)));

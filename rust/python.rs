@@ -134,48 +134,44 @@ pub fn group(
     rules: GroupRules<'_>,
 ) -> PyResult<GroupedInteractions> {
     let keep = keep.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let (users, items) = (users.ids()?, items.ids()?);
+    let untimed = (users.ids()?, items.ids()?, keep);
     let done = match (&timestamps, &rules.split_at) {
-        (Some(TimeColumn::Int(times)), split_at) => {
-            let columns = Columns { users, items, times: times.as_slice()?, keep };
-            let split_at = match split_at {
-                Some(TimeColumn::Int(times)) => Some(times),
-                None => None,
-                Some(TimeColumn::Float(_)) => return Err(other_times()),
-            };
-            run(py, &columns, &rules.rules(keys(split_at)?))
-        }
-        (Some(TimeColumn::Float(times)), split_at) => {
-            let columns = Columns { users, items, times: times.as_slice()?, keep };
-            let split_at = match split_at {
-                Some(TimeColumn::Float(times)) => Some(times),
-                None => None,
-                Some(TimeColumn::Int(_)) => return Err(other_times()),
-            };
-            run(py, &columns, &rules.rules(keys(split_at)?))
-        }
         (None, None) => {
+            let (users, items, keep) = untimed;
             let times = vec![(); users.len()];
-            run(py, &Columns { users, items, times: &times[..], keep }, &rules.rules(None))
+            run(py, &Columns { users, items, times: &times[..], keep }, &rules.rules(None))?
         }
-        (None, Some(_)) => return Err(other_times()),
+        (Some(TimeColumn::Int(times)), None) => run_timed(py, untimed, times, None, &rules)?,
+        (Some(TimeColumn::Float(times)), None) => run_timed(py, untimed, times, None, &rules)?,
+        (Some(TimeColumn::Int(times)), Some(TimeColumn::Int(starts))) => {
+            run_timed(py, untimed, times, Some(starts), &rules)?
+        }
+        (Some(TimeColumn::Float(times)), Some(TimeColumn::Float(starts))) => {
+            run_timed(py, untimed, times, Some(starts), &rules)?
+        }
+        _ => {
+            return Err(PyValueError::new_err(
+                "split_at has times of another dtype than timestamps",
+            ));
+        }
     };
-    Ok(GroupedInteractions::wrap(py, done?))
+    Ok(GroupedInteractions::wrap(py, done))
 }
 
-fn other_times() -> PyErr {
-    PyValueError::new_err("split_at has times of another dtype than timestamps")
-}
-
-/// The keys of two times.
-fn keys<T: Time + numpy::Element>(
-    times: Option<&PyReadonlyArray1<'_, T>>,
-) -> PyResult<Option<[u64; 2]>> {
-    let Some(times) = times else { return Ok(None) };
-    match *times.as_slice()? {
-        [validation, test] => Ok(Some([validation.key(), test.key()])),
-        _ => Err(PyValueError::new_err("split_at holds two times")),
-    }
+fn run_timed<T: Time + numpy::Element>(
+    py: Python<'_>,
+    (users, items, keep): (Ids<'_>, Ids<'_>, Option<&[bool]>),
+    times: &PyReadonlyArray1<'_, T>,
+    starts: Option<&PyReadonlyArray1<'_, T>>,
+    rules: &GroupRules<'_>,
+) -> PyResult<Sequences> {
+    let split_at = match starts.map(PyReadonlyArray1::as_slice).transpose()? {
+        None => None,
+        Some([validation, test]) => Some([validation.key(), test.key()]),
+        Some(_) => return Err(PyValueError::new_err("split_at holds two times")),
+    };
+    let columns = Columns { users, items, times: times.as_slice()?, keep };
+    Ok(run(py, &columns, &rules.rules(split_at))?)
 }
 
 fn run<T: Time>(

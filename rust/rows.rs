@@ -83,9 +83,9 @@ impl<'a> Row<'a> {
         let all = store.items_of(user as usize)?;
         let end = rows.ends[number];
         let index = rows.windows.get(number).map_or(0, |&index| index as usize);
-        let sequence = usize::try_from(end).ok().and_then(|end| all.get(..end));
         let skipped = index.saturating_mul(window.stride);
-        let (Some(sequence), true) = (sequence, end >= 0 && skipped <= end as usize) else {
+        let sequence = usize::try_from(end).ok().and_then(|end| all.get(..end));
+        let Some(sequence) = sequence.filter(|sequence| skipped <= sequence.len()) else {
             return Err(Error::Inconsistent(format!(
                 "window {index} of the first {end} items of user {user}, who has {}",
                 all.len()
@@ -192,17 +192,22 @@ mod tests {
     use super::*;
 
     const STORE: Store = Store { offsets: &[0, 7], items: &[1, 2, 3, 4, 5, 6, 7], user_keys: &[0] };
-    const WINDOW: Window = Window {
-        split: 0,
-        max_sequence_length: 3,
-        oldest: false,
-        stride: 3,
-        reject_all: false,
-        num_negatives: 1,
-        vocabulary: 9,
-        seed: 0,
-        epoch: 0,
-    };
+    const WINDOW: Window = Window::EXAMPLE;
+
+    impl Window {
+        /// A window for tests.
+        pub const EXAMPLE: Self = Self {
+            split: 0,
+            max_sequence_length: 3,
+            oldest: false,
+            stride: 3,
+            reject_all: false,
+            num_negatives: 1,
+            vocabulary: 9,
+            seed: 0,
+            epoch: 0,
+        };
+    }
 
     fn shown(window: &Window, end: i32, number: i32) -> Result<Vec<i32>, Error> {
         let rows = Rows { users: &[0], ends: &[end], windows: &[number] };

@@ -5,10 +5,10 @@ use crate::columns::{Columns, Time};
 use crate::emission::{HeldOut, Outputs, Selection, Tally, Targets, count_ties, sort_partitions};
 use crate::error::Error;
 use crate::filters::{Duplicates, Minima, k_core};
+use crate::flags::Flags;
 use crate::partition::{Layout, Partitioned, Record, partition};
 use crate::vocabulary::Coder;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Largest item index: 0 is padding and `vocabulary_size` itself must fit an int32.
 pub const MAX_ITEMS: usize = i32::MAX as usize - 1;
@@ -94,10 +94,10 @@ fn assemble<R: Record, T: Time>(
     layout: &Layout,
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<Sequences, Error> {
-    let seen = unseen(if rules.keeps_codes() { 0 } else { items.width() });
+    let seen = Flags::new(if rules.keeps_codes() { 0 } else { items.width() });
     let partitioned: Partitioned<R> = partition(columns, users, items, layout, &seen);
     pause()?;
-    let (item_ids, indices) = index_items(items, &seen)?;
+    let (item_ids, indices) = index_items(items, &seen.into_vec())?;
     let rows = partitioned.records.len();
     let mut counts = vec![0u32; users.width()];
     let mut codes = vec![0i32; rows];
@@ -127,17 +127,17 @@ fn assemble<R: Record, T: Time>(
         Sequences { tally, items: codes, item_ids, vocabulary, moments, ..Sequences::default() };
     index_users(&mut sequences, users, &counts, &before);
     if rules.has_core() {
-        keep_core(&mut sequences, rules);
+        keep_core(&mut sequences, rules)?;
     }
     finish_items(&mut sequences, rules);
     Ok(sequences)
 }
 
 /// Drop what is outside the k-core, and count ties among what is left.
-fn keep_core(sequences: &mut Sequences, rules: &Rules) {
+fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     let mut keep = vec![true; sequences.items.len()];
     let (offsets, items) = (&sequences.offsets, &sequences.items);
-    let dropped = k_core(offsets, items, sequences.vocabulary, rules.minima, &mut keep);
+    let dropped = k_core(offsets, items, sequences.vocabulary, rules.minima, &mut keep)?;
     let mut tally = Tally {
         rows_of_rare_items: dropped.rows_by_items,
         rows_tied: 0,
@@ -175,6 +175,7 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) {
     tally.users_dropped += sequences.user_ids.len() - kept.user_ids.len();
     kept.item_ids = std::mem::take(&mut sequences.item_ids);
     *sequences = Sequences { tally, vocabulary: sequences.vocabulary, ..kept };
+    Ok(())
 }
 
 /// Settle the vocabulary: no gaps, or under identity, ids for indices.
@@ -221,17 +222,12 @@ fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before:
     }
 }
 
-/// Flags that are all false.
-fn unseen(length: usize) -> Vec<AtomicBool> {
-    (0..length).map(|_| AtomicBool::new(false)).collect()
-}
-
 /// Ids of the seen items, ascending, and the index 1.. of each item code.
-fn index_items(items: &Coder, seen: &[AtomicBool]) -> Result<(Vec<i64>, Vec<i32>), Error> {
+fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Error> {
     let mut item_ids = Vec::new();
     let mut indices = vec![0i32; seen.len()];
     for (code, index) in indices.iter_mut().enumerate() {
-        if seen[code].load(Ordering::Relaxed) {
+        if seen[code] {
             item_ids.push(items.id(code));
             *index = item_ids.len() as i32;
         }
@@ -244,16 +240,13 @@ fn index_items(items: &Coder, seen: &[AtomicBool]) -> Result<(Vec<i64>, Vec<i32>
 
 /// Close the gaps in the vocabulary that dropped rows left.
 fn drop_unseen_items(sequences: &mut Sequences) {
-    let seen = unseen(sequences.vocabulary + 1);
-    sequences.items.par_iter().with_min_len(1 << 15).for_each(|&item| {
-        if !seen[item as usize].load(Ordering::Relaxed) {
-            seen[item as usize].store(true, Ordering::Relaxed);
-        }
-    });
+    let seen = Flags::new(sequences.vocabulary + 1);
+    sequences.items.par_iter().with_min_len(1 << 15).for_each(|&item| seen.raise(item as usize));
+    let seen = seen.into_vec();
     let mut kept = 0;
     let mut indices = vec![0i32; seen.len()];
     for index in 1..seen.len() {
-        if seen[index].load(Ordering::Relaxed) {
+        if seen[index] {
             sequences.item_ids[kept] = sequences.item_ids[index - 1];
             kept += 1;
             indices[index] = kept as i32;

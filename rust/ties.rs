@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::philox::Philox;
+use crate::slices::by_offsets;
 use rayon::prelude::*;
 
 /// Third word of the counter of the hash; the splits' negatives use 0, 1 and 2.
@@ -37,10 +38,10 @@ pub fn order_ties(
         return Err(Error::Inconsistent(format!("item {item} is not in 1..={}", keys.len())));
     }
     let hashes: Vec<u64> = keys.par_iter().map(|&key| hash(key, seed)).collect();
-    let users = by_user(offsets, items)?;
-    users.into_par_iter().with_min_len(1 << 6).for_each(|(start, items)| {
+    let users = by_offsets(offsets, items)?;
+    users.into_par_iter().zip(offsets).with_min_len(1 << 6).for_each(|(items, &start)| {
         let mut first = 0;
-        let moments = &moments[start..start + items.len()];
+        let moments = &moments[start as usize..start as usize + items.len()];
         for tied in moments.chunk_by(|a, b| a == b) {
             let items = &mut items[first..first + tied.len()];
             first += tied.len();
@@ -54,25 +55,6 @@ pub fn order_ties(
 
 fn hash(key: u64, seed: u64) -> u64 {
     Philox::new([0, key, STREAM, 0], [seed, 0]).draw()
-}
-
-/// Start and items of each user.
-fn by_user<'a>(
-    offsets: &[i64],
-    items: &'a mut [i32],
-) -> Result<Vec<(usize, &'a mut [i32])>, Error> {
-    let mut rest = items;
-    offsets
-        .windows(2)
-        .map(|bounds| {
-            let length = usize::try_from(bounds[1] - bounds[0]).unwrap_or(usize::MAX);
-            let (own, tail) = std::mem::take(&mut rest)
-                .split_at_mut_checked(length)
-                .ok_or_else(|| Error::Inconsistent("offsets do not ascend".into()))?;
-            rest = tail;
-            Ok((bounds[0] as usize, own))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::negatives::Sampler;
 use crate::philox::Philox;
 use crate::rows::{Row, Rows, Store, Window};
+use crate::slices::split_off;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -217,28 +218,12 @@ impl<'a> Arrays<'a> {
     }
 }
 
-fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
-    let (head, tail) = std::mem::take(slice).split_at_mut(length);
-    *slice = tail;
-    head
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
-    const WINDOW: Window = Window {
-        split: 0,
-        max_sequence_length: 3,
-        oldest: false,
-        stride: 3,
-        reject_all: false,
-        num_negatives: 2,
-        vocabulary: 5,
-        seed: 0,
-        epoch: 0,
-    };
+    const WINDOW: Window = Window { num_negatives: 2, vocabulary: 5, ..Window::EXAMPLE };
 
     struct Filled {
         inputs: Vec<i32>,

@@ -18,7 +18,8 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
     """The report of prepared data."""
     counts = grouped.counts
     train, held_out = splits[0], splits[1:]
-    cut = _cut(train, options)
+    oldest = options.truncation == "oldest"
+    cut = np.zeros(0, np.int64) if options.stride else _outside_window(train)
     positions = len(train) * options.max_sequence_length
     return Report(
         rows_in=rows_in,
@@ -37,7 +38,10 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
         users_tie_dependent=counts.users_tie_dependent,
         users_truncated=int(np.count_nonzero(cut)),
         interactions_truncated=int(cut.sum()),
-        targets_truncated={split.name: _targets_cut(split, options) for split in held_out},
+        targets_truncated={
+            split.name: int(np.count_nonzero(_outside_window(split))) if oldest else 0
+            for split in held_out
+        },
         cold_targets=_cold_targets(train, held_out),
         rows_by_split={split.name: len(split) for split in splits},
         fill_rate=float(train.lengths.sum()) / positions if positions else 0.0,
@@ -46,18 +50,10 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
     )
 
 
-def _cut(train: Split, options: Options) -> NDArray[np.int64]:
-    """Interactions of each training sequence that no window shows."""
-    if options.stride:
-        return np.zeros(0, np.int64)
-    shown = options.max_sequence_length + 1
-    return np.maximum(train.sequence_rows.ends.astype(np.int64) - shown, 0)
-
-
-def _targets_cut(split: Split, options: Options) -> int:
-    if options.truncation != "oldest":
-        return 0
-    return int(np.count_nonzero(split.sequence_rows.ends > options.max_sequence_length + 1))
+def _outside_window(split: Split) -> NDArray[np.int64]:
+    """Interactions of each sequence that one window does not show."""
+    shown = split.max_sequence_length + 1
+    return np.maximum(split.sequence_rows.ends.astype(np.int64) - shown, 0)
 
 
 def _users_of(splits: Sequence[Split], users: int) -> int:

@@ -122,12 +122,22 @@ class TimeColumn:
     """Timestamps as numbers of the same order.
 
     Attributes:
-        values: int64 or float64.
+        values: int64 or float64; of uint64 beyond int64, with the upper bit flipped.
         dtype: Of the timestamps as they were: integer, float or datetime64.
     """
 
     values: NDArray[Any]
     dtype: np.dtype[Any]
+
+    @property
+    def span(self) -> tuple[Any, Any]:
+        """The earliest and the latest timestamp, as they were."""
+        edges = np.array([self.values.min(), self.values.max()])
+        if self.dtype == np.uint64:
+            edges = edges.view(np.uint64) ^ _SIGN
+        elif self.dtype.kind == "M":
+            edges = edges.view(self.dtype)
+        return edges[0], edges[1]
 
 
 def read_timestamps(values: Any, column: object) -> TimeColumn:

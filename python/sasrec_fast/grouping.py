@@ -16,9 +16,7 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.interactions import ColumnNames, Interactions
 from sasrec_fast.options import Options
 from sasrec_fast.splits import Sequences
-from sasrec_fast.vocabulary import Vocabulary
-
-MAX_ITEMS = 2**31 - 2
+from sasrec_fast.vocabulary import MAX_ITEMS, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,12 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
             vocabulary's; nothing is left.
         TypeError, ValueError: `split_at` does not suit the timestamps.
     """
-    codes, rows_unknown = _item_codes(table.items, options, names.item)
+    codes, known = _item_codes(table.items, options, names.item)
+    rows_unknown = 0 if known is None else int(np.count_nonzero(~known))
     with np.errstate(over="ignore"):  # a min_rating beyond the ratings' float type is infinite
         keep = None if table.ratings is None else table.ratings >= options.min_rating
-    if rows_unknown:
-        keep = codes > 0 if keep is None else keep & (codes > 0)
+    if known is not None:
+        keep = known if keep is None else keep & known
     times = table.timestamps
     found = _core.group(
         table.users.codes,
@@ -117,15 +116,16 @@ def _starts(table: Interactions, options: Options, names: ColumnNames) -> NDArra
     return boundaries(options.split_at, table.timestamps, names.timestamp)
 
 
-def _item_codes(ids: IdColumn, options: Options, column: object) -> tuple[NDArray[Any], int]:
-    """Codes for the native code, and how many rows have an unknown item, code 0."""
-    if options.items is None:
-        return ids.codes, 0
+def _item_codes(
+    ids: IdColumn, options: Options, column: object
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Codes for the native code, and which rows have a known item; None where all have."""
     if isinstance(options.items, Vocabulary):
         codes = _reused_codes(ids, options.items, column)
-        return codes, int(np.count_nonzero(codes == 0))
-    _require_indices(ids, column)
-    return ids.codes, 0
+        return codes, codes > 0
+    if options.identity:
+        _require_indices(ids, column)
+    return ids.codes, None
 
 
 def _reused_codes(ids: IdColumn, items: Vocabulary, column: object) -> NDArray[np.int32]:

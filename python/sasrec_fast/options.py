@@ -22,21 +22,21 @@ class Options:
         ValueError: One is out of range.
     """
 
-    min_rating: float | None = None
-    min_user_interactions: int = 3
-    min_item_interactions: int = 1
-    duplicates: str = "keep"
-    ties: str = "input"
-    holdout: int = DEFAULT_HOLDOUT
-    split_at: tuple[Any, Any] | None = None
-    max_sequence_length: int = 200
-    truncation: str = "recent"
-    windows: str | tuple[str, int] = "last"
-    num_negatives: int = 1
-    negatives: str | tuple[str, float] = "uniform"
-    negative_scope: str = "past"
-    items: Vocabulary | str | None = None
-    seed: int = 0
+    min_rating: float | None
+    min_user_interactions: int
+    min_item_interactions: int
+    duplicates: str
+    ties: str
+    holdout: int
+    split_at: tuple[Any, Any] | None
+    max_sequence_length: int
+    truncation: str
+    windows: str | tuple[str, int]
+    num_negatives: int
+    negatives: str | tuple[str, float]
+    negative_scope: str
+    items: Vocabulary | str | None
+    seed: int
 
     def __post_init__(self) -> None:
         _require_integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)

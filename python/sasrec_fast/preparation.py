@@ -17,7 +17,7 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.grouping import Grouped, group
 from sasrec_fast.histories import Histories, user_positions
 from sasrec_fast.interactions import ColumnNames, Interactions, read_interactions
-from sasrec_fast.options import Options
+from sasrec_fast.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.report import Report
 from sasrec_fast.rows import dated
 from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions, make_splits
@@ -160,7 +160,7 @@ def prepare(
     min_item_interactions: int = 1,
     duplicates: Literal["keep", "first", "last"] = "keep",
     ties: Literal["input", "hash"] = "input",
-    holdout: int = 2,
+    holdout: int = DEFAULT_HOLDOUT,
     split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
     truncation: Literal["recent", "oldest"] = "recent",
@@ -327,12 +327,7 @@ def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames
 def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:
     assert table.timestamps is not None
     assert options.split_at is not None
-    values, dtype = table.timestamps.values, table.timestamps.dtype
-    first, last = values.min(), values.max()
-    if dtype.kind == "M":
-        first, last = first.view(dtype), last.view(dtype)
-    elif dtype == np.uint64:
-        first, last = (edge.view(np.uint64) ^ np.uint64(1 << 63) for edge in (first, last))
+    first, last = table.timestamps.span
     return DataError(
         f"no user has two interactions before {options.split_at[0]!r}, the start of validation; "
         f"column '{names.timestamp}' runs from {first} to {last} (are the units the same?)"

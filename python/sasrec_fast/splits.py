@@ -343,9 +343,11 @@ def make_splits(
         Split(sequences, user_vocabulary, window, sequence_rows.get(SPLITS[window.split]))
         for window in options
     ]
-    for split, window in zip(splits, options, strict=True):
-        if window.exponent is not None:
-            split._popularity = PopularityDistribution(splits[0], window.exponent)
+    exponent = options[0].exponent
+    if exponent is not None:
+        popularity = PopularityDistribution(splits[0], exponent)
+        for split in splits:
+            split._popularity = popularity
     return splits
 
 

@@ -75,9 +75,10 @@ class Reader:
         hexadecimals, quotes, last = False, 0, b""
         with open_bytes(self.path) as file:
             while chunk := file.read(_CHUNK):
-                letters = np.frombuffer(last + chunk, np.uint8)
-                found = ((letters[1:] | 32) == ord("x")) & (letters[:-1] == ord("0"))
-                hexadecimals = hexadecimals or bool(found.any())
+                if b"x" in chunk or b"X" in chunk:  # most files of numbers have none
+                    letters = np.frombuffer(last + chunk, np.uint8)
+                    found = ((letters[1:] | 32) == ord("x")) & (letters[:-1] == ord("0"))
+                    hexadecimals = hexadecimals or bool(found.any())
                 quotes += chunk.count(b'"')
                 last = chunk[-1:]
         return Marks(hexadecimals, quotes)

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+MAX_ITEMS = 2**31 - 2
+"""Largest index: `len(vocabulary) + 1` is an int32."""
+
 
 class Vocabulary:
     """A bijection between external ids and indices 1..len(self); index 0 is padding.
@@ -92,9 +95,9 @@ class Vocabulary:
                 )
         if self.is_identity:
             smallest, largest = min(wanted, default=1), max(wanted, default=1)
-            if smallest < 1 or largest > 2**31 - 2:
+            if smallest < 1 or largest > MAX_ITEMS:
                 wrong = smallest if smallest < 1 else largest
-                raise ValueError(f"id {wrong} to extend by; indices are 1..{2**31 - 2}")
+                raise ValueError(f"id {wrong} to extend by; indices are 1..{MAX_ITEMS}")
             return Vocabulary.identity(max(len(self), int(largest)))
         new = sorted(set(wanted) - set(self.ids.tolist()))
         dtype = object if are_strings else _integer_dtype([*new, *self.ids.tolist()])

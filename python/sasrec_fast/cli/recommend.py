@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from sasrec_fast.cli.screen import Screen
     from sasrec_fast.model import SASRec
     from sasrec_fast.vocabulary import Vocabulary
+
+SERVED = {"min_user_interactions": 1, "min_item_interactions": 1, "split_at": None, "items": None}
+"""Options of `prepare` that differ for histories to recommend from."""
 
 Histories = dict[Any, list[Any]]
 """External item ids of each user, in time order, by external user id."""
@@ -93,9 +97,8 @@ def read_histories(
     Raises:
         DataError: As `prepare`; or no row has the rating, or a user has no row.
     """
-    same = {name: prepared[name] for name in ("min_rating", "duplicates", "ties", "seed")}
-    options = Options(**same, min_user_interactions=1, min_item_interactions=1, holdout=0)
-    grouped = group(read_interactions(table, names), options, names)
+    given = {field.name: prepared[field.name] for field in fields(Options)}
+    grouped = group(read_interactions(table, names), Options(**given | SERVED), names)
     ids = grouped.users.ids.tolist()
     offsets, items = grouped.sequences.offsets, grouped.sequences.items
     return {

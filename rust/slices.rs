@@ -1,0 +1,31 @@
+//! Parts of a slice that are written independently.
+
+use crate::error::Error;
+
+/// Split off the first `length` elements.
+///
+/// # Panics
+/// If there are fewer.
+pub fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let (head, tail) = std::mem::take(slice).split_at_mut(length);
+    *slice = tail;
+    head
+}
+
+/// The parts `slice[offsets[i]..offsets[i + 1]]`; the first offset is 0.
+///
+/// # Errors
+/// [`Error::Inconsistent`] where the offsets do not ascend, or leave the slice.
+pub fn by_offsets<'a, T>(offsets: &[i64], slice: &'a mut [T]) -> Result<Vec<&'a mut [T]>, Error> {
+    let mut rest = slice;
+    offsets
+        .windows(2)
+        .map(|bounds| {
+            let length = usize::try_from(bounds[1] - bounds[0]).unwrap_or(usize::MAX);
+            if length > rest.len() {
+                return Err(Error::Inconsistent("offsets do not ascend".into()));
+            }
+            Ok(split_off(&mut rest, length))
+        })
+        .collect()
+}

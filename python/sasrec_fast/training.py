@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from sasrec_fast import checks, losses
+from sasrec_fast import checks, fitting, losses
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 
 import keras  # isort: skip
@@ -79,7 +80,15 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         others = [metric for metric in super().metrics if metric.name != "loss"]
         return [self.loss_tracker, *others]
 
-    def fit(self, x: Any = None, y: Any = None, sample_weight: Any = None, **options: Any) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        resume: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Any:
         """Train, as `keras.Model.fit` does, with the weights as third argument.
 
         `model.fit(*split.arrays().xyw(), epochs=10)` and
@@ -90,17 +99,25 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             x: Inputs, or a data set (`Batches`, `keras.utils.PyDataset`, ...).
             y: Targets, nested as `Arrays.xyw()` gives them.
             sample_weight: Weights nested like y.
+            resume: A folder for the run's checkpoint, written after each epoch (`Batches` only).
+                Where it holds one, training goes on from there, with the weights, optimizer,
+                dropout seeds and epoch of that moment: a run killed at any time and started
+                again ends in the weights of an uninterrupted one on the same device. Other
+                callbacks begin anew.
             **options: Every other argument of `keras.Model.fit`, by keyword.
 
         Returns:
-            The `keras.callbacks.History`.
+            The `keras.callbacks.History` of the epochs trained in this call.
 
         Raises:
             TypeError: A number as third argument (batch_size goes by keyword).
-            ValueError: An item index of the data outside the model's vocabulary.
+            ValueError: An item index of the data outside the model's vocabulary; a checkpoint
+                that is damaged or belongs to another model or other batches.
         """
         self._check_data(x, y, sample_weight)
-        options = _dataset_options(x, options)
+        x, options = fitting.follow_epochs(x, options)
+        if resume is not None and self.compiled:
+            options = fitting.resume_from(resume, self, x, options)
         return super().fit(x, y, sample_weight=sample_weight, **options)
 
     def evaluate(
@@ -150,35 +167,3 @@ def _check_weights(sample_weight: Any) -> None:
             f"the third argument of fit and evaluate is sample_weight, received {sample_weight!r}; "
             f"for a batch size write batch_size={sample_weight!r}"
         )
-
-
-def _dataset_options(x: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of `fit` for the data set x: `Batches` orders its rows and follows the epoch.
-
-    Args:
-        x: First argument of `fit`.
-        options: Keyword arguments of `fit`.
-
-    Returns:
-        The options; for `Batches` with shuffle=False and an `EpochCallback` before the others.
-
-    Raises:
-        ValueError: `shuffle=True` for `Batches`.
-    """
-    if not isinstance(x, keras.utils.PyDataset):
-        return options
-    from sasrec_fast.batches import Batches, EpochCallback
-
-    if not isinstance(x, Batches):
-        return options
-    if options.get("shuffle"):
-        raise ValueError(
-            "Batches shuffles its own rows: pass shuffle to split.batches(), not to fit"
-        )
-    callbacks = options.get("callbacks") or []
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(EpochCallback(x))
-    else:
-        others = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-        callbacks = [EpochCallback(x), *others]
-    return {**options, "shuffle": False, "callbacks": callbacks}

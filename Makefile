@@ -1,7 +1,7 @@
 # One target for each habit; each does its own set-up. Needed: Python 3.11 or newer, and Rust.
 #
 #     make demo                       make test PYTHON=/opt/python3.12/bin/python3
-#     make bench ARGS=--large         make test ARGS="-k philox"
+#     make bench ARGS="--part epoch"  make test ARGS="-k philox"
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,7 +31,7 @@ help:
 	@echo "make test-slow  the tests marked slow"
 	@echo "make lint       formatting, lints and types, Rust and Python"
 	@echo "make build      the package in $(VENV), native part in release mode"
-	@echo "make bench      benchmarks/prepare.py (ARGS=--large for 25 million rows)"
+	@echo "make bench      benchmarks/prepare.py (ARGS="--large --huge" for 25 and 100 million rows)"
 	@echo "make clean      remove everything the other targets made"
 
 demo: build

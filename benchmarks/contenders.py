@@ -8,8 +8,6 @@ its peak memory is its own; it is counted after the columns are loaded and a sma
 from __future__ import annotations
 
 import json
-import os
-import resource
 import sys
 import time
 from functools import partial
@@ -21,6 +19,7 @@ import plain_python
 import synthetic_columns
 import vectorised_numpy
 import whole_arrays
+from measurement import peak_bytes, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,14 +31,6 @@ WHOLE = "NumPy, whole arrays"
 BLOCKED = "NumPy, blocked"
 THREADED = "NumPy, blocked, threaded"
 PLAIN = "plain Python"
-
-
-def threads() -> int:
-    """What rayon's pool uses, and the threaded NumPy contender."""
-    if (chosen := os.environ.get("RAYON_NUM_THREADS", "")).isdigit() and int(chosen):
-        return int(chosen)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def package_arrays(
@@ -74,7 +65,7 @@ def measure(name: str, folder: Path, length: int, repeats: int) -> dict[str, Any
     run = contender(name)
     table = synthetic_columns.load(folder)
     run(synthetic_columns.columns(400, 20, 50), length)
-    before = _peak_bytes()
+    before = peak_bytes()
     seconds, cpu_seconds, stages = [], [], []
     for _ in range(repeats):
         stage: dict[str, float] = {}
@@ -88,7 +79,7 @@ def measure(name: str, folder: Path, length: int, repeats: int) -> dict[str, Any
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "stages": stages,
-        "peak_bytes": _peak_bytes() - before,
+        "peak_bytes": peak_bytes() - before,
     }
 
 
@@ -109,11 +100,6 @@ def verify(folder: Path, length: int, names: list[str]) -> dict[str, Any]:
             del arrays
     rows, targets = expected["padding_mask"].shape[0], int(expected["padding_mask"].sum())
     return {"training_rows": rows, "targets": targets}
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""From in-memory int64 columns to all five training arrays: this package against others.
+"""How fast data preparation is, side by side with what it is required to beat, in one run.
 
-    python benchmarks/prepare.py            # the size of MovieLens-1M
-    python benchmarks/prepare.py --large    # 25 million rows; without plain Python
-    python benchmarks/prepare.py --rows 100000 --users 1000 --items 2000 --json result.json
+    python benchmarks/prepare.py                 # every part, 1 million rows; scaling to 10 million
+    python benchmarks/prepare.py --large --huge  # 25 million rows too, and scaling to 100 million
+    python benchmarks/prepare.py --part strings file
 
-The others are NumPy in whole arrays, as it is usually written; NumPy in blocks that stay in cache,
-the fastest found, with one thread and with as many as this package; and plain Python, which runs
-once. Every contender is verified on the same columns first, then they run in turn, several rounds,
-each in a fresh process. Times are wall time; the ratio is that of the best ones. CPU time adds up
-threads: where wall time is far above it, other programs had the cores.
+Parts: `numpy`, the training arrays against NumPy and plain Python; `strings`, string ids against
+integers; `epoch`, fresh negatives, and each stage against moving its bytes; `file`, a `.dat` file
+against pandas' C engine; `scaling`, time a row and peak memory of ever larger tables.
 """
 
 from __future__ import annotations
@@ -16,43 +14,32 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
 import subprocess
 import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from contenders import BLOCKED, PACKAGE, PLAIN, THREADED, WHOLE, threads
+import against_numpy
+import dat_file
+import epoch
+import scaling
+import string_ids
+from measurement import Size, progress, threads
 
-WORKER = Path(__file__).with_name("contenders.py")
-IMPORT_SECONDS = 0.3
-TIME_IMPORT = (
-    "import time; began = time.perf_counter(); import sasrec_fast; "
-    "print(time.perf_counter() - began)"
-)
+STANDARD = (1_000_000, 6_040, 3_416)
+LARGE = (against_numpy.LARGE_ROWS, 162_000, 59_000)
+PARTS = ("numpy", "strings", "epoch", "file", "scaling")
 
-
-@dataclass(frozen=True)
-class Size:
-    """What is prepared, how often, and which speed-ups are required of it."""
-
-    rows: int
-    users: int
-    items: int
-    length: int
-    seed: int
-    rounds: int
-    repeats: int
-    plain: bool
-    required: dict[str, float]
+Run: TypeAlias = tuple[Size, Callable[[Size], dict[str, Any]], Callable[[Size, Any], str]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0 after the table, 1 where contenders disagree, 2 for a debug build."""
+    """Exit code 0 after the tables, 1 where results disagree, 2 for a debug build."""
     options = _options(arguments)
     try:
         import sasrec_fast
@@ -63,37 +50,49 @@ def main(arguments: list[str] | None = None) -> int:
     if _core.DEBUG_BUILD:
         print("this is a debug build; build it with `maturin develop --release`", file=sys.stderr)
         return 2
-    size = _size(options)
-    try:
-        result = _measured(size)
-    except subprocess.CalledProcessError as error:
-        print(f"{error}\n{error.stderr}", file=sys.stderr)
-        return 1
-    result["environment"] = {
+    environment = {
         "sasrec_fast": f"{sasrec_fast.__version__} (release build)",
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads(),
     }
-    print(_table(size, result), file=sys.stderr if options.json == "-" else sys.stdout)
+    shown = sys.stderr if options.json == "-" else sys.stdout
+    print(", ".join(f"{name} {value}" for name, value in environment.items()), file=shown)
+    results: list[dict[str, Any]] = []
+    try:
+        for part, (size, measured, table) in _runs(options):
+            progress(f"{part}: {size}")
+            figures = measured(size)
+            results.append({"part": part, "size": asdict(size), **figures})
+            print("", table(size, figures), sep="\n", file=shown, flush=True)
+    except (subprocess.CalledProcessError, ValueError) as error:
+        print(error, getattr(error, "stderr", ""), sep="\n", file=sys.stderr)
+        return 1
+    written = json.dumps({"environment": environment, "parts": results}, indent=1)
     if options.json == "-":
-        print(json.dumps(result, indent=1))
+        print(written)
     elif options.json:
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        Path(options.json).write_text(written + "\n", encoding="utf-8")
     return 0
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="all by default")
     parser.add_argument(
-        "--large", action="store_true", help="25 M rows, 162,000 users, 59,000 items"
+        "--large", action="store_true", help="numpy: also 25 M rows, 162,000 users, 59,000 items"
+    )
+    parser.add_argument(
+        "--huge",
+        action="store_true",
+        help="scaling: also 100 M rows; needs 8 GB of memory and 3 GB of temporary files",
     )
     parser.add_argument("--rows", type=int)
-    parser.add_argument("--users", type=int)
-    parser.add_argument("--items", type=int)
+    parser.add_argument("--users", type=int, help="not in scaling")
+    parser.add_argument("--items", type=int, help="not in scaling")
     parser.add_argument("--length", type=int, default=200, help="max_sequence_length")
-    parser.add_argument("--rounds", type=int, help="processes for each contender")
+    parser.add_argument("--rounds", type=int, help="processes for each figure")
     parser.add_argument("--repeats", type=int, help="runs in each process")
     parser.add_argument("--no-plain", action="store_true", help="leave plain Python out")
     parser.add_argument("--seed", type=int, default=0)
@@ -102,115 +101,42 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _size(options: argparse.Namespace) -> Size:
-    standard = (25_000_000, 162_000, 59_000) if options.large else (1_000_000, 6_040, 3_416)
+    """The size of all parts but the large one."""
     chosen = (options.rows, options.users, options.items)
-    rows, users, items = (a if a is not None else b for a, b in zip(chosen, standard, strict=True))
-    required: dict[str, float] = {}
-    if (rows, users, items, options.length) == (*standard, 200):
-        required = dict.fromkeys((WHOLE, BLOCKED), 12.0 if options.large else 6.0)
-        required[PLAIN] = 300.0
+    counts = [a if a is not None else b for a, b in zip(chosen, STANDARD, strict=True)]
     return Size(
-        rows=rows,
-        users=users,
-        items=items,
+        *counts,
         length=options.length,
         seed=options.seed,
-        rounds=options.rounds or (3 if options.large else 5),
-        repeats=options.repeats or (2 if options.large else 5),
-        plain=not (options.large or options.no_plain),
-        required=required,
+        rounds=options.rounds or 5,
+        repeats=options.repeats or 5,
+        standard=(*counts, options.length) == (*STANDARD, 200),
     )
 
 
-def _measured(size: Size) -> dict[str, Any]:
-    names = [PACKAGE, WHOLE, BLOCKED, *([THREADED] if threads() > 1 else [])]
-    plain = [PLAIN] if size.plain else []
-    with tempfile.TemporaryDirectory() as folder:
-        _progress(f"generating {size.rows:,} interactions")
-        _worker("generate", folder, size.rows, size.users, size.items, size.seed)
-        _progress(f"verifying that {', '.join(names + plain)} agree")
-        data = _worker("verify", folder, size.length, *names, *plain)
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names + plain}
-        for number in range(size.rounds):
-            for name in names + (plain if number == 0 else []):
-                _progress(f"round {number + 1} of {size.rounds}: {name}")
-                repeats = 1 if name == PLAIN else size.repeats
-                runs[name].append(_worker("measure", name, folder, size.length, repeats))
-    return {
-        "size": asdict(size),
-        "data": data,
-        "contenders": {name: _summary(of_name) for name, of_name in runs.items()},
-        "import_seconds": [_import_seconds() for _ in range(5)],
-    }
+def _large(options: argparse.Namespace, size: Size) -> Size:
+    rows, users, items = LARGE
+    rounds, repeats = options.rounds or 3, options.repeats or 2
+    counts = {"rows": rows, "users": users, "items": items}
+    return replace(size, **counts, rounds=rounds, repeats=repeats, standard=size.length == 200)
 
 
-def _worker(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, str(WORKER), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-def _import_seconds() -> float:
-    command = [sys.executable, "-c", TIME_IMPORT]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    stages: dict[str, list[float]] = {}
-    for stage in (stage for run in runs for stage in run["stages"]):
-        for name, seconds in stage.items():
-            stages.setdefault(name, []).append(seconds)
-    return {
-        "seconds": [s for run in runs for s in run["seconds"]],
-        "cpu_seconds": [s for run in runs for s in run["cpu_seconds"]],
-        "stages": stages,
-        "peak_bytes": max(run["peak_bytes"] for run in runs),
-    }
-
-
-def _table(size: Size, result: dict[str, Any]) -> str:
-    environment, data = result["environment"], result["data"]
-    lines = [
-        f"{size.rows:,} rows, {size.users:,} users, {size.items:,} items, L = {size.length}: "
-        f"{data['training_rows']:,} training rows with {data['targets']:,} targets",
-        ", ".join(f"{name} {value}" for name, value in environment.items()),
-        "",
-        f"{'':26}{'best s':>9}{'median s':>10}{'CPU s':>9}{'peak MB':>9}{'ratio':>9}  required",
+def _runs(options: argparse.Namespace) -> list[tuple[str, Run]]:
+    """What is measured at which size, in order."""
+    size = _size(options)
+    compare = partial(against_numpy.measured, plain=not options.no_plain)
+    runs: list[tuple[str, Run]] = [("numpy", (size, compare, against_numpy.table))]
+    if options.large:
+        large = _large(options, size)
+        runs.append(("numpy", (large, against_numpy.measured, against_numpy.table)))
+    grow = partial(scaling.measured, huge=options.huge)
+    runs += [
+        ("strings", (size, string_ids.measured, string_ids.table)),
+        ("epoch", (size, epoch.measured, epoch.table)),
+        ("file", (size, dat_file.measured, dat_file.table)),
+        ("scaling", (size, grow, scaling.table)),
     ]
-    contenders = result["contenders"]
-    package = min(contenders[PACKAGE]["seconds"])
-    for name, figures in contenders.items():
-        seconds = figures["seconds"]
-        ratio = min(seconds) / package
-        lines.append(
-            f"{name:26}{min(seconds):9.4f}{statistics.median(seconds):10.4f}"
-            f"{min(figures['cpu_seconds']):9.4f}{figures['peak_bytes'] / 1e6:9.0f}"
-            f"{ratio:8.1f}x  {_verdict(ratio, size.required.get(name))}".rstrip()
-        )
-        for stage, of_stage in figures["stages"].items():
-            lines.append(f"  {stage:24}{min(of_stage):9.4f}{statistics.median(of_stage):10.4f}")
-    if PLAIN not in contenders:
-        lines.append(f"{PLAIN:26}  skipped")
-    best = min(result["import_seconds"])
-    met = "met" if best < IMPORT_SECONDS else "MISSED"
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"import sasrec_fast: {best:.3f} s (required: under {IMPORT_SECONDS} s, {met})",
-        ]
-    )
-
-
-def _verdict(ratio: float, required: float | None) -> str:
-    if required is None:
-        return ""
-    return f">= {required:g}x {'met' if ratio >= required else 'MISSED'}"
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    return [(part, run) for part, run in runs if part in options.part]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 use crate::error::Error;
 use rayon::prelude::*;
 
+/// Most rows: a dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
+pub const MAX_ROWS: usize = (1 << 31) - (1 << 17);
+
 /// A column of integer ids.
 #[derive(Clone, Copy)]
 pub enum Ids<'a> {
@@ -127,10 +130,8 @@ impl<T: Time> Columns<'_, T> {
                 return Err(Error::UnequalLengths { column, rows, expected });
             }
         }
-        // A dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
-        let max = (1 << 31) - (1 << 17);
-        if expected > max {
-            return Err(Error::TooManyRows { rows: expected, max });
+        if expected > MAX_ROWS {
+            return Err(Error::TooManyRows { rows: expected, max: MAX_ROWS });
         }
         Ok(())
     }

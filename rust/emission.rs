@@ -11,14 +11,34 @@ pub struct Selection {
     pub duplicates: Duplicates,
     /// Users with fewer rows are dropped.
     pub min_user_interactions: usize,
-    /// Last interactions of each user that are held out.
-    pub holdout: usize,
+    /// What is held out.
+    pub held_out: HeldOut,
+}
+
+/// What is held out of each user's rows.
+#[derive(Clone, Copy)]
+pub enum HeldOut {
+    /// The last so many rows.
+    Last(usize),
+    /// The first row of each of two periods that begin at these time keys.
+    From([u64; 2]),
+}
+
+/// Where the held-out rows of one user are.
+#[derive(Clone, Copy)]
+pub enum Targets {
+    /// The last so many rows.
+    Last(usize),
+    /// The first rows of two periods: so many rows are before each.
+    After([usize; 2]),
 }
 
 /// Where the sorted partitions go.
 pub struct Outputs<'a> {
     /// Kept rows by user code.
     pub counts: &'a mut [u32],
+    /// Kept rows before each of two periods, by user code; empty where nobody asks.
+    pub before: &'a mut [[u32; 2]],
     /// Item indices, partition after partition.
     pub items: &'a mut [i32],
     /// Number of each row's distinct time among its user's, from 0; empty where nobody asks.
@@ -71,25 +91,40 @@ pub fn sort_partitions<R: Record>(
     outputs: Outputs,
 ) -> Vec<Tally> {
     let mut jobs = Vec::with_capacity(layout.partitions);
-    let (mut records, mut items) = (&partitioned.records[..], outputs.items);
-    let mut moments = outputs.moments;
+    let users = 1 << layout.user_bits;
+    let mut records = &partitioned.records[..];
+    let mut rest = outputs;
     for bounds in partitioned.starts.windows(2) {
-        let rows = bounds[1] - bounds[0];
-        let (partition, records_left) = records.split_at(rows);
-        let (part, items_left) = items.split_at_mut(rows);
-        let (part_moments, moments_left) = moments.split_at_mut(rows.min(moments.len()));
-        jobs.push((partition, part, part_moments));
-        (records, items, moments) = (records_left, items_left, moments_left);
+        let (partition, records_left) = records.split_at(bounds[1] - bounds[0]);
+        jobs.push((partition, rest.take(users, partition.len())));
+        records = records_left;
     }
-    outputs
-        .counts
-        .par_chunks_mut(1 << layout.user_bits)
-        .zip(jobs)
-        .map_init(R::Scratch::default, |scratch, (counts, (records, items, moments))| {
+    jobs.into_par_iter()
+        .map_init(R::Scratch::default, |scratch, (records, outputs)| {
             let records = R::sorted(records, scratch, layout);
-            emit(records, layout, selection, indices, Outputs { counts, items, moments })
+            emit(records, layout, selection, indices, outputs)
         })
         .collect()
+}
+
+impl<'a> Outputs<'a> {
+    /// Split off the part of a partition.
+    fn take(&mut self, users: usize, rows: usize) -> Outputs<'a> {
+        Outputs {
+            counts: split_off(&mut self.counts, users),
+            before: split_off(&mut self.before, users),
+            items: split_off(&mut self.items, rows),
+            moments: split_off(&mut self.moments, rows),
+        }
+    }
+}
+
+/// Split off the first `length` elements, or as many as there are.
+fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let length = length.min(slice.len());
+    let (head, tail) = std::mem::take(slice).split_at_mut(length);
+    *slice = tail;
+    head
 }
 
 /// Write the rows of kept users in order, and count.
@@ -110,7 +145,12 @@ fn emit<R: Record>(
             tally.users_dropped += 1;
             continue;
         }
-        outputs.counts[rows[0].user(layout)] = rows.len() as u32;
+        let user = rows[0].user(layout);
+        outputs.counts[user] = rows.len() as u32;
+        let targets = selection.held_out.targets(rows, layout);
+        if let (Targets::After(before), Some(slot)) = (targets, outputs.before.get_mut(user)) {
+            *slot = before.map(|rows| rows as u32);
+        }
         let (slots, rest) = items.split_at_mut(rows.len());
         items = rest;
         for (record, slot) in rows.iter().zip(slots) {
@@ -121,9 +161,21 @@ fn emit<R: Record>(
         moments = rest;
         number_moments(rows, layout, slots);
         tally.rows_kept += rows.len();
-        count_ties(rows, |row| row.time(layout), selection.holdout, &mut tally);
+        count_ties(rows, |row| row.time(layout), targets, &mut tally);
     }
     tally
+}
+
+impl HeldOut {
+    fn targets<R: Record>(self, rows: &[R], layout: &Layout) -> Targets {
+        match self {
+            Self::Last(count) => Targets::Last(count),
+            Self::From(keys) => Targets::After(keys.map(|key| {
+                let time = key.saturating_sub(layout.time_min);
+                rows.partition_point(|row| row.time(layout) < time)
+            })),
+        }
+    }
 }
 
 fn number_moments<R: Record>(rows: &[R], layout: &Layout, moments: &mut [u32]) {
@@ -141,16 +193,23 @@ fn number_moments<R: Record>(rows: &[R], layout: &Layout, moments: &mut [u32]) {
 pub fn count_ties<R: Copy, K: PartialEq>(
     rows: &[R],
     time: impl Fn(R) -> K,
-    holdout: usize,
+    targets: Targets,
     tally: &mut Tally,
 ) {
+    let tied = |pair: &[R]| time(pair[0]) == time(pair[1]);
     let mut before = false;
     for pair in rows.windows(2) {
-        let after = time(pair[0]) == time(pair[1]);
+        let after = tied(pair);
         tally.rows_tied += usize::from(before | after);
         before = after;
     }
     tally.rows_tied += usize::from(before);
-    let mut last = rows[rows.len().saturating_sub(holdout + 1)..].windows(2);
-    tally.users_tie_dependent += usize::from(last.any(|pair| time(pair[0]) == time(pair[1])));
+    let dependent = match targets {
+        Targets::Last(count) => rows[rows.len().saturating_sub(count + 1)..].windows(2).any(tied),
+        Targets::After([validation, test]) => {
+            let first_tied = |at: usize| at > 0 && rows.get(at..at + 2).is_some_and(tied);
+            validation < test && first_tied(validation) || first_tied(test)
+        }
+    };
+    tally.users_tie_dependent += usize::from(dependent);
 }

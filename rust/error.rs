@@ -31,6 +31,9 @@ pub enum Error {
         /// Most that fit.
         max: usize,
     },
+    /// Offsets that descend, or leave the bytes they point into.
+    #[error("offsets of strings that are not ascending or leave their bytes")]
+    DamagedStrings,
     /// The compact store, or the rows asked of it, do not fit together.
     #[error("inconsistent sequences: {0}")]
     Inconsistent(String),

@@ -1,6 +1,8 @@
 //! Native data preparation for sequential recommendation; see each module's header.
 #![deny(missing_docs)]
 
+pub mod account;
+pub mod alias;
 pub mod columns;
 pub mod emission;
 pub mod error;
@@ -9,7 +11,10 @@ pub mod negatives;
 pub mod partition;
 pub mod philox;
 pub mod radix;
+pub mod rows;
 pub mod sequences;
+pub mod strings;
+pub mod ties;
 pub mod vocabulary;
 pub mod windows;
 
@@ -22,5 +27,8 @@ mod _core {
     #[pymodule_export]
     const DEBUG_BUILD: bool = cfg!(debug_assertions);
     #[pymodule_export]
-    use crate::python::{GroupedInteractions, fill, fill_negatives, group, philox};
+    use crate::python::{
+        GroupedInteractions, alias_table, encode_strings, fill, fill_negatives,
+        find_without_negative, group, order_ties, philox, shown_items,
+    };
 }

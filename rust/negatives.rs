@@ -1,6 +1,7 @@
 //! Negatives by rejection sampling that always ends: a proposal the user's rejected set contains
 //! is dropped, and after 64 drops in one slot the next draw picks among the allowed items.
 
+use crate::alias::AliasTable;
 use crate::error::Error;
 use crate::philox::Philox;
 
@@ -9,21 +10,32 @@ pub const MAX_DROPS: u32 = 64;
 /// Largest vocabulary kept as a bit set (512 KiB a thread); above it, a sorted list is searched.
 const MAX_BITSET_ITEMS: usize = 1 << 22;
 
-/// Draws items 1..=`vocabulary` outside a rejected set; reused from user to user.
-pub struct Sampler {
+/// Draws items 1..=`vocabulary` outside a rejected set; reused from row to row.
+pub struct Sampler<'a> {
     vocabulary: usize,
+    /// Items are proposed uniformly where absent.
+    popularity: Option<AliasTable<'a>>,
     bits: Vec<u64>,
     rejected: Vec<i32>,
     /// The rejected items, ascending and distinct; built when first needed.
     sorted: Vec<i32>,
+    /// With popularity: the weight of the first so many of `sorted`.
+    rejected_weights: Vec<u64>,
 }
 
-impl Sampler {
+impl<'a> Sampler<'a> {
     /// A sampler with an empty rejected set.
     #[must_use]
-    pub fn new(vocabulary: usize) -> Self {
+    pub fn new(vocabulary: usize, popularity: Option<AliasTable<'a>>) -> Self {
         let words = if vocabulary <= MAX_BITSET_ITEMS { vocabulary / 64 + 1 } else { 0 };
-        Self { vocabulary, bits: vec![0; words], rejected: Vec::new(), sorted: Vec::new() }
+        Self {
+            vocabulary,
+            popularity,
+            bits: vec![0; words],
+            rejected: Vec::new(),
+            sorted: Vec::new(),
+            rejected_weights: Vec::new(),
+        }
     }
 
     /// Replace the rejected set by `items` (indices 1..=vocabulary, repeats allowed).
@@ -58,12 +70,20 @@ impl Sampler {
     #[inline]
     pub fn draw(&mut self, stream: &mut Philox) -> i32 {
         for _ in 0..MAX_DROPS {
-            let item = 1 + stream.draw_below(self.vocabulary as u64) as i32;
+            let item = self.propose(stream);
             if !self.rejects(item) {
                 return item;
             }
         }
         self.draw_allowed(stream)
+    }
+
+    #[inline]
+    fn propose(&self, stream: &mut Philox) -> i32 {
+        match &self.popularity {
+            None => 1 + stream.draw_below(self.vocabulary as u64) as i32,
+            Some(table) => table.propose(stream.draw()),
+        }
     }
 
     #[inline]
@@ -80,34 +100,69 @@ impl Sampler {
         if self.sorted.is_empty() {
             self.sort();
         }
-        let allowed = self.vocabulary - self.sorted.len();
-        if allowed == 0 {
+        if self.sorted.len() == self.vocabulary {
             return 0;
         }
+        match self.popularity {
+            None => self.draw_allowed_uniformly(stream),
+            Some(table) => self.draw_allowed_by_weight(table, stream),
+        }
+    }
+
+    fn draw_allowed_uniformly(&self, stream: &mut Philox) -> i32 {
+        let allowed = self.vocabulary - self.sorted.len();
         let rank = stream.draw_below(allowed as u64) as usize;
         // The rank-th allowed item exceeds rank + 1 by the number of rejected items below it.
-        let (mut low, mut high) = (0, self.sorted.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if self.sorted[middle] as usize - 1 - middle <= rank {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        (rank + 1 + low) as i32
+        let below = first_after(self.sorted.len(), |number| {
+            self.sorted[number] as usize - 1 - number <= rank
+        });
+        (rank + 1 + below) as i32
+    }
+
+    fn draw_allowed_by_weight(&self, table: AliasTable, stream: &mut Philox) -> i32 {
+        let weight_below = |item: i32| table.cumulative[item as usize - 1];
+        let rejected = self.rejected_weights[self.sorted.len()];
+        let place = stream.draw_below(table.total() - rejected);
+        let below = first_after(self.sorted.len(), |number| {
+            weight_below(self.sorted[number]) - self.rejected_weights[number] <= place
+        });
+        let place = place + self.rejected_weights[below];
+        table.cumulative.partition_point(|&weight| weight <= place) as i32
     }
 
     fn sort(&mut self) {
         self.sorted.clone_from(&self.rejected);
         self.sorted.sort_unstable();
         self.sorted.dedup();
+        let Some(table) = &self.popularity else { return };
+        self.rejected_weights.clear();
+        self.rejected_weights.push(0);
+        let mut sum = 0;
+        for &item in &self.sorted {
+            sum += table.weight(item);
+            self.rejected_weights.push(sum);
+        }
     }
+}
+
+/// The first number of `0..length` for which an ascending condition no longer holds.
+fn first_after(length: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, length);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if holds(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alias::Alias;
 
     fn stream() -> Philox {
         Philox::new([0, 1, 0, 0], [0, 0])
@@ -116,7 +171,7 @@ mod tests {
     #[test]
     fn one_allowed_item_of_many_is_found_in_bounded_draws() {
         for vocabulary in [100_000, MAX_BITSET_ITEMS + 9] {
-            let mut sampler = Sampler::new(vocabulary);
+            let mut sampler = Sampler::new(vocabulary, None);
             let rejected: Vec<i32> = (1..=vocabulary as i32).filter(|&item| item != 4321).collect();
             sampler.reject(&rejected).unwrap();
             let mut stream = stream();
@@ -126,14 +181,14 @@ mod tests {
 
     #[test]
     fn nothing_allowed_gives_padding() {
-        let mut sampler = Sampler::new(3);
+        let mut sampler = Sampler::new(3, None);
         sampler.reject(&[3, 1, 2, 1]).unwrap();
         assert_eq!(sampler.draw(&mut stream()), 0);
     }
 
     #[test]
     fn the_exact_draw_reaches_every_allowed_item() {
-        let mut sampler = Sampler::new(10);
+        let mut sampler = Sampler::new(10, None);
         sampler.reject(&[1, 2, 5, 9, 10]).unwrap();
         let mut stream = stream();
         let mut found: Vec<i32> = (0..200).map(|_| sampler.draw_allowed(&mut stream)).collect();
@@ -143,8 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn popular_items_are_picked_by_their_weight() {
+        let weights = [5, 1, 4, 2];
+        let made = Alias::new(&weights).unwrap();
+        let mut sampler = Sampler::new(4, Some(made.table()));
+        sampler.reject(&[3]).unwrap();
+        let mut stream = stream();
+        let mut counts = [0; 5];
+        for _ in 0..8000 {
+            counts[sampler.draw_allowed(&mut stream) as usize] += 1;
+        }
+        assert_eq!(counts[0] + counts[3], 0);
+        for (count, expected) in [(counts[1], 5000), (counts[2], 1000), (counts[4], 2000)] {
+            assert!(i32::abs(count - expected) < 150, "{counts:?}");
+        }
+    }
+
+    #[test]
     fn a_new_rejected_set_replaces_the_old_one() {
-        let mut sampler = Sampler::new(2);
+        let mut sampler = Sampler::new(2, None);
         sampler.reject(&[1]).unwrap();
         assert_eq!(sampler.draw(&mut stream()), 2);
         sampler.reject(&[2]).unwrap();

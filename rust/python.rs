@@ -1,11 +1,16 @@
 //! The border to Python: check, detach, call, wrap. Nothing else in the crate knows pyo3.
 
+use crate::alias::{Alias, AliasTable};
 use crate::columns::{Columns, Ids, Time};
+use crate::emission::HeldOut;
 use crate::error::Error;
 use crate::filters::{Duplicates, Minima};
 use crate::philox::Philox;
+use crate::rows::{Rows, Store, Window};
 use crate::sequences::{self, Rules, Sequences};
-use crate::windows::{self, Arrays, Store, Window};
+use crate::strings::{self, Chunk, Offsets};
+use crate::windows::{self, Arrays, Source};
+use crate::{account, ties};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1,
     PyUntypedArrayMethods,
@@ -51,12 +56,30 @@ pub enum TimeColumn<'py> {
 }
 
 #[derive(FromPyObject)]
-pub struct GroupRules {
+pub struct GroupRules<'py> {
     duplicates: String,
     min_user_interactions: usize,
     min_item_interactions: usize,
     holdout: usize,
+    split_at: Option<TimeColumn<'py>>,
     identity: bool,
+    moments: bool,
+}
+
+impl GroupRules<'_> {
+    fn rules(&self, split_at: Option<[u64; 2]>) -> Rules {
+        Rules {
+            duplicates: match self.duplicates.as_str() {
+                "first" => Duplicates::First,
+                "last" => Duplicates::Last,
+                _ => Duplicates::Keep,
+            },
+            minima: Minima { user: self.min_user_interactions, item: self.min_item_interactions },
+            held_out: split_at.map_or(HeldOut::Last(self.holdout), HeldOut::From),
+            identity: self.identity,
+            moments: self.moments,
+        }
+    }
 }
 
 /// The compact store and what was counted on the way.
@@ -66,6 +89,8 @@ pub struct GroupedInteractions {
     items: Py<PyArray1<i32>>,
     user_ids: Py<PyArray1<i64>>,
     item_ids: Py<PyArray1<i64>>,
+    before: Py<PyArray1<u32>>,
+    moments: Py<PyArray1<u32>>,
     num_items: usize,
     rows_filtered: usize,
     rows_duplicate: usize,
@@ -74,7 +99,6 @@ pub struct GroupedInteractions {
     users_dropped: usize,
     rows_tied: usize,
     users_tie_dependent: usize,
-    user_without_negative: Option<usize>,
 }
 
 impl GroupedInteractions {
@@ -84,6 +108,8 @@ impl GroupedInteractions {
             items: done.items.into_pyarray(py).unbind(),
             user_ids: done.user_ids.into_pyarray(py).unbind(),
             item_ids: done.item_ids.into_pyarray(py).unbind(),
+            before: done.before.into_flattened().into_pyarray(py).unbind(),
+            moments: done.moments.into_pyarray(py).unbind(),
             num_items: done.vocabulary,
             rows_filtered: done.tally.rows_filtered,
             rows_duplicate: done.tally.rows_duplicate,
@@ -92,7 +118,6 @@ impl GroupedInteractions {
             users_dropped: done.tally.users_dropped,
             rows_tied: done.tally.rows_tied,
             users_tie_dependent: done.tally.users_tie_dependent,
-            user_without_negative: done.without_negative,
         }
     }
 }
@@ -106,32 +131,51 @@ pub fn group(
     items: IdColumn<'_>,
     timestamps: Option<TimeColumn<'_>>,
     keep: Option<PyReadonlyArray1<'_, bool>>,
-    rules: GroupRules,
+    rules: GroupRules<'_>,
 ) -> PyResult<GroupedInteractions> {
     let keep = keep.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let duplicates = match rules.duplicates.as_str() {
-        "first" => Duplicates::First,
-        "last" => Duplicates::Last,
-        _ => Duplicates::Keep,
-    };
-    let minima = Minima { user: rules.min_user_interactions, item: rules.min_item_interactions };
-    let rules = Rules { duplicates, minima, holdout: rules.holdout, identity: rules.identity };
     let (users, items) = (users.ids()?, items.ids()?);
-    let done = match &timestamps {
-        Some(TimeColumn::Int(times)) => {
-            let times = times.as_slice()?;
-            run(py, &Columns { users, items, times, keep }, &rules)
+    let done = match (&timestamps, &rules.split_at) {
+        (Some(TimeColumn::Int(times)), split_at) => {
+            let columns = Columns { users, items, times: times.as_slice()?, keep };
+            let split_at = match split_at {
+                Some(TimeColumn::Int(times)) => Some(times),
+                None => None,
+                Some(TimeColumn::Float(_)) => return Err(other_times()),
+            };
+            run(py, &columns, &rules.rules(keys(split_at)?))
         }
-        Some(TimeColumn::Float(times)) => {
-            let times = times.as_slice()?;
-            run(py, &Columns { users, items, times, keep }, &rules)
+        (Some(TimeColumn::Float(times)), split_at) => {
+            let columns = Columns { users, items, times: times.as_slice()?, keep };
+            let split_at = match split_at {
+                Some(TimeColumn::Float(times)) => Some(times),
+                None => None,
+                Some(TimeColumn::Int(_)) => return Err(other_times()),
+            };
+            run(py, &columns, &rules.rules(keys(split_at)?))
         }
-        None => {
+        (None, None) => {
             let times = vec![(); users.len()];
-            run(py, &Columns { users, items, times: &times[..], keep }, &rules)
+            run(py, &Columns { users, items, times: &times[..], keep }, &rules.rules(None))
         }
+        (None, Some(_)) => return Err(other_times()),
     };
     Ok(GroupedInteractions::wrap(py, done?))
+}
+
+fn other_times() -> PyErr {
+    PyValueError::new_err("split_at has times of another dtype than timestamps")
+}
+
+/// The keys of two times.
+fn keys<T: Time + numpy::Element>(
+    times: Option<&PyReadonlyArray1<'_, T>>,
+) -> PyResult<Option<[u64; 2]>> {
+    let Some(times) = times else { return Ok(None) };
+    match *times.as_slice()? {
+        [validation, test] => Ok(Some([validation.key(), test.key()])),
+        _ => Err(PyValueError::new_err("split_at holds two times")),
+    }
 }
 
 fn run<T: Time>(
@@ -142,12 +186,48 @@ fn run<T: Time>(
     py.detach(|| sequences::group(columns, rules, &pause))
 }
 
+/// Put each user's items of equal moment in the order of a hash, in place.
+#[pyfunction]
+pub fn order_ties(
+    py: Python<'_>,
+    offsets: PyReadonlyArray1<'_, i64>,
+    items: &Bound<'_, PyArray1<i32>>,
+    moments: PyReadonlyArray1<'_, u32>,
+    item_keys: PyReadonlyArray1<'_, u64>,
+    seed: u64,
+) -> PyResult<()> {
+    let (offsets, moments, keys) =
+        (offsets.as_slice()?, moments.as_slice()?, item_keys.as_slice()?);
+    let mut items = items.try_readwrite()?;
+    let items = items.as_slice_mut()?;
+    py.detach(|| ties::order_ties(offsets, items, moments, keys, seed))?;
+    Ok(())
+}
+
+type AliasArrays<'py> =
+    (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<u64>>);
+
+/// Thresholds, aliases and cumulative weights of an alias table.
+#[pyfunction]
+pub fn alias_table<'py>(
+    py: Python<'py>,
+    weights: PyReadonlyArray1<'py, u64>,
+) -> PyResult<AliasArrays<'py>> {
+    let weights = weights.as_slice()?;
+    let made = py.detach(|| Alias::new(weights))?;
+    Ok((
+        made.thresholds.into_pyarray(py),
+        made.aliases.into_pyarray(py),
+        made.cumulative.into_pyarray(py),
+    ))
+}
+
 #[derive(FromPyObject)]
 pub struct WindowOptions {
     split: usize,
-    holdout: usize,
     max_sequence_length: usize,
     oldest: bool,
+    stride: usize,
     reject_all: bool,
     num_negatives: usize,
     num_items: usize,
@@ -161,13 +241,27 @@ pub struct StoreArrays<'py> {
     user_keys: PyReadonlyArray1<'py, u64>,
 }
 
+#[derive(FromPyObject)]
+pub struct RowArrays<'py> {
+    users: PyReadonlyArray1<'py, i32>,
+    ends: PyReadonlyArray1<'py, i32>,
+    windows: PyReadonlyArray1<'py, i32>,
+}
+
+#[derive(FromPyObject)]
+pub struct PopularityArrays<'py> {
+    thresholds: PyReadonlyArray1<'py, u64>,
+    aliases: PyReadonlyArray1<'py, i32>,
+    cumulative: PyReadonlyArray1<'py, u64>,
+}
+
 impl WindowOptions {
     fn window(&self, epoch: u64) -> Window {
         Window {
             split: self.split,
-            holdout: self.holdout,
             max_sequence_length: self.max_sequence_length,
             oldest: self.oldest,
+            stride: self.stride,
             reject_all: self.reject_all,
             num_negatives: self.num_negatives,
             vocabulary: self.num_items,
@@ -185,6 +279,59 @@ impl StoreArrays<'_> {
             user_keys: self.user_keys.as_slice()?,
         })
     }
+
+    fn source<'a>(
+        &'a self,
+        window: Window,
+        popularity: Option<&'a PopularityArrays<'_>>,
+    ) -> PyResult<Source<'a>> {
+        let popularity = popularity.map(PopularityArrays::borrow).transpose()?;
+        Ok(Source { store: self.borrow()?, window, popularity })
+    }
+}
+
+impl RowArrays<'_> {
+    fn borrow(&self) -> PyResult<Rows<'_>> {
+        Ok(Rows {
+            users: self.users.as_slice()?,
+            ends: self.ends.as_slice()?,
+            windows: self.windows.as_slice()?,
+        })
+    }
+}
+
+impl PopularityArrays<'_> {
+    fn borrow(&self) -> PyResult<AliasTable<'_>> {
+        Ok(AliasTable {
+            thresholds: self.thresholds.as_slice()?,
+            aliases: self.aliases.as_slice()?,
+            cumulative: self.cumulative.as_slice()?,
+        })
+    }
+}
+
+/// The user of the first row for which no negative exists.
+#[pyfunction]
+pub fn find_without_negative(
+    py: Python<'_>,
+    store: StoreArrays<'_>,
+    options: WindowOptions,
+    rows: RowArrays<'_>,
+) -> PyResult<Option<usize>> {
+    let (store, window, rows) = (store.borrow()?, options.window(0), rows.borrow()?);
+    Ok(py.detach(|| account::first_without_negative(&store, &window, &rows))?)
+}
+
+/// For each item index from 0 on, whether a row shows it.
+#[pyfunction]
+pub fn shown_items<'py>(
+    py: Python<'py>,
+    store: StoreArrays<'py>,
+    options: WindowOptions,
+    rows: RowArrays<'py>,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let (store, window, rows) = (store.borrow()?, options.window(0), rows.borrow()?);
+    Ok(py.detach(|| account::shown_items(&store, &window, &rows))?.into_pyarray(py))
 }
 
 type FilledArrays<'py> = (
@@ -195,22 +342,24 @@ type FilledArrays<'py> = (
     Bound<'py, PyArray2<f32>>,
 );
 
-/// Dense arrays of the given users' rows, `length` columns wide.
+/// Dense arrays of rows, `length` columns wide.
 #[pyfunction]
+#[pyo3(signature = (store, options, rows, popularity, length, epoch))]
 pub fn fill<'py>(
     py: Python<'py>,
     store: StoreArrays<'py>,
     options: WindowOptions,
-    users: PyReadonlyArray1<'py, i64>,
+    rows: RowArrays<'py>,
+    popularity: Option<PopularityArrays<'py>>,
     length: usize,
     epoch: u64,
 ) -> PyResult<FilledArrays<'py>> {
-    let users = users.as_slice()?;
-    let window = options.window(epoch);
-    let shape = [users.len(), length];
-    let negatives = match window.num_negatives {
+    let source = store.source(options.window(epoch), popularity.as_ref())?;
+    let rows = rows.borrow()?;
+    let shape = [rows.len(), length];
+    let negatives = match options.num_negatives {
         1 => shape.to_vec(),
-        many => vec![users.len(), length, many],
+        many => vec![rows.len(), length, many],
     };
     let item_ids = PyArray2::<i32>::zeros(py, shape, false);
     let padding_mask = PyArray2::<bool>::zeros(py, shape, false);
@@ -232,27 +381,28 @@ pub fn fill<'py>(
             negative_sequence: borrowed.3.as_slice_mut()?,
             sample_weight: borrowed.4.as_slice_mut()?,
         };
-        let store = store.borrow()?;
-        py.detach(|| windows::fill(&store, &window, users, length, out, &pause))?;
+        py.detach(|| windows::fill(&source, &rows, length, out, &pause))?;
     }
     Ok((item_ids, padding_mask, positive_sequence, negative_sequence, sample_weight))
 }
 
-/// Replace the negatives of the given users' rows, in place.
+/// Replace the negatives of rows, in place.
 #[pyfunction]
+#[pyo3(signature = (store, options, rows, popularity, epoch, out))]
 pub fn fill_negatives(
     py: Python<'_>,
     store: StoreArrays<'_>,
     options: WindowOptions,
-    users: PyReadonlyArray1<'_, i64>,
+    rows: RowArrays<'_>,
+    popularity: Option<PopularityArrays<'_>>,
     epoch: u64,
     out: &Bound<'_, PyArrayDyn<i32>>,
 ) -> PyResult<()> {
-    let users = users.as_slice()?;
-    let window = options.window(epoch);
+    let source = store.source(options.window(epoch), popularity.as_ref())?;
+    let rows = rows.borrow()?;
     let columns = options.max_sequence_length;
-    let shape = [users.len(), columns, window.num_negatives];
-    let expected = if window.num_negatives == 1 { &shape[..2] } else { &shape[..] };
+    let shape = [rows.len(), columns, options.num_negatives];
+    let expected = if options.num_negatives == 1 { &shape[..2] } else { &shape[..] };
     if out.shape() != expected {
         return Err(PyValueError::new_err(format!(
             "out has shape {:?}; the negatives of this split have shape {expected:?}",
@@ -264,8 +414,7 @@ pub fn fill_negatives(
     }
     let mut out = out.try_readwrite()?;
     let slots = out.as_slice_mut()?;
-    let store = store.borrow()?;
-    py.detach(|| windows::fill_negatives(&store, &window, users, columns, slots, &pause))?;
+    py.detach(|| windows::fill_negatives(&source, &rows, columns, slots, &pause))?;
     Ok(())
 }
 
@@ -279,4 +428,36 @@ pub fn philox(
 ) -> Bound<'_, PyArray1<u64>> {
     let mut stream = Philox::new(counter, key);
     (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
+}
+
+#[derive(FromPyObject)]
+pub enum OffsetColumn<'py> {
+    Wide(PyReadonlyArray1<'py, i64>),
+    Narrow(PyReadonlyArray1<'py, i32>),
+}
+
+#[derive(FromPyObject)]
+pub struct StringChunk<'py>(OffsetColumn<'py>, PyReadonlyArray1<'py, u8>);
+
+impl StringChunk<'_> {
+    fn borrow(&self) -> PyResult<Chunk<'_>> {
+        let offsets = match &self.0 {
+            OffsetColumn::Wide(array) => Offsets::Wide(array.as_slice()?),
+            OffsetColumn::Narrow(array) => Offsets::Narrow(array.as_slice()?),
+        };
+        Ok(Chunk { offsets, bytes: self.1.as_slice()? })
+    }
+}
+
+type EncodedStrings<'py> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
+
+/// Codes of strings in ascending order, and the first row of each distinct string.
+#[pyfunction]
+pub fn encode_strings<'py>(
+    py: Python<'py>,
+    chunks: Vec<StringChunk<'py>>,
+) -> PyResult<EncodedStrings<'py>> {
+    let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
+    let done = py.detach(|| strings::encode(&chunks, &pause))?;
+    Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
 }

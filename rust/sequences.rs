@@ -2,7 +2,7 @@
 //! time. Partitions are sorted independently; each row is compared only with rows of its user.
 
 use crate::columns::{Columns, Time};
-use crate::emission::{Outputs, Selection, Tally, count_ties, sort_partitions};
+use crate::emission::{HeldOut, Outputs, Selection, Tally, Targets, count_ties, sort_partitions};
 use crate::error::Error;
 use crate::filters::{Duplicates, Minima, k_core};
 use crate::partition::{Layout, Partitioned, Record, partition};
@@ -19,10 +19,12 @@ pub struct Rules {
     pub duplicates: Duplicates,
     /// Interactions that users and items must have among those kept.
     pub minima: Minima,
-    /// Last interactions of each user that are held out.
-    pub holdout: usize,
+    /// What is held out of each user's rows.
+    pub held_out: HeldOut,
     /// Item ids are indices already.
     pub identity: bool,
+    /// Number the distinct times of each user's rows.
+    pub moments: bool,
 }
 
 impl Rules {
@@ -50,10 +52,12 @@ pub struct Sequences {
     pub item_ids: Vec<i64>,
     /// Number of items.
     pub vocabulary: usize,
+    /// With [`HeldOut::From`]: each user's rows before each of the two periods.
+    pub before: Vec<[u32; 2]>,
+    /// Where asked for: the number of each row's distinct time among its user's, ascending.
+    pub moments: Vec<u32>,
     /// Counts for the report.
     pub tally: Tally,
-    /// Position of the first user who owns every item, so that no negative exists.
-    pub without_negative: Option<usize>,
 }
 
 /// Group the rows of `columns`; `pause` is asked between passes whether to go on.
@@ -97,12 +101,19 @@ fn assemble<R: Record, T: Time>(
     let rows = partitioned.records.len();
     let mut counts = vec![0u32; users.width()];
     let mut codes = vec![0i32; rows];
-    let mut moments = vec![0u32; if rules.has_core() { rows } else { 0 }];
-    let outputs = Outputs { counts: &mut counts, items: &mut codes, moments: &mut moments };
+    let mut moments = vec![0u32; if rules.has_core() || rules.moments { rows } else { 0 }];
+    let dated = matches!(rules.held_out, HeldOut::From(_));
+    let mut before = vec![[0u32; 2]; if dated { users.width() } else { 0 }];
+    let outputs = Outputs {
+        counts: &mut counts,
+        before: &mut before,
+        items: &mut codes,
+        moments: &mut moments,
+    };
     let selection = Selection {
         duplicates: rules.duplicates,
         min_user_interactions: if rules.has_core() { 1 } else { rules.minima.user },
-        holdout: rules.holdout,
+        held_out: rules.held_out,
     };
     let tallies = sort_partitions(&partitioned, layout, selection, &indices, outputs);
     let starts = partitioned.starts;
@@ -113,18 +124,17 @@ fn assemble<R: Record, T: Time>(
     compact(&mut moments, &starts, &tallies);
     let vocabulary = item_ids.len();
     let mut sequences =
-        Sequences { tally, items: codes, item_ids, vocabulary, ..Sequences::default() };
-    index_users(&mut sequences, users, &counts);
+        Sequences { tally, items: codes, item_ids, vocabulary, moments, ..Sequences::default() };
+    index_users(&mut sequences, users, &counts, &before);
     if rules.has_core() {
-        keep_core(&mut sequences, rules, &moments);
+        keep_core(&mut sequences, rules);
     }
     finish_items(&mut sequences, rules);
-    sequences.without_negative = first_without_negative(&sequences);
     Ok(sequences)
 }
 
 /// Drop what is outside the k-core, and count ties among what is left.
-fn keep_core(sequences: &mut Sequences, rules: &Rules, moments: &[u32]) {
+fn keep_core(sequences: &mut Sequences, rules: &Rules) {
     let mut keep = vec![true; sequences.items.len()];
     let (offsets, items) = (&sequences.offsets, &sequences.items);
     let dropped = k_core(offsets, items, sequences.vocabulary, rules.minima, &mut keep);
@@ -135,21 +145,36 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules, moments: &[u32]) {
         ..sequences.tally
     };
     let mut kept = Sequences { offsets: vec![0], ..Sequences::default() };
+    let moments = &sequences.moments;
     for (user, bounds) in sequences.offsets.windows(2).enumerate() {
-        let rows = bounds[0] as usize..bounds[1] as usize;
-        let rows: Vec<usize> = rows.filter(|&row| keep[row]).collect();
+        let start = bounds[0] as usize;
+        let rows: Vec<usize> = (start..bounds[1] as usize).filter(|&row| keep[row]).collect();
         if rows.is_empty() {
             continue;
         }
-        count_ties(&rows, |row| moments[row], rules.holdout, &mut tally);
+        let targets = match (rules.held_out, sequences.before.get(user)) {
+            (HeldOut::Last(count), _) => Targets::Last(count),
+            (HeldOut::From(_), before) => Targets::After(
+                before
+                    .unwrap_or(&[0; 2])
+                    .map(|before| rows.partition_point(|&row| row < start + before as usize)),
+            ),
+        };
+        if let Targets::After(before) = targets {
+            kept.before.push(before.map(|rows| rows as u32));
+        }
+        count_ties(&rows, |row| moments[row], targets, &mut tally);
         kept.items.extend(rows.iter().map(|&row| sequences.items[row]));
+        if rules.moments {
+            kept.moments.extend(rows.iter().map(|&row| moments[row]));
+        }
         kept.offsets.push(kept.items.len() as i64);
         kept.user_ids.push(sequences.user_ids[user]);
     }
     tally.rows_kept = kept.items.len();
     tally.users_dropped += sequences.user_ids.len() - kept.user_ids.len();
-    (sequences.offsets, sequences.items) = (kept.offsets, kept.items);
-    (sequences.user_ids, sequences.tally) = (kept.user_ids, tally);
+    kept.item_ids = std::mem::take(&mut sequences.item_ids);
+    *sequences = Sequences { tally, vocabulary: sequences.vocabulary, ..kept };
 }
 
 /// Settle the vocabulary: no gaps, or under identity, ids for indices.
@@ -185,13 +210,14 @@ fn compact<T: Copy>(values: &mut Vec<T>, starts: &[usize], tallies: &[Tally]) {
 }
 
 /// Offsets and raw ids of the users that are left.
-fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32]) {
+fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before: &[[u32; 2]]) {
     sequences.offsets.push(0);
     let mut end = 0;
     for (code, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         end += i64::from(count);
         sequences.offsets.push(end);
         sequences.user_ids.push(users.id(code));
+        sequences.before.extend(before.get(code));
     }
 }
 
@@ -239,18 +265,4 @@ fn drop_unseen_items(sequences: &mut Sequences) {
         let items = sequences.items.par_iter_mut().with_min_len(1 << 15);
         items.for_each(|item| *item = indices[*item as usize]);
     }
-}
-
-/// The first user with a row (two items) who owns all items.
-fn first_without_negative(sequences: &Sequences) -> Option<usize> {
-    let vocabulary = sequences.vocabulary;
-    (0..sequences.user_ids.len()).into_par_iter().with_min_len(1 << 10).find_first(|&user| {
-        let (start, end) = (sequences.offsets[user] as usize, sequences.offsets[user + 1] as usize);
-        end - start >= vocabulary.max(2) && {
-            let mut owned = sequences.items[start..end].to_vec();
-            owned.sort_unstable();
-            owned.dedup();
-            owned.len() == vocabulary
-        }
-    })
 }

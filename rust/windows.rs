@@ -1,49 +1,18 @@
-//! CSR + rows -> dense arrays of one split: shift, pad, mask, weight, and draw negatives. Each
-//! row is a pure function of (seed, epoch, split, user); padding is left as the allocator zeroed it.
+//! CSR + rows -> dense arrays of one split: shift, pad, mask, weight, and draw negatives. Each row
+//! is a pure function of (seed, epoch, split, user, window); padding is left as the allocator zeroed it.
 
+use crate::alias::AliasTable;
 use crate::error::Error;
 use crate::negatives::Sampler;
 use crate::philox::Philox;
+use crate::rows::{Row, Rows, Store, Window};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows handed to a thread at a time.
 const BLOCK_ROWS: usize = 16;
 /// Rows filled between two questions whether to go on.
 const PAUSE_ROWS: usize = 1 << 16;
-
-/// The compact store, borrowed.
-#[derive(Clone, Copy)]
-pub struct Store<'a> {
-    /// User u owns `items[offsets[u]..offsets[u + 1]]`.
-    pub offsets: &'a [i64],
-    /// Item indices 1..=vocabulary.
-    pub items: &'a [i32],
-    /// The key of each user's random stream.
-    pub user_keys: &'a [u64],
-}
-
-/// Which part of a user's sequence a row shows, and how.
-#[derive(Clone, Copy)]
-pub struct Window {
-    /// 0 train, 1 validation, 2 test.
-    pub split: usize,
-    /// Last interactions of each user that are held out.
-    pub holdout: usize,
-    /// Most input positions of a row.
-    pub max_sequence_length: usize,
-    /// Keep the first items of a long sequence, not the last.
-    pub oldest: bool,
-    /// Reject all items of the user, not only those of the row's sequence.
-    pub reject_all: bool,
-    /// Negatives a position.
-    pub num_negatives: usize,
-    /// Number of items.
-    pub vocabulary: usize,
-    /// Seed of all streams.
-    pub seed: u64,
-    /// Epoch of the negatives.
-    pub epoch: u64,
-}
 
 /// Zeroed outputs, row after row.
 pub struct Arrays<'a> {
@@ -59,45 +28,40 @@ pub struct Arrays<'a> {
     pub sample_weight: &'a mut [f32],
 }
 
-/// Fill `out`, all zero, with one row for each of `users` (a position in the store, or -1 for a row
-/// left empty), trimmed to `columns`; `pause` is asked now and then whether to go on.
+/// Fill `out`, all zero, with `rows`, trimmed to `columns`; `pause` is asked now and then whether to
+/// go on.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] where store, rows and columns do not fit together, or what `pause` returns.
 pub fn fill(
-    store: &Store,
-    window: &Window,
-    users: &[i64],
+    source: &Source,
+    rows: &Rows,
     columns: usize,
     mut out: Arrays,
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    store.check()?;
-    for users in users.chunks(PAUSE_ROWS) {
-        fill_rows(store, window, users, columns, out.take(users.len() * columns))?;
+    source.check(rows)?;
+    for range in ranges(rows.len()) {
+        let part = out.take(range.len() * columns);
+        fill_rows(source, &rows.slice(range), columns, part)?;
         pause()?;
     }
     Ok(())
 }
 
-fn fill_rows(
-    store: &Store,
-    window: &Window,
-    users: &[i64],
-    columns: usize,
-    out: Arrays,
-) -> Result<(), Error> {
+fn fill_rows(source: &Source, rows: &Rows, columns: usize, out: Arrays) -> Result<(), Error> {
+    let (store, window) = (&source.store, &source.window);
     let size = BLOCK_ROWS * columns;
-    users
-        .par_chunks(BLOCK_ROWS)
-        .zip(out.item_ids.par_chunks_mut(size))
+    out.item_ids
+        .par_chunks_mut(size)
         .zip(out.padding_mask.par_chunks_mut(size))
         .zip(out.positive_sequence.par_chunks_mut(size))
         .zip(out.negative_sequence.par_chunks_mut(size * window.num_negatives))
         .zip(out.sample_weight.par_chunks_mut(size))
+        .enumerate()
         .try_for_each_init(
-            || Sampler::new(window.vocabulary),
-            |sampler, (((((users, inputs), mask), positives), negatives), weights)| {
+            || source.sampler(),
+            |sampler, (number, ((((inputs, mask), positives), negatives), weights))| {
                 let mut block = Arrays {
                     item_ids: inputs,
                     padding_mask: mask,
@@ -105,15 +69,15 @@ fn fill_rows(
                     negative_sequence: negatives,
                     sample_weight: weights,
                 };
-                users.iter().try_for_each(|&user| {
+                for number in block_of(number, rows) {
                     let mut out = block.take(columns);
-                    if user >= 0 {
-                        let row = Row::of(store, window, user, columns)?;
+                    if let Some(row) = Row::of(store, window, rows, number)? {
+                        row.require_columns(columns)?;
                         row.write(window, &mut out);
-                        row.draw_negatives(store, window, sampler, out.negative_sequence)?;
+                        source.draw_negatives(&row, sampler, out.negative_sequence)?;
                     }
-                    Ok(())
-                })
+                }
+                Ok(())
             },
         )
 }
@@ -124,25 +88,27 @@ fn fill_rows(
 /// # Errors
 /// As [`fill`].
 pub fn fill_negatives(
-    store: &Store,
-    window: &Window,
-    users: &[i64],
+    source: &Source,
+    rows: &Rows,
     columns: usize,
     out: &mut [i32],
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    store.check()?;
+    source.check(rows)?;
+    let (store, window) = (&source.store, &source.window);
     let size = columns * window.num_negatives;
-    for (users, out) in users.chunks(PAUSE_ROWS).zip(out.chunks_mut(PAUSE_ROWS * size)) {
-        users.par_chunks(BLOCK_ROWS).zip(out.par_chunks_mut(BLOCK_ROWS * size)).try_for_each_init(
-            || Sampler::new(window.vocabulary),
-            |sampler, (users, out)| {
-                users.iter().zip(out.chunks_mut(size)).try_for_each(|(&user, out)| {
-                    let drawn = if user < 0 {
-                        0
-                    } else {
-                        let row = Row::of(store, window, user, columns)?;
-                        row.draw_negatives(store, window, sampler, out)?
+    for (range, out) in ranges(rows.len()).zip(out.chunks_mut(PAUSE_ROWS * size)) {
+        let rows = rows.slice(range);
+        out.par_chunks_mut(BLOCK_ROWS * size).enumerate().try_for_each_init(
+            || source.sampler(),
+            |sampler, (number, out)| {
+                block_of(number, &rows).zip(out.chunks_mut(size)).try_for_each(|(number, out)| {
+                    let drawn = match Row::of(store, window, &rows, number)? {
+                        None => 0,
+                        Some(row) => {
+                            row.require_columns(columns)?;
+                            source.draw_negatives(&row, sampler, out)?
+                        }
                     };
                     out[drawn..].fill(0);
                     Ok(())
@@ -154,40 +120,67 @@ pub fn fill_negatives(
     Ok(())
 }
 
-/// What one row shows of a user.
-struct Row<'a> {
-    user: usize,
-    /// All items of the user.
-    all: &'a [i32],
-    /// The items of the split, before the window cuts them.
-    sequence: &'a [i32],
-    /// The items in the window: inputs and the last target.
-    shown: &'a [i32],
-    /// Whether the last item of the sequence is shown.
-    shows_last: bool,
+/// Ranges of row numbers between two questions whether to go on.
+fn ranges(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(PAUSE_ROWS).map(move |start| start..rows.min(start + PAUSE_ROWS))
 }
 
-impl<'a> Row<'a> {
-    fn of(store: &Store<'a>, window: &Window, user: i64, columns: usize) -> Result<Self, Error> {
-        let all = store.items_of(user)?;
-        let held_back = window.holdout.saturating_sub(window.split);
-        let sequence = &all[..all.len().saturating_sub(held_back)];
-        let length = sequence.len().min(window.max_sequence_length + 1);
-        let first = if window.oldest { 0 } else { sequence.len() - length };
-        let positions = length.saturating_sub(1);
+fn block_of(number: usize, rows: &Rows) -> Range<usize> {
+    number * BLOCK_ROWS..rows.len().min((number + 1) * BLOCK_ROWS)
+}
+
+/// Where rows come from.
+pub struct Source<'a> {
+    /// The sequences.
+    pub store: Store<'a>,
+    /// What is shown of them.
+    pub window: Window,
+    /// How negatives are proposed; uniformly where absent.
+    pub popularity: Option<AliasTable<'a>>,
+}
+
+impl Source<'_> {
+    fn check(&self, rows: &Rows) -> Result<(), Error> {
+        self.store.check()?;
+        rows.check()?;
+        self.popularity.as_ref().map_or(Ok(()), |table| table.check(self.window.vocabulary))
+    }
+
+    fn sampler(&self) -> Sampler<'_> {
+        Sampler::new(self.window.vocabulary, self.popularity)
+    }
+
+    /// Write the negatives of a row's real positions; returns how many.
+    fn draw_negatives(
+        &self,
+        row: &Row,
+        sampler: &mut Sampler,
+        out: &mut [i32],
+    ) -> Result<usize, Error> {
+        let window = &self.window;
+        sampler.reject(row.rejected(window))?;
+        let user_key = self.store.user_keys[row.user];
+        let counter = [0, user_key, window.split as u64, row.window as u64];
+        let mut stream = Philox::new(counter, [window.seed, window.epoch]);
+        let drawn = row.positions() * window.num_negatives;
+        for negative in &mut out[..drawn] {
+            *negative = sampler.draw(&mut stream);
+        }
+        Ok(drawn)
+    }
+}
+
+impl Row<'_> {
+    fn require_columns(&self, columns: usize) -> Result<(), Error> {
+        let positions = self.positions();
         if positions > columns {
+            let user = self.user;
             return Err(Error::Inconsistent(format!(
                 "the row of user {user} has {positions} positions, \
                  but {columns} columns were asked for"
             )));
         }
-        let shows_last = first + length == sequence.len();
-        let shown = &sequence[first..first + length];
-        Ok(Self { user: user as usize, all, sequence, shown, shows_last })
-    }
-
-    fn positions(&self) -> usize {
-        self.shown.len().saturating_sub(1)
+        Ok(())
     }
 
     /// Write all but the negatives.
@@ -204,51 +197,6 @@ impl<'a> Row<'a> {
         } else if self.shows_last {
             out.sample_weight[positions - 1] = 1.0;
         }
-    }
-
-    /// Write the negatives of the real positions; returns how many.
-    fn draw_negatives(
-        &self,
-        store: &Store,
-        window: &Window,
-        sampler: &mut Sampler,
-        out: &mut [i32],
-    ) -> Result<usize, Error> {
-        sampler.reject(if window.reject_all { self.all } else { self.sequence })?;
-        let counter = [0, store.user_keys[self.user], window.split as u64, 0];
-        let mut stream = Philox::new(counter, [window.seed, window.epoch]);
-        let drawn = self.positions() * window.num_negatives;
-        for negative in &mut out[..drawn] {
-            *negative = sampler.draw(&mut stream);
-        }
-        Ok(drawn)
-    }
-}
-
-impl<'a> Store<'a> {
-    fn check(&self) -> Result<(), Error> {
-        if self.offsets.len() != self.user_keys.len() + 1 {
-            return Err(Error::Inconsistent(format!(
-                "{} offsets for {} users; one more than users is needed",
-                self.offsets.len(),
-                self.user_keys.len()
-            )));
-        }
-        Ok(())
-    }
-
-    fn items_of(&self, user: i64) -> Result<&'a [i32], Error> {
-        let user = user as usize;
-        if user >= self.user_keys.len() {
-            return Err(Error::Inconsistent(format!(
-                "user {user} asked for, but there are {}",
-                self.user_keys.len()
-            )));
-        }
-        let (start, end) = (self.offsets[user], self.offsets[user + 1]);
-        self.items.get(start as usize..end as usize).ok_or_else(|| {
-            Error::Inconsistent(format!("user {user} owns {start}..{end} of {}", self.items.len()))
-        })
     }
 }
 
@@ -282,9 +230,9 @@ mod tests {
     const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
     const WINDOW: Window = Window {
         split: 0,
-        holdout: 1,
         max_sequence_length: 3,
         oldest: false,
+        stride: 3,
         reject_all: false,
         num_negatives: 2,
         vocabulary: 5,
@@ -300,7 +248,10 @@ mod tests {
         weights: Vec<f32>,
     }
 
-    fn filled(window: &Window, users: &[i64], columns: usize) -> Result<Filled, Error> {
+    fn filled(window: &Window, users: &[i32], columns: usize) -> Result<Filled, Error> {
+        let ends: Vec<i32> =
+            users.iter().map(|&user| if user == 0 { 3 + window.split as i32 } else { 1 }).collect();
+        let rows = Rows { users, ends: &ends, windows: &[] };
         let slots = users.len() * columns;
         let mut filled = Filled {
             inputs: vec![0; slots],
@@ -316,7 +267,8 @@ mod tests {
             negative_sequence: &mut filled.negatives,
             sample_weight: &mut filled.weights,
         };
-        fill(&STORE, window, users, columns, out, &|| Ok(())).map(|()| filled)
+        let source = Source { store: STORE, window: *window, popularity: None };
+        fill(&source, &rows, columns, out, &|| Ok(())).map(|()| filled)
     }
 
     #[test]

@@ -26,6 +26,10 @@ class NothingLeftError(RefusedError):
     """No interaction passes the filters."""
 
 
+class NothingBeforeError(RefusedError):
+    """No user can be trained on before the validation period."""
+
+
 class NoNegativeError(RefusedError):
     """Some users have no item that could be a negative."""
 
@@ -48,27 +52,41 @@ class Options:
     min_user_interactions: int = 3
     min_item_interactions: int = 1
     duplicates: str = "keep"
+    ties: str = "input"
     holdout: int = 2
+    split_at: tuple[int, int] | tuple[float, float] | None = None
     max_sequence_length: int = 200
     truncation: str = "recent"
+    windows: str | tuple[str, int] = "last"
     num_negatives: int = 1
+    negatives: str | tuple[str, float] = "uniform"
     negative_scope: str = "past"
-    items: str | None = None
+    items: str | tuple[Id, ...] | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a split: `sequence` and `rejected` hold item indices, `user` is external."""
+    """One row of a split: `sequence` and `rejected` hold item indices, `user` is external.
+
+    `places` are the places in the sequence that the row shows; `window` is its number.
+    """
 
     user: Id
     sequence: list[int]
     rejected: set[int]
+    places: range
+    window: int = 0
+
+    @property
+    def shown(self) -> list[int]:
+        return [self.sequence[place] for place in self.places]
 
 
 @dataclass(frozen=True)
 class Report:
     rows_in: int
+    rows_dropped_by_unknown_item: int
     rows_dropped_by_rating: int
     rows_dropped_by_duplicates: int
     rows_dropped_by_user_activity: int
@@ -78,11 +96,14 @@ class Report:
     users: int
     items: int
     rows_tied: int
+    users_held_out: int
     users_tie_dependent: int
     users_truncated: int
     interactions_truncated: int
     targets_truncated: dict[str, int]
+    cold_targets: dict[str, int]
     rows_by_split: dict[str, int]
+    dense_bytes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -100,6 +121,7 @@ class Arrays:
 class Prepared:
     interactions: list[Interaction]
     options: Options
+    known: list[Interaction]
     rated: list[Interaction]
     distinct: list[Interaction]
     rows_by_user_activity: int
@@ -110,28 +132,40 @@ class Prepared:
     splits: dict[str, list[Row]]
 
     def arrays(self, split: str, epoch: int = 0) -> Arrays:
-        return dense(self.splits[split], split, epoch, len(self.items), self.options)
+        return dense(self.splits[split], split, epoch, self.proposals(), self.options)
+
+    def proposals(self) -> "Proposals":
+        """How negatives are proposed; popularity is that of the training sequences."""
+        exponent = popularity_exponent(self.options)
+        if exponent is None:
+            return Uniform(len(self.items))
+        counts = Counter(i for row in self.splits["train"] if not row.window for i in row.sequence)
+        return Popularity(tuple(counts[i] for i in range(1, len(self.items) + 1)), exponent)
 
     def report(self) -> Report:
         return account(self)
 
 
 def prepare(interactions: list[Interaction], options: Options) -> Prepared:
-    rated = at_least_rated(interactions, options.min_rating)
+    known = of_known_items(interactions, options.items)
+    rated = at_least_rated(known, options.min_rating)
     distinct = without_duplicates(rated, options.duplicates)
     kept, by_user, by_item = core(distinct, options)
     if not kept:
         raise NothingLeftError(f"none of {len(interactions)} interactions passes the filters")
-    histories = histories_in_time_order(kept)
     items = item_vocabulary(kept, options.items)
     index = {item: position for position, item in enumerate(items, start=1)}
+    histories = histories_in_time_order(kept, index, options)
     sequences = {u: [index[row.item] for row in history] for u, history in histories.items()}
     names = SPLITS[: 1 + options.holdout]
-    splits = {name: split_rows(sequences, name, options) for name in names}
+    splits = {name: split_rows(histories, sequences, name, options) for name in names}
+    if options.split_at is not None and not splits["train"]:
+        raise NothingBeforeError(f"no training rows before {options.split_at[0]}")
     refuse_users_without_negatives(splits, len(items))
     return Prepared(
         interactions,
         options,
+        known,
         rated,
         distinct,
         by_user,
@@ -141,6 +175,12 @@ def prepare(interactions: list[Interaction], options: Options) -> Prepared:
         sequences,
         splits,
     )
+
+
+def of_known_items(
+    rows: list[Interaction], items: str | tuple[Id, ...] | None
+) -> list[Interaction]:
+    return [row for row in rows if row.item in items] if isinstance(items, tuple) else rows
 
 
 def at_least_rated(rows: list[Interaction], min_rating: float | None) -> list[Interaction]:
@@ -173,29 +213,85 @@ def core(rows: list[Interaction], options: Options) -> tuple[list[Interaction], 
         rows = kept
 
 
-def item_vocabulary(rows: list[Interaction], items: str | None) -> Sequence[Id]:
+def item_vocabulary(rows: list[Interaction], items: str | tuple[Id, ...] | None) -> Sequence[Id]:
     """External ids in index order; the first is index 1."""
+    if isinstance(items, tuple):
+        return items
     seen = sorted({row.item for row in rows})
     return range(1, int(seen[-1]) + 1) if items == "identity" else seen
 
 
-def histories_in_time_order(rows: list[Interaction]) -> dict[Id, list[Interaction]]:
+def histories_in_time_order(
+    rows: list[Interaction], index: dict[Id, int], options: Options
+) -> dict[Id, list[Interaction]]:
     """Rows by ascending user; `sorted` is stable and compares ints and floats exactly."""
     histories: dict[Id, list[Interaction]] = {user: [] for user in sorted({r.user for r in rows})}
     for row in rows:
         histories[row.user].append(row)
-    return {u: sorted(history, key=lambda row: row.timestamp) for u, history in histories.items()}
+    by_hash = options.ties == "hash"
+
+    def order(row: Interaction) -> tuple[float, int, int]:
+        if not by_hash:
+            return row.timestamp, 0, 0
+        return row.timestamp, item_hash(row.item, options.seed), index[row.item]
+
+    return {u: sorted(history, key=order) for u, history in histories.items()}
 
 
-def split_rows(sequences: dict[Id, list[int]], name: str, options: Options) -> list[Row]:
-    held_out = options.holdout - SPLITS.index(name)
+@cache
+def item_hash(item: Id, seed: int) -> int:
+    counter = np.array([0, stream_key(item), 4, 0], dtype=np.uint64)
+    key = np.array([seed, 0], dtype=np.uint64)
+    return int(np.random.Philox(counter=counter, key=key).random_raw())
+
+
+def split_rows(
+    histories: dict[Id, list[Interaction]],
+    sequences: dict[Id, list[int]],
+    name: str,
+    options: Options,
+) -> list[Row]:
     rows = []
     for user, whole in sequences.items():
-        sequence = whole[: max(len(whole) - held_out, 0)]
+        times = [row.timestamp for row in histories[user]]
+        sequence = whole[: length_of_split(times, name, options)]
         if len(sequence) >= 2:
-            rejected = whole if options.negative_scope == "all" else sequence
-            rows.append(Row(user, sequence, set(rejected)))
+            rejected = set(whole if options.negative_scope == "all" else sequence)
+            for number, places in enumerate(windows(len(sequence), name, options)):
+                rows.append(Row(user, sequence, rejected, places, number))
     return rows
+
+
+def length_of_split(times: Sequence[int | float], name: str, options: Options) -> int:
+    """How many of a user's interactions the row of a split is taken from."""
+    if options.split_at is None:
+        return max(len(times) - (options.holdout - SPLITS.index(name)), 0)
+    validation, test = options.split_at
+    before_validation = sum(time < validation for time in times)
+    before_test = sum(time < test for time in times)
+    if name == "train":
+        return before_validation
+    if name == "validation":
+        return before_validation + 1 if before_test > before_validation else 0
+    return before_test + 1 if len(times) > before_test else 0
+
+
+def windows(length: int, split: str, options: Options) -> list[range]:
+    """The places each row shows: L inputs and the last target, at most L + 1."""
+    size = options.max_sequence_length + 1
+    oldest = options.truncation == "oldest"
+    first = range(min(size, length)) if oldest else range(max(length - size, 0), length)
+    if split != "train" or isinstance(options.windows, str):
+        return [first]
+    stride = options.windows[1]
+    shown = [first]
+    while {place for places in shown for place in places} != set(range(length)):
+        skipped = stride * len(shown)
+        if oldest:
+            shown.append(range(skipped, min(skipped + size, length)))
+        else:
+            shown.append(range(max(length - skipped - size, 0), length - skipped))
+    return shown
 
 
 def refuse_users_without_negatives(splits: dict[str, list[Row]], num_items: int) -> None:
@@ -205,49 +301,113 @@ def refuse_users_without_negatives(splits: dict[str, list[Row]], num_items: int)
         raise NoNegativeError(sorted(impossible))
 
 
-def window(sequence: list[int], options: Options) -> list[int]:
-    """The L inputs and the last target: at most L + 1 items."""
-    size = options.max_sequence_length + 1
-    return sequence[:size] if options.truncation == "oldest" else sequence[-size:]
-
-
-def weights(row: Row, split: str, options: Options) -> list[float]:
+def weights(row: Row, split: str) -> list[float]:
     """One weight for each target of the row's window."""
-    targets = len(window(row.sequence, options)) - 1
+    targets = row.places[1:]
     if split == "train":
-        return [1.0] * targets
-    last_target_is_cut = options.truncation == "oldest" and targets + 1 < len(row.sequence)
-    return [0.0] * (targets - 1) + [0.0 if last_target_is_cut else 1.0]
+        return [1.0 for _ in targets]
+    return [float(place == len(row.sequence) - 1) for place in targets]
 
 
 @cache
-def user_key(user: Id) -> int:
+def stream_key(id_: Id) -> int:
     """An integer id as uint64 (two's complement), or pandas' hash of a string id."""
-    if isinstance(user, str):
-        return int(pd.util.hash_array(np.array([user], dtype=object))[0])
-    return user % 2**64
+    if isinstance(id_, str):
+        return int(pd.util.hash_array(np.array([id_], dtype=object))[0])
+    return id_ % 2**64
 
 
-def raw_draws(seed: int, epoch: int, split: str, user: Id) -> Iterator[int]:
-    """The user's stream. Lists of large ints would pass through float64, so uint64 arrays."""
-    counter = np.array([0, user_key(user), SPLITS.index(split), 0], dtype=np.uint64)
+def raw_draws(seed: int, epoch: int, split: str, row: Row) -> Iterator[int]:
+    """The row's stream. Lists of large ints would pass through float64, so uint64 arrays."""
+    words = [0, stream_key(row.user), SPLITS.index(split), row.window]
+    counter = np.array(words, dtype=np.uint64)
     key = np.array([seed, epoch], dtype=np.uint64)
     stream = np.random.Philox(counter=counter, key=key)
     while True:
         yield int(stream.random_raw())
 
 
-def negative(draws: Iterator[int], rejected: set[int], num_items: int) -> tuple[int, int]:
+class Uniform:
+    """Each of the items 1..n is as probable as any other."""
+
+    def __init__(self, num_items: int) -> None:
+        self.num_items = num_items
+
+    def propose(self, draw: int) -> int:
+        return 1 + (draw * self.num_items >> 64)
+
+    def pick(self, draw: int, allowed: list[int]) -> int:
+        return allowed[draw * len(allowed) >> 64]
+
+
+class Popularity:
+    """Items in proportion to a power of their counts, by Walker's alias method."""
+
+    def __init__(self, counts: tuple[int, ...], exponent: float) -> None:
+        self.num_items = len(counts)
+        self.weights = popularity_weights(counts, exponent)
+        self.total = sum(self.weights)
+        self.shares, self.aliases = alias_columns(self.weights)
+
+    def propose(self, draw: int) -> int:
+        """The upper part of the product chooses a column, the lower part who in it."""
+        column, rest = divmod(draw * self.num_items, 2**64)
+        return column + 1 if rest < self.shares[column] else self.aliases[column]
+
+    def pick(self, draw: int, allowed: list[int]) -> int:
+        place = draw * sum(self.weights[item - 1] for item in allowed) >> 64
+        for item in allowed:
+            place -= self.weights[item - 1]
+            if place < 0:
+                return item
+        raise AssertionError("the place is less than the sum of the weights")
+
+
+Proposals = Uniform | Popularity
+
+
+def popularity_exponent(options: Options) -> float | None:
+    if isinstance(options.negatives, tuple):
+        return options.negatives[1]
+    return None if options.negatives == "uniform" else 1.0
+
+
+@cache
+def popularity_weights(counts: tuple[int, ...], exponent: float) -> list[int]:
+    """Integers 1..2**32 - 1; what training lacks counts as if it had one interaction."""
+    counts = tuple(max(count, 1) for count in counts)
+    most = max(counts)
+    return [max(1, round((count / most) ** exponent * (2**32 - 1))) for count in counts]
+
+
+def alias_columns(weights: list[int]) -> tuple[list[int], list[int]]:
+    """Each column's own share in 2**-64, and the item that has the rest (Vose 1991)."""
+    total, size = sum(weights), len(weights)
+    left = [weight * size for weight in weights]
+    shares, aliases = [2**64 - 1] * size, list(range(1, size + 1))
+    small = [item for item in range(size) if left[item] < total]
+    large = [item for item in range(size) if left[item] >= total]
+    while small:
+        taker, giver = small.pop(), large.pop()
+        shares[taker], aliases[taker] = left[taker] * 2**64 // total, giver + 1
+        left[giver] -= total - left[taker]
+        (small if left[giver] < total else large).append(giver)
+    return shares, aliases
+
+
+def negative(draws: Iterator[int], rejected: set[int], proposals: Proposals) -> tuple[int, int]:
     """The negative of the next slot and how many draws it took."""
     for drawn in range(1, DROPS_BEFORE_PICKING + 1):
-        proposal = 1 + (next(draws) * num_items >> 64)
+        proposal = proposals.propose(next(draws))
         if proposal not in rejected:
             return proposal, drawn
-    allowed = [item for item in range(1, num_items + 1) if item not in rejected]
-    return allowed[next(draws) * len(allowed) >> 64], DROPS_BEFORE_PICKING + 1
+    allowed = [item for item in range(1, proposals.num_items + 1) if item not in rejected]
+    return proposals.pick(next(draws), allowed), DROPS_BEFORE_PICKING + 1
 
 
-def dense(rows: list[Row], split: str, epoch: int, num_items: int, options: Options) -> Arrays:
+def dense(
+    rows: list[Row], split: str, epoch: int, proposals: Proposals, options: Options
+) -> Arrays:
     shape = (len(rows), options.max_sequence_length)
     k = options.num_negatives
     arrays = Arrays(
@@ -260,28 +420,31 @@ def dense(rows: list[Row], split: str, epoch: int, num_items: int, options: Opti
     )
     slots = arrays.negative_sequence.reshape(*shape, k)
     for i, row in enumerate(rows):
-        items = window(row.sequence, options)
-        draws = raw_draws(options.seed, epoch, split, row.user)
-        for t, weight in enumerate(weights(row, split, options)):
+        items = row.shown
+        draws = raw_draws(options.seed, epoch, split, row)
+        for t, weight in enumerate(weights(row, split)):
             arrays.item_ids[i, t] = items[t]
             arrays.padding_mask[i, t] = True
             arrays.positive_sequence[i, t] = items[t + 1]
             arrays.sample_weight[i, t] = weight
             for slot in range(k):
-                slots[i, t, slot], drawn = negative(draws, row.rejected, num_items)
+                slots[i, t, slot], drawn = negative(draws, row.rejected, proposals)
                 arrays.draws[i].append(drawn)
     return arrays
 
 
 def account(data: Prepared) -> Report:
     kept = sum(map(len, data.histories.values()))
-    ties = [tied(history) for history in data.histories.values()]
+    ties = {user: tied(history) for user, history in data.histories.items()}
     splits = data.splits.items()
-    cut = {name: [cut_by_window(row, data.options) for row in rows] for name, rows in splits}
-    oldest = data.options.truncation == "oldest"
+    held_out = {name: rows for name, rows in splits if name != "train"}
+    shown = {item for row in data.splits["train"] for item in row.shown}
+    cut = cut_by_windows(data.splits["train"])
+    position = 13 + 4 * data.options.num_negatives
     return Report(
         rows_in=len(data.interactions),
-        rows_dropped_by_rating=len(data.interactions) - len(data.rated),
+        rows_dropped_by_unknown_item=len(data.interactions) - len(data.known),
+        rows_dropped_by_rating=len(data.known) - len(data.rated),
         rows_dropped_by_duplicates=len(data.rated) - len(data.distinct),
         rows_dropped_by_user_activity=data.rows_by_user_activity,
         rows_dropped_by_item_activity=data.rows_by_item_activity,
@@ -289,17 +452,47 @@ def account(data: Prepared) -> Report:
         rows_kept=kept,
         users=len(data.histories),
         items=len(data.items),
-        rows_tied=sum(map(sum, ties)),
-        users_tie_dependent=sum(any(last(of_user, data.options.holdout)) for of_user in ties),
-        users_truncated=sum(count > 0 for count in cut["train"]),
-        interactions_truncated=sum(cut["train"]),
+        rows_tied=sum(map(sum, ties.values())),
+        users_held_out=len({row.user for rows in held_out.values() for row in rows}),
+        users_tie_dependent=sum(tie_dependent(user, data) for user in data.histories),
+        users_truncated=sum(count > 0 for count in cut.values()),
+        interactions_truncated=sum(cut.values()),
         targets_truncated={
-            name: sum(oldest and count > 0 for count in counts)
-            for name, counts in cut.items()
-            if name != "train"
+            name: sum(row.places[-1] < len(row.sequence) - 1 for row in rows)
+            for name, rows in held_out.items()
+        },
+        cold_targets={
+            name: sum(row.sequence[-1] not in shown for row in rows)
+            for name, rows in held_out.items()
         },
         rows_by_split={name: len(rows) for name, rows in splits},
+        dense_bytes={
+            name: len(rows) * data.options.max_sequence_length * position for name, rows in splits
+        },
     )
+
+
+def tie_dependent(user: Id, data: Prepared) -> bool:
+    """Whether the order of tied rows decides what is held out of a user, or in what order."""
+    history = data.histories[user]
+    if data.options.split_at is None:
+        return any(last(tied(history), data.options.holdout))
+    targets = [
+        len(row.sequence) - 1
+        for name, rows in data.splits.items()
+        for row in rows
+        if row.user == user and name != "train"
+    ]
+    times = [row.timestamp for row in history]
+    return any(times[target] in times[target + 1 :] for target in targets)
+
+
+def cut_by_windows(rows: list[Row]) -> dict[Id, int]:
+    """How many items of each training sequence no row shows."""
+    hidden = {row.user: set(range(len(row.sequence))) for row in rows}
+    for row in rows:
+        hidden[row.user] -= set(row.places)
+    return {user: len(places) for user, places in hidden.items()}
 
 
 def tied(history: list[Interaction]) -> list[bool]:
@@ -310,7 +503,3 @@ def tied(history: list[Interaction]) -> list[bool]:
 
 def last(values: list[bool], count: int) -> list[bool]:
     return values[max(len(values) - count, 0) :]
-
-
-def cut_by_window(row: Row, options: Options) -> int:
-    return len(row.sequence) - len(window(row.sequence, options))

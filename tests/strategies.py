@@ -66,15 +66,23 @@ def id_column(ids: list[Id]) -> npt.NDArray[np.generic]:
 
 @st.composite
 def options(draw: st.DrawFn, items: str | None = None) -> Options:
+    length = draw(st.integers(1, 6))
+    strides = st.tuples(st.just("stride"), st.integers(1, length))
+    exponents = st.sampled_from([0.0, 0.75, 1, 3.5])
     return Options(
         min_rating=draw(st.sampled_from([None, 2, 3.5])),
         min_user_interactions=draw(st.integers(1, 4)),
         min_item_interactions=draw(st.integers(1, 3)),
         duplicates=draw(st.sampled_from(["keep", "first", "last"])),
+        ties=draw(st.sampled_from(["input", "hash"])),
         holdout=draw(st.integers(0, 2)),
-        max_sequence_length=draw(st.integers(1, 6)),
+        max_sequence_length=length,
         truncation=draw(st.sampled_from(["recent", "oldest"])),
+        windows=draw(st.just("last") | strides),
         num_negatives=draw(st.integers(1, 3)),
+        negatives=draw(
+            st.sampled_from(["uniform", "popularity"]) | st.tuples(st.just("popularity"), exponents)
+        ),
         negative_scope=draw(st.sampled_from(["past", "all"])),
         items=items,
         seed=draw(st.integers(0, 3) | st.sampled_from([2**53 + 1, 2**63, 2**64 - 1])),
@@ -109,10 +117,31 @@ def crowded(draw: st.DrawFn, items: str | None = None) -> Case:
     return Case([*nearly_all, *others], draw(options(items)))
 
 
+@st.composite
+def dated(draw: st.DrawFn, tables: st.SearchStrategy[Case]) -> Case:
+    """Tables with validation and test periods that begin at, or between, times of theirs."""
+    case = draw(tables)
+    times = sorted({row.timestamp for row in case.rows})
+    assume(len(times) > 1)
+    first, last = draw(st.lists(st.sampled_from(times), min_size=2, max_size=2, unique=True))
+    return case.with_options(split_at=(min(first, last), max(first, last)), holdout=2)
+
+
+@st.composite
+def reusing(draw: st.DrawFn, tables: st.SearchStrategy[Case]) -> Case:
+    """Tables prepared with a vocabulary that may lack some items and have others."""
+    case = draw(tables)
+    items = draw(st.permutations(sorted({row.item for row in case.rows})))
+    others = ["other"] if isinstance(items[0], str) else [1000, -1000]
+    known = [*items[draw(st.integers(0, min(2, len(items) - 1))) :], *others]
+    return case.with_options(items=tuple(known))
+
+
 def cases() -> st.SearchStrategy[Case]:
     """Any table; the reference may refuse it."""
     vocabularies = st.sampled_from([None, "identity"])
-    return vocabularies.flatmap(lambda items: scattered(items) | scattered(items) | crowded(items))
+    tables = vocabularies.flatmap(lambda items: scattered(items) | crowded(items))
+    return tables | dated(tables) | reusing(tables) | dated(reusing(tables))
 
 
 def accepted(case: Case) -> bool:
@@ -144,7 +173,13 @@ def closed_vocabularies(draw: st.DrawFn) -> Case:
     """A valid identity table in which user 99 alone has item 150: changing the rows of others
     cannot change the number of items."""
     case = draw(valid_cases().filter(lambda case: case.options.items == "identity"))
-    options = replace(case.options, min_item_interactions=1, duplicates="keep")
+    options = replace(
+        case.options,
+        min_item_interactions=1,
+        duplicates="keep",
+        ties="input",
+        split_at=None,
+    )
     anchor = [Interaction(99, item, 0, 5.0) for item in (150, 149, 150, 149)]
     assume(not isinstance(case.rows[0].user, str))
     return replace(case.with_rows([*case.rows, *anchor]), options=options)

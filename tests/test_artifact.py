@@ -198,8 +198,6 @@ def test_string_and_identity_ids_are_made_when_used(tmp_path):
     assert not (tmp_path / "identity" / "item_ids.npy").exists()
     with pytest.raises(AttributeError, match="'StoredVocabulary' object has no attribute 'no'"):
         _ = data.items.no
-    with pytest.raises(AttributeError, match="'StoredSplit' object has no attribute 'no'"):
-        _ = data.train.no
 
 
 def test_a_manifest_changed_by_hand_is_refused(saved):
@@ -306,7 +304,7 @@ def test_offsets_that_do_not_fit_are_an_error(value, saved):
     offsets[3] = value
     offsets.flush()
     data = sf.load(saved)
-    with pytest.raises(sf.DataError, match=r"offsets\.npy is damaged: its offsets are not asc"):
+    with pytest.raises(sf.DataError, match="the offsets of the sequences are damaged"):
         data.train.arrays()
     offsets[-1] = 5
     with pytest.raises(sf.DataError, match=r"offsets\.npy is damaged: it runs from 0 to 5"):

@@ -9,10 +9,19 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import against_numpy
 import agreement
+import bandwidth
 import contenders
+import dat_file
+import epoch
+import large_columns
+import measurement
 import plain_python
 import prepare as benchmark
+import requirements
+import scaling
+import string_ids
 import synthetic_columns
 import vectorised_grouping
 import vectorised_numpy
@@ -109,35 +118,145 @@ def test_a_debug_build_is_refused(monkeypatch, capsys):
     assert "--release" in capsys.readouterr().err
 
 
-def test_the_script_measures_and_prints(tmp_path, capsys):
-    sizes = ["--rows", "2000", "--users", "40", "--items", "100", "--length", "20"]
+SMALL = ["--rows", "2000", "--users", "40", "--items", "100", "--length", "20"]
+SMALL += ["--rounds", "1", "--repeats", "2"]
+
+
+def printed(arguments, capsys):
+    assert benchmark.main([*SMALL, "--json", "-", *arguments]) == 0
+    shown = capsys.readouterr()
+    return json.loads(shown.out)["parts"], shown.err
+
+
+def test_the_numpy_part_measures_and_prints(tmp_path, capsys):
     file = tmp_path / "result.json"
-    assert benchmark.main([*sizes, "--rounds", "1", "--repeats", "2", "--json", str(file)]) == 0
+    assert benchmark.main([*SMALL, "--part", "numpy", "--json", str(file)]) == 0
     table = capsys.readouterr().out
     assert "2,000 rows, 40 users, 100 items, L = 20: 40 training rows" in table
     assert "import sasrec_fast" in table
-    figures = json.loads(file.read_text())["contenders"]
+    figures = json.loads(file.read_text())["parts"][0]["contenders"]
     numpy = {contenders.WHOLE, contenders.BLOCKED}
     assert {contenders.PACKAGE, contenders.PLAIN, *numpy} <= set(figures)
-    assert len(figures[contenders.PACKAGE]["stages"]["arrays()"]) == 2
+    assert len(figures[contenders.PACKAGE]["stages"]) == 2
+
+
+def test_the_other_parts_measure_and_print(capsys):
+    parts, shown = printed(["--part", "strings", "epoch", "file"], capsys)
+    strings, one_epoch, file = parts
+    assert [part["part"] for part in parts] == ["strings", "epoch", "file"]
+    assert len(strings[string_ids.UUIDS]["seconds"]) == 2
+    assert strings[string_ids.NAMES]["dtype"] != strings[string_ids.INTEGERS]["dtype"] == "int64"
+    assert set(one_epoch["seconds"]) == {epoch.PREPARE, epoch.ARRAYS, epoch.NEGATIVES}
+    store = 4 * 2000 + 16 * 40
+    assert one_epoch["moved_bytes"] == {
+        epoch.PREPARE: 3 * 8 * 2000 + store,
+        epoch.ARRAYS: store + 40 * 20 * (3 * 4 + 1 + 4),
+        epoch.NEGATIVES: store + 40 * 20 * 4,
+    }
+    assert file[dat_file.PACKAGE]["rows"] == file[dat_file.PANDAS]["rows"] == 2000
+    assert not {"met", "MISSED"} & set(shown.split())
+
+
+def test_scaling_grows_tenfold_and_counts_the_columns_in_the_peak(capsys):
+    [part], shown = printed(["--part", "scaling", "--rows", "20000"], capsys)
+    large = part["200,000 rows"]
+    assert large["input_bytes"] == 3 * 8 * 200_000
+    assert large["peak_bytes"] > large["input_bytes"]
+    assert "100 rows a user" in shown
+    assert [s.rows for s in scaling.sizes(size_of([]), huge=True)] == [10**6, 10**7, 10**8]
+    assert [s.users for s in scaling.sizes(size_of([]), huge=True)] == [10**4, 10**5, 10**6]
+
+
+def size_of(arguments):
+    return benchmark._size(benchmark._options(arguments))
+
+
+def test_kinds_of_ids_that_differ_are_refused(monkeypatch):
+    answers = iter([{}, *({"seconds": [1.0], "dtype": "str", "checksum": c} for c in (1, 1, 2))])
+    monkeypatch.setattr(string_ids, "worker", lambda *arguments: next(answers))
+    with pytest.raises(ValueError, match="different arrays"):
+        string_ids.measured(size_of(["--rounds", "1"]))
+
+
+@pytest.mark.parametrize("kind", [string_ids.NAMES, string_ids.UUIDS])
+def test_names_have_the_order_of_the_integers(kind):
+    columns = table("synthetic")
+    strings = string_ids.frame(columns, kind)
+    for name in ("user_id", "item_id"):
+        _, ranks = np.unique(strings[name].to_numpy(dtype=object), return_inverse=True)
+        np.testing.assert_array_equal(ranks, np.unique(columns[name], return_inverse=True)[1])
+
+
+def test_large_columns_are_shuffled_and_have_the_sizes_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_columns, "CHUNK_ROWS", 1 << 12)
+    large_columns.write(tmp_path, 10_000, 100, 300, seed=1)
+    columns = synthetic_columns.load(tmp_path)
+    assert all(column.dtype == np.int64 and len(column) == 10_000 for column in columns.values())
+    counts = np.bincount(columns["user_id"], minlength=101)[1:]
+    assert counts.min() > 0
+    assert 3 < counts.max() / np.median(counts) < 100
+    assert len(np.unique(columns["item_id"])) == 300
+    assert (np.diff(columns["user_id"]) < 0).mean() > 0.4
+    with pytest.raises(ValueError, match="items=0"):
+        large_columns.write(tmp_path, 10, 1, 0)
+
+
+def test_a_larger_copy_takes_longer():
+    small, large = (
+        min(bandwidth.copy_seconds(size) for _ in range(3)) for size in (1 << 20, 1 << 25)
+    )
+    assert 0 < small < large
+    assert bandwidth.copy_seconds(1 << 25, new=True) > 0
+
+
+def test_the_peak_is_that_of_this_process():
+    before = measurement.peak_bytes()
+    block = np.ones(1 << 25, np.uint8)
+    assert measurement.resident_bytes() >= len(block)
+    assert measurement.peak_bytes() >= max(before, len(block))
+
+
+def test_a_requirement_is_met_at_its_limit():
+    at_most, at_least = requirements.Requirement(2.0), requirements.Requirement(6.0, at_least=True)
+    assert [at_most.verdict(value) for value in (2.0, 2.1)] == ["<= 2x met", "<= 2x MISSED"]
+    assert [at_least.verdict(value) for value in (6.0, 5.9)] == [">= 6x met", ">= 6x MISSED"]
+
+
+def test_requirements_are_judged_at_their_size_only():
+    size = size_of([])
+    assert size.standard
+    assert not size_of(["--length", "50"]).standard
+    ids = {"seconds": [0.4], "dtype": "str"}
+    result = {string_ids.INTEGERS: {"seconds": [0.1], "dtype": "int64"}, string_ids.UUIDS: ids}
+    assert string_ids.table(size, result).endswith("4.0x  <= 4x met")
+    ids["seconds"] = [0.41]
+    assert string_ids.table(size, result).endswith("4.1x  <= 4x MISSED")
+    assert string_ids.table(size_of(["--rows", "2000000"]), result).endswith("4.1x")
+    grown = {"rows": 10**6, "seconds": [0.02], "peak_bytes": 48, "input_bytes": 24, "copy": [0.01]}
+    scaled = {"a": grown, "b": dict(grown, seconds=[0.041], peak_bytes=61)}
+    rows = scaling.table(size, scaled).splitlines()[-2:]
+    assert rows[0].endswith("2.00x")
+    assert rows[1].split()[-8:] == ["2.05x", "<=", "2x", "MISSED", "2.54x", "<=", "2.5x", "MISSED"]
 
 
 def test_the_requirement_is_judged_for_each_numpy_row():
-    for arguments, required in (["--no-plain"], 6.0), (["--large"], 12.0):
-        size = benchmark._size(benchmark._options(arguments))
+    for arguments, required in ([], 6.0), (["--large"], 15.0):
+        parts = benchmark._runs(benchmark._options(["--part", "numpy", *arguments]))
+        assert len(parts) == 1 + len(arguments)
+        size = parts[-1][1][0]
         names = [contenders.PACKAGE, contenders.WHOLE, contenders.BLOCKED, contenders.THREADED]
         seconds = dict(zip(names, [1.0, required, required - 0.1, required], strict=True))
         figures = {
-            name: {"seconds": [s], "cpu_seconds": [s], "stages": {}, "peak_bytes": 0}
+            name: {"seconds": [s], "cpu_seconds": [s], "stages": [], "peak_bytes": 0}
             for name, s in seconds.items()
         }
         result = {
-            "environment": {},
             "data": {"training_rows": 1, "targets": 1},
             "contenders": figures,
             "import_seconds": [0.1],
         }
-        rows = {line[:26].rstrip(): line for line in benchmark._table(size, result).splitlines()}
+        lines = against_numpy.table(size, result).splitlines()
+        rows = {line[:26].rstrip(): line for line in lines}
         assert rows[contenders.WHOLE].endswith(f"{required:.1f}x  >= {required:g}x met")
         assert rows[contenders.BLOCKED].endswith(f"x  >= {required:g}x MISSED")
         assert rows[contenders.THREADED].endswith(f"{required:.1f}x")

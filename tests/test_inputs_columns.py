@@ -90,7 +90,7 @@ def test_every_kind_of_timestamp_gives_the_same_order(kind: str) -> None:
 def test_dates_among_datetimes_are_refused_not_cut() -> None:
     mixed = [ORIGIN.date(), *days(TIMES)[1:]]
     for times in (mixed, mixed[::-1], np.array(mixed), pd.Series(mixed, dtype=object)):
-        with pytest.raises(sf.DataError, match="column 'timestamp' has dates and datetimes"):
+        with pytest.raises(sf.DataError, match=r"values of datetime\.date and datetime"):
             prepared(table(timestamp=times))
 
 
@@ -224,12 +224,14 @@ def test_numbers_are_not_copied() -> None:
     }
     for kind, values in shared.items():
         assert np.shares_memory(columns.read_ids(values, "x").codes, numbers), kind
-        assert np.shares_memory(columns.read_timestamps(values, "x"), numbers) or kind == "int32"
-    assert np.shares_memory(columns.read_timestamps(numbers.view("M8[ns]"), "x"), numbers)
+        assert kind == "int32" or np.shares_memory(
+            columns.read_timestamps(values, "x").values, numbers
+        )
+    assert np.shares_memory(columns.read_timestamps(numbers.view("M8[ns]"), "x").values, numbers)
     zoned_times = pa.array(numbers.view("M8[us]")).cast(pa.timestamp("us", "UTC"))
-    assert np.shares_memory(columns.read_timestamps(zoned_times, "x"), numbers)
+    assert np.shares_memory(columns.read_timestamps(zoned_times, "x").values, numbers)
     floats = numbers.view(np.float64)
-    assert np.shares_memory(columns.read_timestamps(floats, "x"), floats)
+    assert np.shares_memory(columns.read_timestamps(floats, "x").values, floats)
     assert np.shares_memory(columns.read_ratings(floats, "x"), floats)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, USERS, assert_same, prepared, table, write
-from sasrec_fast import text_files
+from sasrec_fast import text_types
 from sasrec_fast.files import read_columns, read_movies, read_table
 
 if TYPE_CHECKING:
@@ -215,9 +215,9 @@ def test_a_file_is_read_once_where_its_types_are_plain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
-    typed: Callable[..., Any] = text_files._Reader.typed
+    typed: Callable[..., Any] = text_types.Reader._typed
     monkeypatch.setattr(
-        text_files._Reader, "typed", lambda self, types: passes.append(types) or typed(self, types)
+        text_types.Reader, "_typed", lambda *given: passes.append(given) or typed(*given)
     )
     prepared(write(FRAME, tmp_path / "rows.csv"))
     assert len(passes) == 1

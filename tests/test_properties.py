@@ -168,6 +168,19 @@ def large_cases(size: int) -> Iterator[Case]:
             seed=2**64 - 1,
         ),
     )
+    yield Case(
+        [Interaction(u, i, t) for u, i, t in table],
+        Options(
+            min_item_interactions=3,
+            duplicates="first",
+            ties="hash",
+            split_at=(350, 420),
+            max_sequence_length=12,
+            windows=("stride", 8),
+            num_negatives=2,
+            negatives=("popularity", 0.75),
+        ),
+    )
 
 
 def bytes_of(array: npt.NDArray[Any]) -> bytes:
@@ -185,7 +198,7 @@ def digest() -> str:
     return total.hexdigest()
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_large_table_equals_the_reference(number: int) -> None:
     case = list(large_cases(40_000))[number]
     assert_agrees(prepare(case), reference.prepare(case.rows, case.options))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sasrec_fast import baselines, datasets
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
-    from sasrec_fast.errors import DataError
+    from sasrec_fast.errors import DataError, DataWarning
     from sasrec_fast.evaluation import Metrics, evaluate
     from sasrec_fast.model import SASRec
     from sasrec_fast.preparation import KERAS_EXAMPLE, Prepared, prepare
@@ -34,6 +34,7 @@ __all__ = [
     "Arrays",
     "Batches",
     "DataError",
+    "DataWarning",
     "Metrics",
     "Prepared",
     "Report",
@@ -53,6 +54,7 @@ _HOMES = {
     "Arrays": "splits",
     "Batches": "batches",
     "DataError": "errors",
+    "DataWarning": "errors",
     "Metrics": "evaluation",
     "Prepared": "preparation",
     "Report": "report",

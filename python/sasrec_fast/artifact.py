@@ -3,7 +3,8 @@
 The folder holds `offsets.npy`, `items.npy` and `user_keys.npy` (the compact store), the ids in
 `user_ids` and `item_ids`, `.npy` for integers and `.arrow` for strings, and `manifest.json`: the
 options, the report, versions, and what each file must be like. Item ids that are their own indices
-have no file.
+have no file. Where times decide what is held out, `train_users.npy`, `train_ends.npy` and so on
+list the rows of each split.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast import manifest, replacement, stored
 from sasrec_fast.errors import DataError
 from sasrec_fast.report import Report
-from sasrec_fast.splits import SPLITS, Sequences, WindowOptions
+from sasrec_fast.rows import Rows
+from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions, make_splits
 from sasrec_fast.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from sasrec_fast.preparation import Prepared
 
 _VOCABULARIES = {"users": "user_ids", "items": "item_ids"}
+_ROW_COLUMNS = ("users", "ends")
 _ITEMS_OPTION = {"vocabulary": "items"}
 
 
@@ -107,6 +110,11 @@ def _parts(data: Prepared) -> dict[str, Any]:
         f"{field.name}.npy": stored.little_endian(getattr(store, field.name))
         for field in fields(Sequences)
     }
+    for split in _splits(data):
+        if split._options.holdout is None:
+            for column in _ROW_COLUMNS:
+                rows = getattr(split.sequence_rows, column)
+                parts[_row_file(split.name, column)] = stored.little_endian(rows)
     for attribute, name in _VOCABULARIES.items():
         vocabulary: Vocabulary = getattr(data, attribute)
         if vocabulary.is_identity:
@@ -118,17 +126,24 @@ def _parts(data: Prepared) -> dict[str, Any]:
     return parts
 
 
+def _splits(data: Prepared) -> list[Split]:
+    return [split for split in (data.train, data.validation, data.test) if split is not None]
+
+
+def _row_file(split: str, column: str) -> str:
+    return f"{split}_{column}.npy"
+
+
 def _described(data: Prepared) -> dict[str, Any]:
     """All of the manifest but for the files."""
     from sasrec_fast import __version__
 
-    splits = [split for split in (data.train, data.validation, data.test) if split is not None]
     return {
         "format": manifest.FORMAT,
         "format_version": manifest.FORMAT_VERSION,
         "package_version": __version__,
         "options": {name: _option(name, value, data) for name, value in data.options.items()},
-        "splits": {split.name: _window(split.name, split._options) for split in splits},
+        "splits": {split.name: _window(split.name, split._options) for split in _splits(data)},
         "vocabularies": {
             name: {"size": len(vocabulary), "is_identity": vocabulary.is_identity}
             for name, vocabulary in (("users", data.users), ("items", data.items))
@@ -172,10 +187,18 @@ def _open(path: Path, content: Mapping[str, Any], verify: bool) -> Prepared:
     sequences = Sequences(**arrays)
     users, items = (_vocabulary(path, name, content, verify) for name in _VOCABULARIES)
     _require_consistent(path, sequences, len(users))
-    splits: dict[str, stored.StoredSplit] = {}
-    for name in content["splits"]:
-        window = _window_options(content["splits"][name], len(items), f"{source}, {name!r}")
-        splits[name] = stored.StoredSplit(sequences, users, window, str(path / "offsets.npy"))
+    windows = [
+        _window_options(values, len(items), f"{source}, {name!r}")
+        for name, values in content["splits"].items()
+    ]
+    windows.sort(key=lambda window: window.split)
+    rows = {
+        SPLITS[window.split]: _rows(path, SPLITS[window.split], files, source, verify)
+        for window in windows
+        if window.holdout is None
+    }
+    made = make_splits(sequences, users, windows, rows)
+    splits = {split.name: split for split in made}
     options = {
         name: items if value == _ITEMS_OPTION else manifest.decode(value)
         for name, value in content["options"].items()
@@ -199,6 +222,21 @@ def _vocabulary(path: Path, name: str, content: Mapping[str, Any], verify: bool)
         return stored.StoredVocabulary.of_strings(array, strings)
     numbers = path / f"{_VOCABULARIES[name]}.npy"
     return Vocabulary(stored.open_array(numbers, files[numbers.name], verify=verify))
+
+
+def _rows(path: Path, split: str, files: Mapping[str, Any], source: str, verify: bool) -> Rows:
+    columns = []
+    for column in _ROW_COLUMNS:
+        name = _row_file(split, column)
+        if name not in files:
+            raise DataError(f"{source} lists no {name}, which the split needs")
+        columns.append(stored.open_array(path / name, files[name], verify=verify))
+    users, ends = columns
+    if users.shape != ends.shape:
+        raise DataError(
+            f"{path / _row_file(split, 'ends')} has shape {ends.shape}, expected {users.shape}"
+        )
+    return Rows(users, ends)
 
 
 def _window_options(values: Mapping[str, Any], num_items: int, source: str) -> WindowOptions:

@@ -64,7 +64,9 @@ class MarkovChain(Popularity):
         super().__init__(train.item_counts)
         items = train.sequences.items.astype(np.int64)
         follows = np.zeros(len(items), dtype=np.bool_)  # the next item is of the same row
-        for start, end in zip(train.starts, train.ends, strict=True):
+        rows = train.sequence_rows
+        starts = train.sequences.offsets[rows.users]
+        for start, end in zip(starts, starts + rows.ends, strict=True):
             follows[start : end - 1] = True
         before = np.flatnonzero(follows)
         pairs = items[before] * self.vocabulary_size + items[before + 1]

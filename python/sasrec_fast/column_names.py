@@ -22,11 +22,13 @@ class Wanted:
     Attributes:
         ids: Columns that hold ids: integers or strings, whatever else they look like.
         numbers: Columns that must hold numbers or times.
+        times: Those of `numbers` that are compared with one another.
         only: Whether other columns stay unread.
     """
 
     ids: tuple[Name, ...] = ()
     numbers: tuple[Name, ...] = ()
+    times: tuple[Name, ...] = ()
     only: bool = False
 
     @cached_property

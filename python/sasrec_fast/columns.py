@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sasrec_fast import _core
 from sasrec_fast.errors import DataError
 from sasrec_fast.values import read_values
 
@@ -66,42 +68,48 @@ def _integer_ids(array: NDArray[Any], column: object) -> IdColumn:
 
 
 def _string_ids(strings: Any) -> IdColumn:
-    dictionary, indices = _encoded(strings)
-    names = pc.cast(dictionary, pa.large_string())
-    if pa.types.is_dictionary(strings.type):  # another's may hold a string twice, and nulls
-        unique = names.dictionary_encode(null_encoding="encode")
-        names, entries = unique.dictionary, unique.indices.to_numpy()
-    else:
-        entries = None
-    names.validate(full=True)
-    order = pc.sort_indices(names).to_numpy()
-    ranks = np.empty(len(order), np.int32)
-    ranks[order] = np.arange(len(order), dtype=np.int32)
-    codes = np.take(ranks if entries is None else ranks[entries], indices)
-
-    def decode(codes: NDArray[np.int64]) -> NDArray[Any]:
-        ids: NDArray[Any] = names.take(pa.array(order[codes])).to_numpy(zero_copy_only=False)
-        return ids.astype(object)
-
-    return IdColumn(codes, decode, are_integers=False)
-
-
-def _encoded(strings: Any) -> tuple[Any, NDArray[Any]]:
-    """The dictionary of strings and each row's position in it."""
-    given = pa.types.is_dictionary(strings.type)
-    if given and isinstance(strings, pa.ChunkedArray):
+    if pa.types.is_dictionary(strings.type):
         try:
-            strings = strings.unify_dictionaries()
+            return _dictionary_ids(strings)
         except pa.ArrowException:  # more strings than its indices can count
-            strings, given = pc.cast(strings, pa.large_string()), False
-    if not given:
-        if not pa.types.is_string(strings.type) or strings.nbytes > _LARGEST_CHUNK:
             strings = pc.cast(strings, pa.large_string())
-        strings = strings.dictionary_encode()
-    if isinstance(strings, pa.Array):
-        return strings.dictionary, _positions(strings.indices)
-    positions = [_positions(chunk.indices) for chunk in strings.chunks]
-    return strings.chunk(0).dictionary, np.concatenate(positions)
+    if pa.types.is_string_view(strings.type) or strings.nbytes > _LARGEST_CHUNK:
+        strings = pc.cast(strings, pa.large_string())
+    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
+    codes, first_rows = _core.encode_strings([_offsets_and_bytes(chunk) for chunk in chunks])
+    names = strings.take(pa.array(first_rows))
+    names.validate(full=True)
+    return IdColumn(codes, partial(_texts, names), are_integers=False)
+
+
+def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """What Arrow holds an array of strings in."""
+    _, offsets, text = strings.buffers()
+    wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
+    ends = np.zeros(1, wide) if offsets is None else np.frombuffer(offsets, wide)
+    letters = np.zeros(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
+    return ends[strings.offset : strings.offset + len(strings) + 1], letters
+
+
+def _dictionary_ids(strings: Any) -> IdColumn:
+    """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
+    if isinstance(strings, pa.ChunkedArray):
+        strings = strings.unify_dictionaries()
+        chunks = strings.chunks
+    else:
+        chunks = [strings]
+    if not chunks:
+        return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
+    indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])
+    dictionary = pc.fill_null(pc.cast(chunks[0].dictionary, pa.large_string()), "")
+    entries = _string_ids(dictionary)
+    return replace(entries, codes=np.take(entries.codes, indices))
+
+
+def _texts(names: Any, codes: NDArray[np.int64]) -> NDArray[Any]:
+    """Strings of their codes."""
+    ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    return ids.astype(object)
 
 
 def _positions(indices: Any) -> NDArray[Any]:
@@ -109,8 +117,21 @@ def _positions(indices: Any) -> NDArray[Any]:
     return positions.view(np.int64) if positions.dtype == np.uint64 else positions
 
 
-def read_timestamps(values: Any, column: object) -> NDArray[Any]:
-    """An int64 or float64 array in the order of the timestamps, compared exactly.
+@dataclass(frozen=True)
+class TimeColumn:
+    """Timestamps as numbers of the same order.
+
+    Attributes:
+        values: int64 or float64.
+        dtype: Of the timestamps as they were: integer, float or datetime64.
+    """
+
+    values: NDArray[Any]
+    dtype: np.dtype[Any]
+
+
+def read_timestamps(values: Any, column: object) -> TimeColumn:
+    """Timestamps that are compared exactly.
 
     Raises:
         DataError: Missing or non-finite values, or values that are neither numbers nor datetimes.
@@ -122,11 +143,15 @@ def read_timestamps(values: Any, column: object) -> NDArray[Any]:
             "are integers, floats or datetimes: convert it, for example with pandas.to_datetime"
         )
     if array.dtype.kind == "f":
-        return _exact_floats(array, column)
-    if array.dtype == np.uint64 and array.max(initial=0) >= _SIGN:
-        array = array ^ _SIGN
-    bits = array.dtype == np.uint64 or array.dtype.kind == "M"
-    return _laid_out(array.view(np.int64) if bits else array, np.int64)
+        return TimeColumn(_exact_floats(array, column), array.dtype)
+    dtype = array.dtype
+    if dtype == np.uint64:
+        if array.max(initial=0) >= _SIGN:
+            array = array ^ _SIGN
+        else:
+            dtype = np.dtype(np.int64)
+    bits = array.dtype == np.uint64 or dtype.kind == "M"
+    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype)
 
 
 def read_ratings(values: Any, column: object) -> NDArray[Any]:
@@ -165,4 +190,9 @@ def _kind(array: Any) -> Any:
 def _first(array: Any) -> Any:
     if not len(array):
         return None
-    return array[0].as_py() if hasattr(array[0], "as_py") else array[0].item()
+    if not hasattr(array[0], "as_py"):
+        return array[0].item()
+    try:
+        return array[0].as_py()
+    except UnicodeDecodeError:
+        return array[0].as_buffer().to_pybytes()

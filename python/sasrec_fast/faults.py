@@ -7,9 +7,10 @@ line, what it holds and what is expected.
 from __future__ import annotations
 
 import csv
+import datetime
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sasrec_fast.opening import open_text
@@ -23,12 +24,15 @@ LONGEST_LINE = 1 << 20
 _DAT_LAYOUT = "::".join(DAT_COLUMNS)
 _NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
 _TIME = re.compile(
-    r"[ \t]*\d{4}-\d\d-\d\d([ T]\d\d(:?\d\d(:?\d\d(\.\d+)?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?[ \t]*",
+    r"[ \t]*(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[ T](\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d{1,9})?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?[ \t]*",
     re.ASCII,
 )
 _SOUND_DAT_LINE = re.compile(
     r"[\x20-9;-~]{1,99}::[\x20-9;-~]{1,99}::\d{1,18}(\.\d{1,18})?::\d{1,18}", re.ASCII
 )
+_EARLIEST = datetime.datetime(1677, 9, 22)
+_LATEST = datetime.datetime(2262, 4, 11)
 _INTEGER = re.compile(r"[ \t]*-?\d+[ \t]*", re.ASCII)
 
 Check = Callable[[str], str | None]
@@ -44,9 +48,47 @@ def number(text: str) -> str | None:
 
 def time(text: str) -> str | None:
     """What keeps a field from being an ISO 8601 time."""
-    if not text or _TIME.fullmatch(text):
+    if not text or _instant(text):
         return None
     return f"is {shorten(text)}, expected a time like 2001-12-31 23:59:59"
+
+
+def like(first: str) -> Check:
+    """Says what keeps a field from being a number, or a time, as the first of its column is."""
+    if time(first):
+        return number
+    match = _TIME.fullmatch(first)
+    zoned = match is not None and match[7] is not None
+
+    def time_like_first(text: str) -> str | None:
+        match = _TIME.fullmatch(text)
+        if time(text) or not match or (match[7] is not None) == zoned:
+            return time(text)
+        zone = "with" if zoned else "without"
+        return f"is {shorten(text)}, expected a time {zone} a zone like the first, {first}"
+
+    return time_like_first
+
+
+def near_time(text: str) -> str | None:
+    """What keeps a field from being a time in 64-bit nanoseconds, as fractions of a second are."""
+    instant = _instant(text)
+    if instant is None or _EARLIEST < instant < _LATEST:
+        return None
+    return (
+        f"is {shorten(text)}, expected a time after {_EARLIEST} and before {_LATEST}, as the "
+        "column has fractions of a second"
+    )
+
+
+def filled(text: str) -> str | None:
+    """What keeps a field from being present."""
+    return None if text else "is empty, expected a value"
+
+
+def first_of(checks: Sequence[Check]) -> Check:
+    """Says the first thing that any of the checks says."""
+    return lambda text: next(filter(None, (check(text) for check in checks)), None)
 
 
 def whole(text: str) -> str | None:
@@ -54,6 +96,18 @@ def whole(text: str) -> str | None:
     if not text or _INTEGER.fullmatch(text):
         return None
     return f"is {shorten(text)}, expected an integer, or ids that are not all numbers"
+
+
+def _instant(text: str) -> datetime.datetime | None:
+    """The time that a field names to the second, if it does."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    try:
+        return datetime.datetime(year, month, day, hour, minute, second)
+    except ValueError:
+        return None
 
 
 def dat_fault(path: Path, checks: Mapping[str, Check]) -> str | None:
@@ -102,7 +156,8 @@ def delimited_fault(
                     return f"line {line}: {fault}"
                 line = reader.line_num + 1
         except csv.Error as failure:
-            return f"line {line}: malformed quotes ({failure})"
+            what = "too long a field" if "limit" in str(failure) else "malformed quotes"
+            return f"line {line}: {what} ({failure})"
     return None
 
 

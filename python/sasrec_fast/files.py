@@ -57,7 +57,10 @@ def read_table(
 
 
 def read_columns(
-    paths: Sequence[str | os.PathLike[str]], ids: Collection[Name], numbers: Collection[Name]
+    paths: Sequence[str | os.PathLike[str]],
+    ids: Collection[Name],
+    numbers: Collection[Name],
+    times: Collection[Name] = (),
 ) -> pa.Table:
     """Read only the named columns of one or several files or folders, as `read_table`.
 
@@ -65,16 +68,18 @@ def read_columns(
         paths: Files and folders, read one below the other.
         ids: Columns that hold ids.
         numbers: Columns that must hold numbers or times.
+        times: Those of `numbers` that are compared with one another.
 
     Returns:
         A table of the named columns; ids of text may be dictionaries.
 
     Raises:
         FileNotFoundError: As `read_table`.
-        DataError: As `read_table`; or a file lacks a column, or files disagree on its type.
+        DataError: As `read_table`; or a file lacks a column, or files disagree on its type; or a
+            field of text is empty, or times of text are different but equal as float64.
     """
     parts = [part for path in paths for part in find_parts(Path(path))]
-    return _read(parts, Wanted(tuple(ids), tuple(numbers), only=True))
+    return _read(parts, Wanted(tuple(ids), tuple(numbers), tuple(times), only=True))
 
 
 def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title") -> pd.DataFrame:
@@ -133,11 +138,11 @@ def _read_part(
 ) -> pa.Table:
     """Read a file and add the columns that its folders give."""
     suffix = part.suffix.removesuffix(".gz")
-    in_file = Wanted(
-        tuple(name for name in wanted.ids if name not in part.keys),
-        tuple(name for name in wanted.numbers if name not in part.keys),
-        wanted.only,
+    ids, numbers, times = (
+        tuple(name for name in names if name not in part.keys)
+        for names in (wanted.ids, wanted.numbers, wanted.times)
     )
+    in_file = Wanted(ids, numbers, times, wanted.only)
     if suffix == PARQUET:
         table = read_parquet(part.path, in_file)
     else:

@@ -56,9 +56,13 @@ def find_parts(path: Path) -> list[Part]:
     if path.is_dir():
         return _known(_below(path))
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+            raise DataError(f"{path} is neither a file nor a folder, expected one of them")
         path.open("rb").close()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
+    except DataError:
+        raise
     except (OSError, ValueError) as failure:
         raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     return _known([Part(path)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import columns
@@ -32,7 +33,10 @@ class ColumnNames:
     def __post_init__(self) -> None:
         if self.user is None or self.item is None:
             raise TypeError(f"user is {self.user!r} and item {self.item!r}; both name a column")
-        for name in (self.user, self.item, self.timestamp, self.rating):
+        for role, name in vars(self).items():
+            if name is pd.NA or getattr(type(name), "__hash__", None) is None:
+                kind = "<NA>" if name is pd.NA else f"a {type(name).__name__}"
+                raise TypeError(f"{role} is {kind}; it is the name of a column")
             hash(name)
 
     @property
@@ -48,13 +52,13 @@ class Interactions:
     Attributes:
         users: User ids.
         items: Item ids.
-        timestamps: int64 or float64; None where rows are in time order.
+        timestamps: None where rows are in time order.
         ratings: Numbers; None where no rating is used.
     """
 
     users: columns.IdColumn
     items: columns.IdColumn
-    timestamps: NDArray[Any] | None
+    timestamps: columns.TimeColumn | None
     ratings: NDArray[Any] | None
 
     def __len__(self) -> int:
@@ -74,7 +78,21 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         FileNotFoundError: A path does not exist.
         TypeError: `source` is nothing of the above.
     """
-    found = _named_columns(source, names)
+    if isinstance(source, str | os.PathLike):
+        source = [source]
+    if not _are_paths(source):
+        return _checked(find_columns(source, (names.user, names.item, *names.numbers)), names)
+    times = () if names.timestamp is None else (names.timestamp,)
+    table = read_columns(source, (names.user, names.item), names.numbers, times)
+    found = {name: table.column(str(name)) for name in (names.user, names.item, *names.numbers)}
+    try:
+        return _checked(found, names)
+    except DataError as failure:
+        others = f" and {len(source) - 1} more" if source[1:] else ""
+        raise DataError(f"{source[0]}{others}: {failure}") from None
+
+
+def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
         described = ", ".join(f"'{name}' has {rows:,}" for name, rows in lengths.items())
@@ -90,16 +108,6 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         None if timestamps is None else columns.read_timestamps(found[timestamps], timestamps),
         None if ratings is None else columns.read_ratings(found[ratings], ratings),
     )
-
-
-def _named_columns(source: Any, names: ColumnNames) -> dict[Any, Any]:
-    wanted = (names.user, names.item, *names.numbers)
-    if isinstance(source, str | os.PathLike):
-        source = [source]
-    if _are_paths(source):
-        table = read_columns(source, (names.user, names.item), names.numbers)
-        return {name: table.column(str(name)) for name in wanted}
-    return find_columns(source, wanted)
 
 
 def _are_paths(source: Any) -> bool:

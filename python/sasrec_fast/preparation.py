@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.columns import IdColumn
+from sasrec_fast.accounting import account
 from sasrec_fast.errors import DataError
+from sasrec_fast.grouping import Grouped, group
 from sasrec_fast.histories import Histories, user_positions
 from sasrec_fast.interactions import ColumnNames, Interactions, read_interactions
-from sasrec_fast.report import Lengths, Report
-from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions
+from sasrec_fast.options import Options
+from sasrec_fast.report import Report
+from sasrec_fast.rows import dated
+from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions, make_splits
 from sasrec_fast.vocabulary import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
@@ -31,44 +32,6 @@ KERAS_EXAMPLE: dict[str, Any] = {
     "min_user_interactions": 1,
 }
 """The options of `prepare` that reproduce the Keras example "Sequential retrieval using SASRec"."""
-
-MAX_ITEMS = 2**31 - 2
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of `prepare`, checked; see there."""
-
-    min_rating: float | None
-    min_user_interactions: int
-    min_item_interactions: int
-    duplicates: str
-    holdout: int
-    max_sequence_length: int
-    truncation: str
-    num_negatives: int
-    negative_scope: str
-    items: str | None
-    seed: int
-
-    def __post_init__(self) -> None:
-        _require_integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)
-        _require_integer("min_item_interactions", self.min_item_interactions, 1, 2**63 - 1)
-        _require_integer("max_sequence_length", self.max_sequence_length, 1, 2**31 - 2)
-        _require_integer("num_negatives", self.num_negatives, 1, 2**31 - 1)
-        _require_integer("holdout", self.holdout, 0, 2)
-        _require_integer("seed", self.seed, 0, 2**64 - 1)
-        _require_choice("duplicates", self.duplicates, ("keep", "first", "last"))
-        _require_choice("truncation", self.truncation, ("recent", "oldest"))
-        _require_choice("negative_scope", self.negative_scope, ("past", "all"))
-        _require_choice("items", self.items, (None, "identity"))
-        if self.min_rating is not None and not _is_finite_number(self.min_rating):
-            raise ValueError(f"min_rating is {self.min_rating!r}; allowed are numbers and None")
-
-    @property
-    def identity(self) -> bool:
-        """Whether item ids are indices already."""
-        return self.items == "identity"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,19 +159,27 @@ def prepare(
     min_user_interactions: int = 3,
     min_item_interactions: int = 1,
     duplicates: Literal["keep", "first", "last"] = "keep",
+    ties: Literal["input", "hash"] = "input",
     holdout: int = 2,
+    split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
     truncation: Literal["recent", "oldest"] = "recent",
+    windows: Literal["last"] | tuple[str, int] = "last",
     num_negatives: int = 1,
+    negatives: Literal["uniform", "popularity"] | tuple[str, float] = "uniform",
     negative_scope: Literal["past", "all"] = "past",
-    items: Literal["identity"] | None = None,
+    items: Vocabulary | Literal["identity"] | None = None,
     seed: int = 0,
 ) -> Prepared:
     """Group interactions by user, sort them by time, and split them for training and evaluation.
 
-    The last `holdout` interactions of each user are held out (Kang and McAuley 2018, section IV).
-    Negatives are functions of (seed, epoch, split, user) alone: rows, users and threads do not
-    influence one another.
+    The last `holdout` interactions of each user are held out (Kang and McAuley 2018, section IV),
+    or what comes after a moment, `split_at`. The first trains on interactions that are later than
+    other users' targets, which flatters what follows trends; the second does not, but tests fewer
+    users (Meng et al. 2020, "Exploring data splitting strategies for the evaluation of
+    recommendation models"). Filters come first and see every row in both.
+    Negatives are functions of (seed, epoch, split, user, window) alone: rows, users and threads
+    do not influence one another.
 
     Args:
         interactions: A table: pandas or polars DataFrame, pyarrow Table, RecordBatch or
@@ -222,7 +193,7 @@ def prepare(
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings.
         timestamp: Column of int, float or datetime timestamps. Equal timestamps of a user keep
-            their input order. None: rows are in time order already.
+            their input order, or see `ties`. None: rows are in time order already.
         rating: Column of ratings; "rating" where `min_rating` is given and this is None.
         min_rating: Keep rows with at least this rating; None keeps all.
         min_user_interactions: Drop users with fewer kept rows, after `min_rating` and `duplicates`.
@@ -230,15 +201,29 @@ def prepare(
             until all that are left have enough (the k-core, which is unique).
         duplicates: Where a user has an item again, "keep" all rows, or the "first" or "last" in
             time.
+        ties: Rows of a user with equal timestamps keep the order of the "input"; or "hash" puts
+            them in that of a hash of (seed, item), so that neither the order of the input nor
+            that of ids decides.
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
+        split_at: Instead of `holdout`, the starts of the validation and of the test period, as
+            values of the timestamp column (datetimes also as text). A user trains on what is
+            before the first; its validation and test targets are its first interaction of that
+            period, and the inputs everything earlier.
         max_sequence_length: L, most input positions of a row.
         truncation: Of longer sequences, show the most "recent" L + 1 items, or the "oldest".
+        windows: Training rows of sequences longer than L + 1: the "last" window alone (or the
+            first, with "oldest"), or ("stride", s), 1 <= s <= L: further rows, each s positions
+            from the one before, until every item is shown. With s = L each item but the first is
+            a target once.
         num_negatives: K, negatives a position.
+        negatives: Proposed uniformly, or in proportion to training "popularity", or, with
+            ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
             which knows nothing of later targets), or "all" items of the user.
         items: None gives items indices 1..V by ascending id; "identity" keeps positive integer
-            ids as indices.
+            ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
+            rows of items that it lacks are dropped and counted (`extend` it to keep them).
         seed: Seed of the negatives, 0..2**64 - 1.
 
     Returns:
@@ -249,8 +234,13 @@ def prepare(
             float ids, unequal lengths, no rows, nothing left after filtering, item ids out of
             range with "identity", a user for whom no negative exists, a malformed file.
         FileNotFoundError: A path does not exist.
-        TypeError: `interactions` is of a kind that is not read.
+        TypeError: `interactions` is of a kind that is not read, or `split_at` of another kind
+            than the timestamps.
         ValueError: An option is out of range.
+
+    Warns:
+        DataWarning: Equal timestamps decide more than 5 % of the held-out targets, or more than
+            5 % of them are items that no training row shows. The report has the figures.
 
     Example:
         >>> import sasrec_fast as sf
@@ -264,182 +254,86 @@ def prepare(
         array([10, 20])
     """
     options = Options(
-        min_rating,
-        min_user_interactions,
-        min_item_interactions,
-        duplicates,
-        holdout,
-        max_sequence_length,
-        truncation,
-        num_negatives,
-        negative_scope,
-        items,
-        seed,
+        min_rating=min_rating,
+        min_user_interactions=min_user_interactions,
+        min_item_interactions=min_item_interactions,
+        duplicates=duplicates,
+        ties=ties,
+        holdout=holdout,
+        split_at=split_at,
+        max_sequence_length=max_sequence_length,
+        truncation=truncation,
+        windows=windows,
+        num_negatives=num_negatives,
+        negatives=negatives,
+        negative_scope=negative_scope,
+        items=items,
+        seed=seed,
     )
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
     table = read_interactions(interactions, names)
-    if options.identity:
-        _require_indices(table.items, item)
-    grouped = _group(table, options)
-    return _assemble(table, grouped, options, names)
-
-
-@dataclass(frozen=True)
-class _Rules:
-    duplicates: str
-    min_user_interactions: int
-    min_item_interactions: int
-    holdout: int
-    identity: bool
-
-
-def _group(table: Interactions, options: Options) -> _core.GroupedInteractions:
-    keep = None if table.ratings is None else table.ratings >= options.min_rating
-    rules = _Rules(
-        options.duplicates,
-        options.min_user_interactions,
-        options.min_item_interactions,
-        options.holdout,
-        options.identity,
-    )
-    grouped = _core.group(table.users.codes, table.items.codes, table.timestamps, keep, rules)
-    if not grouped.rows_kept:
-        raise DataError(
-            f"nothing is left of {len(table):,} rows: "
-            f"{len(table) - grouped.rows_filtered:,} are under min_rating={options.min_rating}, "
-            f"{grouped.rows_duplicate:,} repeat an item of their user, "
-            f"{_rows_of_inactive_users(grouped):,} belong to {grouped.users_dropped:,} users under "
-            f"min_user_interactions={options.min_user_interactions}, "
-            f"{grouped.rows_of_rare_items:,} to items under "
-            f"min_item_interactions={options.min_item_interactions}"
-        )
-    return grouped
-
-
-def _rows_of_inactive_users(grouped: _core.GroupedInteractions) -> int:
-    others = grouped.rows_duplicate + grouped.rows_of_rare_items + grouped.rows_kept
-    return grouped.rows_filtered - others
-
-
-def _assemble(
-    table: Interactions,
-    grouped: _core.GroupedInteractions,
-    options: Options,
-    names: ColumnNames,
-) -> Prepared:
-    users = Vocabulary(table.users.decode(grouped.user_ids))
-    if grouped.user_without_negative is not None:
-        owner = users.ids[grouped.user_without_negative : grouped.user_without_negative + 1]
-        raise DataError(
-            f"user {owner.tolist()[0]!r} (column '{names.user}') has interacted with all "
-            f"{grouped.num_items:,} items, so no negative exists; add items or drop the user"
-        )
-    items = (
-        Vocabulary.identity(grouped.num_items)
-        if options.identity
-        else Vocabulary(table.items.decode(grouped.item_ids))
-    )
-    sequences = Sequences(grouped.offsets, grouped.items, _user_keys(users))
-    splits = [
-        Split(sequences, users, _window_options(options, split, grouped.num_items))
-        for split in range(options.holdout + 1)
-    ]
-    report = _report(table, grouped, options, splits)
+    grouped = group(table, options, names)
+    splits = _splits(grouped, options)
+    _require_negatives(splits, grouped, names)
+    if options.split_at is not None and not len(splits[0]):
+        raise _nothing_before(table, options, names)
+    report = account(len(table), grouped, options, splits)
+    report.warn(options.ties, stacklevel=3)
     train, validation, test = [*splits, None, None][: len(SPLITS)]
     assert train is not None
-    recorded = {
-        "user": names.user,
-        "item": names.item,
-        "timestamp": names.timestamp,
-        "rating": names.rating,
-        **vars(options),
-    }
-    return Prepared(train, validation, test, users, items, sequences, report, recorded)
+    recorded = {**vars(names), **{f.name: getattr(options, f.name) for f in fields(Options)}}
+    store = grouped.sequences
+    return Prepared(train, validation, test, grouped.users, grouped.items, store, report, recorded)
 
 
-def _window_options(options: Options, split: int, num_items: int) -> WindowOptions:
-    return WindowOptions(
-        split,
-        options.holdout,
-        options.max_sequence_length,
-        options.truncation == "oldest",
-        options.negative_scope == "all",
-        options.num_negatives,
-        num_items,
-        options.seed,
+def _splits(grouped: Grouped, options: Options) -> list[Split]:
+    windows = [
+        WindowOptions(
+            split,
+            options.holdout if grouped.before is None else None,
+            options.max_sequence_length,
+            options.truncation == "oldest",
+            options.stride if split == 0 else 0,
+            options.negative_scope == "all",
+            options.num_negatives,
+            options.exponent,
+            len(grouped.items),
+            options.seed,
+        )
+        for split in range(options.num_splits)
+    ]
+    rows = {}
+    if grouped.before is not None:
+        offsets = grouped.sequences.offsets
+        rows = {name: dated(offsets, grouped.before, n) for n, name in enumerate(SPLITS)}
+    return make_splits(grouped.sequences, grouped.users, windows, rows)
+
+
+def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:
+    """Refuse users who have every item that there is."""
+    for split in splits:
+        store, rows = grouped.sequences, split.sequence_rows
+        owner = _core.find_without_negative(store, split._options, rows)
+        if owner is not None:
+            shown = grouped.users.ids[owner : owner + 1].tolist()[0]
+            raise DataError(
+                f"user {shown!r} (column '{names.user}') has interacted with all "
+                f"{len(grouped.items):,} items, so no negative exists; add items or drop the user"
+            )
+
+
+def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:
+    assert table.timestamps is not None
+    assert options.split_at is not None
+    values, dtype = table.timestamps.values, table.timestamps.dtype
+    first, last = values.min(), values.max()
+    if dtype.kind == "M":
+        first, last = first.view(dtype), last.view(dtype)
+    elif dtype == np.uint64:
+        first, last = (edge.view(np.uint64) ^ np.uint64(1 << 63) for edge in (first, last))
+    return DataError(
+        f"no user has two interactions before {options.split_at[0]!r}, the start of validation; "
+        f"column '{names.timestamp}' runs from {first} to {last} (are the units the same?)"
     )
-
-
-def _user_keys(users: Vocabulary) -> NDArray[np.uint64]:
-    """The key of each user's random stream: the id itself, or pandas' hash of a string."""
-    if users.ids.dtype == object:
-        hashes: NDArray[np.uint64] = pd.util.hash_array(users.ids, categorize=False)
-        return hashes
-    return users.ids.view(np.uint64)
-
-
-def _report(
-    table: Interactions,
-    grouped: _core.GroupedInteractions,
-    options: Options,
-    splits: Sequence[Split],
-) -> Report:
-    train, held_out = splits[0], splits[1:]
-    shown = options.max_sequence_length + 1
-    cut = np.maximum(train.ends - train.starts - shown, 0)
-    oldest = options.truncation == "oldest"
-    positions = len(train) * options.max_sequence_length
-    return Report(
-        rows_in=len(table),
-        rows_dropped_by_rating=len(table) - grouped.rows_filtered,
-        rows_dropped_by_duplicates=grouped.rows_duplicate,
-        rows_dropped_by_user_activity=_rows_of_inactive_users(grouped),
-        rows_dropped_by_item_activity=grouped.rows_of_rare_items,
-        users_dropped=grouped.users_dropped,
-        rows_kept=grouped.rows_kept,
-        users=len(grouped.user_ids),
-        items=grouped.num_items,
-        sequence_lengths=Lengths.of(np.diff(grouped.offsets)),
-        rows_tied=grouped.rows_tied,
-        users_tie_dependent=grouped.users_tie_dependent,
-        users_truncated=int(np.count_nonzero(cut)),
-        interactions_truncated=int(cut.sum()),
-        targets_truncated={
-            split.name: int(np.count_nonzero(split.ends - split.starts > shown)) if oldest else 0
-            for split in held_out
-        },
-        rows_by_split={split.name: len(split) for split in splits},
-        fill_rate=float(train.lengths.sum()) / positions if positions else 0.0,
-    )
-
-
-def _require_indices(ids: IdColumn, column: str | int) -> None:
-    """Refuse ids that are no item index."""
-    allowed = f"items='identity' allows integers 1..{MAX_ITEMS}"
-    if not ids.are_integers:
-        raise DataError(f"column '{column}' has string ids; {allowed}")
-    codes = ids.codes
-    if codes.min() >= 1 and codes.max() <= MAX_ITEMS:
-        return
-    row = int(((codes < 1) | (codes > MAX_ITEMS)).argmax())
-    found = ids.decode(codes[row : row + 1].astype(np.int64))[0]
-    raise DataError(f"column '{column}' has id {found} at row {row}; {allowed}")
-
-
-def _is_finite_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
-def _require_integer(name: str, value: Any, smallest: int, largest: int) -> None:
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_integer or not smallest <= value <= largest:
-        raise ValueError(f"{name} is {value!r}; allowed are integers {smallest}..{largest}")
-
-
-def _require_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    if not any(value is choice or value == choice for choice in allowed):
-        listed = ", ".join(repr(choice) for choice in allowed)
-        raise ValueError(f"{name} is {value!r}; allowed are {listed}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import _core
+from sasrec_fast.memory import free_memory, shown_bytes
+from sasrec_fast.popularity import AliasTable, PopularityDistribution
+from sasrec_fast.rows import Rows, held_out, with_windows
 
 if TYPE_CHECKING:
     from sasrec_fast.batches import Batches
@@ -67,43 +72,89 @@ class Arrays:
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """What the native code needs to know about the rows of a split."""
+    """What the native code needs to know about the rows of a split, and how they are found.
+
+    Attributes:
+        holdout: Last interactions of each user that are held out; None where times decide.
+        stride: Positions between the windows of one sequence; 0 for the last window alone.
+        exponent: Of popularity in the proposals of negatives; None for uniform ones.
+    """
 
     split: int
-    holdout: int
+    holdout: int | None
     max_sequence_length: int
     oldest: bool
+    stride: int
     reject_all: bool
     num_negatives: int
+    exponent: float | None
     num_items: int
     seed: int
 
 
 class Split:
-    """Rows of training, validation or test: one a user with at least two items there.
+    """Rows of training, validation or test.
+
+    One a user with at least two items there, or several in training where `windows` is a stride.
 
     Attributes:
         name: "train", "validation" or "test".
-        users: int64 [n], 0-based position of each row's user in the store.
-        starts: int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, which
-            includes its targets.
-        ends: int64 [n].
-        lengths: int32 [n], real positions of each row: at most L.
+        sequences: The compact store.
+        sequence_rows: One row for each sequence: the latest window, or the earliest with
+            truncation="oldest".
     """
 
     def __init__(
-        self, sequences: Sequences, user_vocabulary: Vocabulary, options: WindowOptions
+        self,
+        sequences: Sequences,
+        user_vocabulary: Vocabulary,
+        options: WindowOptions,
+        sequence_rows: Rows | None = None,
     ) -> None:
         self.name = SPLITS[options.split]
         self.sequences = sequences
         self._user_vocabulary = user_vocabulary
         self._options = options
-        ends = sequences.offsets[1:] - max(options.holdout - options.split, 0)
-        self.users: NDArray[np.int64] = np.flatnonzero(ends - sequences.offsets[:-1] >= 2)
-        self.starts: NDArray[np.int64] = sequences.offsets[self.users]
-        self.ends: NDArray[np.int64] = ends[self.users]
-        longest = options.max_sequence_length
-        self.lengths = np.minimum(self.ends - self.starts - 1, longest).astype(np.int32)
+        if sequence_rows is not None:
+            self.sequence_rows = sequence_rows
+        self._popularity: PopularityDistribution | None = None
+
+    @cached_property
+    def sequence_rows(self) -> Rows:  # noqa: D102  (in the class docstring)
+        held_back = max((self._options.holdout or 0) - self._options.split, 0)
+        return held_out(self.sequences.offsets, held_back)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        if not self._options.stride:
+            return self.sequence_rows
+        return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+
+    @property
+    def users(self) -> NDArray[np.int32]:
+        """int32 [n], 0-based position of each row's user in the store, ascending."""
+        return self._rows.users
+
+    @property
+    def windows(self) -> NDArray[np.int32]:
+        """int32 [n], number of each row's window: 0 for the latest (earliest with "oldest")."""
+        return self._rows.windows if self._options.stride else np.zeros(len(self), np.int32)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, targets included."""
+        starts: NDArray[np.int64] = self.sequences.offsets[self.users]
+        return starts
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """int64 [n], see `starts`."""
+        return self.starts + self._rows.ends
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """int32 [n], real positions of each row: at most L."""
+        return self._rows.lengths(self.max_sequence_length, self._options.stride)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -144,19 +195,50 @@ class Split:
         In train these are counts without any held-out interaction: the popularity to compare
         a model with.
         """
+        rows = self.sequence_rows
+        starts = self.sequences.offsets[rows.users]
         edges = np.zeros(len(self.sequences.items) + 1, np.int8)
-        edges[self.starts] += 1
-        edges[self.ends] -= 1
+        edges[starts] += 1
+        edges[starts + rows.ends] -= 1
         inside = np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
         return np.bincount(self.sequences.items[inside], minlength=self.vocabulary_size)
 
-    def arrays(self, epoch: int = 0) -> Arrays:
-        """All rows as dense arrays.
+    @property
+    def negative_probabilities(self) -> NDArray[np.float64]:
+        """float64 [vocabulary_size]: how probable each item is as a proposal; 0 for padding."""
+        if self._popularity is None:
+            items = self.vocabulary_size - 1
+            return np.concatenate([[0.0], np.full(items, 1 / items)])
+        return self._popularity.probabilities
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the dense arrays of all rows."""
+        position = 4 + 1 + 4 + 4 * self.num_negatives + 4
+        return len(self) * self.max_sequence_length * position
+
+    def arrays(self, epoch: int = 0, *, max_bytes: int | None = None) -> Arrays:
+        """All rows as dense arrays, of `nbytes` bytes together.
 
         Args:
             epoch: Non-negative; each epoch has other negatives.
+            max_bytes: Most bytes to allocate; half of the free memory where None.
+
+        Raises:
+            MemoryError: The arrays are larger; nothing was allocated. `batches()` needs no more
+                than a few batches at once.
+            ValueError: The epoch is out of range.
         """
-        return self._fill(self.users, self.max_sequence_length, epoch)
+        allowed = free_memory() // 2 if max_bytes is None else max_bytes
+        if self.nbytes > allowed:
+            limit = "half of the free memory" if max_bytes is None else "max_bytes"
+            raise MemoryError(
+                f"the dense arrays of {self.name} ({len(self):,} rows, {self.max_sequence_length:,}"
+                f" positions, {self.num_negatives:,} negatives a position) take "
+                f"{shown_bytes(self.nbytes)}, more than {limit}, {shown_bytes(allowed)}; train on "
+                "batches(), which fills them as needed, or raise max_bytes"
+            )
+        return self._fill(self._rows, self.max_sequence_length, epoch)
 
     def fill(self, rows: ArrayLike, *, epoch: int = 0, length: int | None = None) -> Arrays:
         """Some rows as dense arrays, trimmed to `length` columns.
@@ -179,16 +261,15 @@ class Split:
                 f"{self.name} has rows 0..{len(self) - 1}, -1 is an empty row"
             )
         columns = self.max_sequence_length if length is None else length
-        real = wanted[wanted >= 0]
-        needed = int(self.lengths[real].max(initial=1))
+        chosen = self._rows.take(wanted)
+        lengths = chosen.lengths(self.max_sequence_length, self._options.stride)
+        needed = int(lengths[wanted >= 0].max(initial=1))
         if not needed <= columns <= self.max_sequence_length:
             raise ValueError(
                 f"length is {columns}; the rows need {needed} columns, "
                 f"and at most {self.max_sequence_length} are allowed"
             )
-        users = np.full(len(wanted), -1, np.int64)
-        users[wanted >= 0] = self.users[real]
-        return self._fill(users, columns, epoch)
+        return self._fill(chosen, columns, epoch)
 
     def negatives(self, epoch: int = 0, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
         """The negatives of all rows in one epoch, without building the other arrays again.
@@ -208,12 +289,17 @@ class Split:
         if out is None:
             shape = (len(self), self.max_sequence_length, self.num_negatives)
             out = np.empty(shape[:2] if self.num_negatives == 1 else shape, np.int32)
-        _core.fill_negatives(self.sequences, self._options, self.users, epoch, out)
+        _core.fill_negatives(self.sequences, self._options, self._rows, self._table, epoch, out)
         return out
 
-    def _fill(self, users: NDArray[np.int64], columns: int, epoch: int) -> Arrays:
+    @property
+    def _table(self) -> AliasTable | None:
+        return None if self._popularity is None else self._popularity.table
+
+    def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
         _require_epoch(epoch)
-        return Arrays(*_core.fill(self.sequences, self._options, users, columns, epoch))
+        options = self._options
+        return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
 
     def batches(self, batch_size: int = 128, **options: Any) -> Batches:
         """Batches for `fit`, filled while training runs, with fresh negatives each epoch.
@@ -225,6 +311,30 @@ class Split:
         from sasrec_fast.batches import Batches
 
         return Batches(self, batch_size=batch_size, **options)
+
+
+def make_splits(
+    sequences: Sequences,
+    user_vocabulary: Vocabulary,
+    options: Sequence[WindowOptions],
+    sequence_rows: Mapping[str, Rows],
+) -> list[Split]:
+    """Training, and the held-out splits, which draw negatives by its popularity.
+
+    Args:
+        sequences: The compact store.
+        user_vocabulary: Its users.
+        options: Of each split, training first.
+        sequence_rows: By split, where the last interactions of each user do not tell.
+    """
+    splits = [
+        Split(sequences, user_vocabulary, window, sequence_rows.get(SPLITS[window.split]))
+        for window in options
+    ]
+    for split, window in zip(splits, options, strict=True):
+        if window.exponent is not None:
+            split._popularity = PopularityDistribution(splits[0], window.exponent)
+    return splits
 
 
 def _require_epoch(epoch: int) -> None:

@@ -18,7 +18,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.splits import SPLITS, Sequences, Split, WindowOptions
 from sasrec_fast.vocabulary import Vocabulary
 
 _SCHEMA = pa.schema([pa.field("id", pa.large_string(), nullable=False)])
@@ -139,27 +138,6 @@ class StoredVocabulary(Vocabulary):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         Vocabulary.__init__(self, self._make(), is_identity=self.is_identity)
         return self.ids
-
-
-class StoredSplit(Split):
-    """A split whose rows are listed when first asked for."""
-
-    def __init__(
-        self, sequences: Sequences, user_vocabulary: Vocabulary, options: WindowOptions, source: str
-    ) -> None:
-        self.name = SPLITS[options.split]
-        self._parts = (sequences, user_vocabulary, options)
-        self._source = source
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_parts", "_source"):  # asked by copy and pickle
-            raise AttributeError(name)
-        if (np.diff(self._parts[0].offsets) < 0).any():
-            raise DataError(f"{self._source} is damaged: its offsets are not ascending")
-        vars(self).update(vars(Split(*self._parts)))
-        if name not in vars(self):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return vars(self)[name]
 
 
 def _texts(array: Any, path: Path) -> NDArray[Any]:

@@ -6,6 +6,7 @@ line by line to say where (faults.py).
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from sasrec_fast import faults
 from sasrec_fast.column_names import Wanted, require_columns
 from sasrec_fast.errors import DataError
 from sasrec_fast.opening import UNREADABLE, is_compressed, open_bytes
+from sasrec_fast.text_types import Reader, Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,14 +26,16 @@ if TYPE_CHECKING:
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 _DAT_FIELDS = ("user_id", "_1", "item_id", "_2", "rating", "_3", "timestamp")
-_REFUSED = (pa.ArrowException, UnicodeDecodeError, OSError)
+_REFUSED = (pa.ArrowException, UnicodeError, OSError)
+_NO_ROWS = "Empty CSV file"
+"""What pyarrow says to a header without a line end, as to a file of nothing."""
 
 
 def check_text(path: Path) -> None:
     """Refuse a file that cannot be opened or is empty."""
     try:
         with open_bytes(path) as file:
-            empty = not any(line.strip(b"\r\n") for line in file)
+            empty = not any(line.removeprefix(BOM_UTF8).strip(b"\r\n") for line in file)
     except (*UNREADABLE, ValueError) as failure:
         raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     if empty:
@@ -55,16 +59,17 @@ def read_dat(path: Path, wanted: Wanted, texts: Collection[str] = ()) -> pa.Tabl
     fields = dict(zip(available, faults.DAT_COLUMNS, strict=True))
     read = pyarrow.csv.ReadOptions(column_names=list(_DAT_FIELDS))
     parse = pyarrow.csv.ParseOptions(delimiter=":", quote_char=False, double_quote=False)
-    texts = [fields[name] for name in texts]
-    checks: dict[str, faults.Check] = {"rating": faults.number, "timestamp": faults.number}
+    ids, numbers = faults.DAT_COLUMNS[:2], faults.DAT_COLUMNS[2:]
+    roles = Roles(ids, numbers, numbers[1:], [fields[name] for name in texts])
+    checks: dict[str, faults.Check] = dict.fromkeys(numbers, faults.number)
     try:
-        table = _Reader(path, read, parse).inferred(("user_id", "item_id"), texts)
+        table = Reader(path, read, parse).inferred(roles)
     except _REFUSED as failure:
         fault = _fault(lambda: faults.dat_fault(path, checks))
         raise _error(path, fault, failure) from None
     separators = [table[name].type for name in _DAT_FIELDS[1::2]]
     table = table.select(list(faults.DAT_COLUMNS))
-    fractional = [name for name in ("user_id", "item_id") if _is_float(table[name])]
+    fractional = [name for name in ids if _is_float(table[name])]
     sound = set(separators) == {pa.null()}
     sound = sound and all(column.null_count == 0 for column in table.columns)
     sound = sound and all(c.type in (pa.int64(), pa.string()) for c in table.columns[:2])
@@ -86,95 +91,73 @@ def read_delimited(path: Path, wanted: Wanted, texts: Collection[str] = ()) -> p
     """
     base = path.with_suffix("") if is_compressed(path) else path
     delimiter = DELIMITERS[base.suffix.lower()]
-    reader = _Reader(
-        path,
-        pyarrow.csv.ReadOptions(),
-        pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-    )
-    ids = tuple(map(str, wanted.ids))
+    header = not wanted.positional
 
     def fault(checks: dict[str, faults.Check]) -> str | None:
-        header = not wanted.positional
         return _fault(lambda: faults.delimited_fault(path, delimiter, checks, header=header))
 
     try:
         names = _names(path, delimiter, wanted)
-        if wanted.positional:
-            reader.read.column_names = names
-        if wanted.only and names:
-            require_columns(names, wanted.names, f" of {path}")
-            reader.include = list(wanted.names)
-        table = reader.inferred(ids, texts)
+        if not names:
+            raise _error(path, fault({}), "the first line is malformed")
+        read = pyarrow.csv.ReadOptions(column_names=None if header else names)
+        parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        include = list(wanted.names) if wanted.only else []
+        reader = Reader(path, read, parse, include)
+        table = reader.inferred(_roles(wanted, texts))
+        # pyarrow takes what follows a quote that is never closed for one field.
+        open_quote = fault({}) if reader.marks.quotes % 2 else None
     except (*_REFUSED, *UNREADABLE) as failure:
+        if header and _NO_ROWS in str(failure):
+            return pa.table({name: pa.nulls(0) for name in names})
         raise _error(path, fault({}), failure) from None
-    checks = _doubtful(table, ids, tuple(map(str, wanted.numbers)))
+    if open_quote is not None:
+        raise _error(path, open_quote, "")
+    checks = _doubts(table, wanted)
     if checks or any(pa.types.is_binary(column.type) for column in table.columns):
-        raise _error(path, fault(checks), f"columns {[*checks]} hold neither numbers nor times")
+        found = fault(checks) or fault(dict.fromkeys(checks, faults.near_time))
+        raise _error(path, found, f"columns {[*checks]} hold neither numbers nor times")
     return table
 
 
 def _names(path: Path, delimiter: str, wanted: Wanted) -> list[str]:
-    """Names of all columns; empty where the first line is malformed."""
+    """Names of all columns; none where the first line is malformed."""
     fields = faults.first_fields(path, delimiter)
+    "".join(fields).encode()
     if wanted.positional:
-        return [str(position) for position in range(len(fields))]
+        fields = [str(position) for position in range(len(fields))]
     twice = next((name for i, name in enumerate(fields) if name in fields[:i]), None)
     if twice is not None:
         raise DataError(f"{path}, line 1: the header has two columns named {twice!r}")
+    if wanted.only and fields:
+        require_columns(fields, wanted.names, f" of {path}")
     return fields
 
 
-def _doubtful(
-    table: pa.Table, ids: tuple[str, ...], numbers: tuple[str, ...]
-) -> dict[str, faults.Check]:
+def _roles(wanted: Wanted, texts: Collection[str]) -> Roles:
+    ids, numbers, times = (
+        tuple(map(str, names)) for names in (wanted.ids, wanted.numbers, wanted.times)
+    )
+    return Roles(ids, numbers, times, texts)
+
+
+def _doubts(table: pa.Table, wanted: Wanted) -> dict[str, faults.Check]:
     """What to look for, by column, where a column is not of the kind that was asked for."""
-    names = table.column_names
-    checks: dict[str, faults.Check] = {
-        name: faults.whole for name in ids if name in names and _is_float(table[name])
-    }
+    found: dict[str, list[faults.Check]] = {}
+    for name in wanted.names:
+        if name in table.column_names:
+            found[name] = [faults.filled] if wanted.only and table[name].null_count else []
+    ids, numbers = (found.keys() & set(map(str, n)) for n in (wanted.ids, wanted.numbers))
+    for name in ids:
+        if _is_float(table[name]):
+            found[name].append(faults.whole)
     for name in numbers:
-        if name in names and pa.types.is_string(table[name].type):
-            first = table[name].drop_null()[0].as_py()
-            checks[name] = faults.number if faults.time(first) else faults.time
-    return checks
-
-
-class _Reader:
-    """One file that pyarrow reads, once or twice."""
-
-    def __init__(
-        self, path: Path, read: pyarrow.csv.ReadOptions, parse: pyarrow.csv.ParseOptions
-    ) -> None:
-        self.path = path
-        self.read = read
-        self.parse = parse
-        self.include: list[str] = []
-
-    def typed(self, types: dict[str, pa.DataType]) -> pa.Table:
-        """Read; the types of other columns are inferred."""
-        convert = pyarrow.csv.ConvertOptions(
-            column_types=types,
-            null_values=[""],
-            strings_can_be_null=True,
-            include_columns=self.include,
-        )
-        compression = "gzip" if is_compressed(self.path) else None
-        with pa.input_stream(str(self.path), compression=compression) as stream:
-            return pyarrow.csv.read_csv(stream, self.read, self.parse, convert)
-
-    def inferred(self, ids: Collection[str], texts: Collection[str]) -> pa.Table:
-        """Read; ids are int64, strings, null, or float64 with fractions."""
-        inferred = self.typed(dict.fromkeys(texts, pa.string()))
-        plain = (pa.int64(), pa.string(), pa.binary(), pa.null())
-        others = [f.name for f in inferred.schema if f.name in ids and f.type not in plain]
-        if not others:
-            return inferred
-        table = self.typed(dict.fromkeys([*texts, *others], pa.string()))
-        for name in others:
-            integers = pc.match_substring_regex(table[name], r"^[ \t]*-?[0-9]+[ \t]*$")
-            if _is_float(inferred[name]) and not pc.all(integers).as_py():
-                table = table.set_column(table.column_names.index(name), name, inferred[name])
-        return table
+        kind = table[name].type
+        if pa.types.is_string(kind):
+            found[name].append(faults.like(table[name].drop_null()[0].as_py()))
+        elif not (_is_finite(table[name]) or _is_time(kind) or pa.types.is_null(kind)):
+            found[name].append(faults.number)
+    return {name: faults.first_of(checks) for name, checks in found.items() if checks}
 
 
 def _is_float(column: pa.ChunkedArray) -> bool:
@@ -184,6 +167,10 @@ def _is_float(column: pa.ChunkedArray) -> bool:
 def _is_finite(column: pa.ChunkedArray) -> bool:
     numeric = _is_float(column) or pa.types.is_integer(column.type)
     return bool(numeric and pc.all(pc.is_finite(column)).as_py())
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def _fault(find: Callable[[], str | None]) -> str | None:

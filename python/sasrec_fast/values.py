@@ -5,7 +5,6 @@ Memory is shared with the caller wherever the layout allows it.
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from collections.abc import Mapping, Set
 from typing import Any
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.mixtures import refuse_mixtures
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _NO_COLUMNS = (str, bytes, bytearray, Mapping, Set)
@@ -97,7 +97,7 @@ def _from_objects(values: Any, column: object) -> Any:
         return pa.array(values)
     values = values if isinstance(values, list | tuple | np.ndarray) else list(values)
     kinds = {*map(type, values)}
-    _refuse_mixed_times(kinds, column)
+    refuse_mixtures(values, kinds, column)
     if uuid.UUID in kinds and kinds <= {uuid.UUID, type(None)}:
         values = [None if value is None else str(value) for value in values]
     try:
@@ -112,20 +112,6 @@ def _from_objects(values: Any, column: object) -> Any:
         if any(getattr(value, "nanosecond", 0) for value in values):
             raise
         return array
-
-
-def _refuse_mixed_times(kinds: Set[type], column: object) -> None:
-    """Refuse what Arrow would convert to something else, or crash on."""
-    if datetime.date in kinds and any(issubclass(kind, datetime.datetime) for kind in kinds):
-        # Seeing a date first, Arrow cuts the times of day.
-        raise DataError(f"column '{column}' has dates and datetimes; expected one kind of them")
-    others = [kind for kind in kinds - {np.datetime64} if issubclass(kind, np.generic)]
-    if np.datetime64 in kinds and others:
-        # pyarrow 26 ends the process here.
-        raise DataError(
-            f"column '{column}' has values of numpy.datetime64 and {others[0].__module__}."
-            f"{others[0].__qualname__}; expected one kind of them"
-        )
 
 
 def _from_arrow(array: Any, column: object) -> Any:

@@ -15,8 +15,8 @@ class Vocabulary:
     """A bijection between external ids and indices 1..len(self); index 0 is padding.
 
     Attributes:
-        ids: External ids in index order, ascending: `ids[0]` has index 1. int64 (uint64 where the
-            input was), or an object array of str.
+        ids: External ids in index order: `ids[0]` has index 1. Ascending, but for those that
+            `extend` appended. int64 (uint64 where the input was), or an object array of str.
         is_identity: Whether every index is its own id.
     """
 
@@ -66,6 +66,40 @@ class Vocabulary:
             return np.zeros(len(wanted), np.int32)
         return (self._positions.get_indexer(target) + 1).astype(np.int32)
 
+    def extend(self, ids: Iterable[Any]) -> Vocabulary:
+        """A vocabulary with further ids, in which every index of this one is as before.
+
+        Args:
+            ids: External ids, new ones or not, in any order, of the kind this one has.
+
+        Returns:
+            A new vocabulary: the unknown ones follow in ascending order. Where every index is
+            its own id, they are appended up to the largest one.
+
+        Raises:
+            TypeError: Ids of another kind.
+            ValueError: Integers that no index can be (identity), or that int64 and uint64 cannot
+                hold together.
+        """
+        wanted = list(ids)
+        are_strings = self.ids.dtype == object
+        kind: tuple[type, ...] = (str,) if are_strings else (int, np.integer)
+        for value in wanted:
+            if not isinstance(value, kind) or isinstance(value, bool):
+                expected = "strings" if are_strings else "integers"
+                raise TypeError(
+                    f"id {value!r} to extend by; the ids of this vocabulary are {expected}"
+                )
+        if self.is_identity:
+            smallest, largest = min(wanted, default=1), max(wanted, default=1)
+            if smallest < 1 or largest > 2**31 - 2:
+                wrong = smallest if smallest < 1 else largest
+                raise ValueError(f"id {wrong} to extend by; indices are 1..{2**31 - 2}")
+            return Vocabulary.identity(max(len(self), int(largest)))
+        new = sorted(set(wanted) - set(self.ids.tolist()))
+        dtype = object if are_strings else _integer_dtype([*new, *self.ids.tolist()])
+        return Vocabulary(np.concatenate([self.ids.astype(dtype), np.array(new, dtype)]))
+
     def lookup(self, indices: Iterable[int]) -> NDArray[Any]:
         """External ids of indices.
 
@@ -87,3 +121,13 @@ class Vocabulary:
             )
         found: NDArray[Any] = self.ids[wanted - 1]
         return found
+
+
+def _integer_dtype(ids: list[int]) -> type[np.signedinteger[Any]] | type[np.unsignedinteger[Any]]:
+    """int64 where it holds all ids, or uint64."""
+    smallest, largest = min(ids, default=0), max(ids, default=0)
+    if smallest >= -(2**63) and largest < 2**63:
+        return np.int64
+    if smallest >= 0 and largest < 2**64:
+        return np.uint64
+    raise ValueError(f"ids from {smallest} to {largest}; they fit neither int64 nor uint64")

@@ -167,6 +167,25 @@ def _add_preparation(group: argparse._ArgumentGroup) -> None:
         help="drop users with fewer",
     )
     group.add_argument(
+        "--min-item-interactions",
+        type=_integer(1),
+        metavar="N",
+        default=1,
+        help="drop items with fewer; users and items in turn, until all have enough",
+    )
+    group.add_argument(
+        "--duplicates",
+        choices=("keep", "first", "last"),
+        default="keep",
+        help="ratings of one item by one user: keep all, or the first or last in time",
+    )
+    group.add_argument(
+        "--ties",
+        choices=("input", "hash"),
+        default="input",
+        help="order of equal timestamps: that of the file, or of a hash of the item",
+    )
+    group.add_argument(
         "--max-sequence-length",
         type=_integer(1),
         metavar="N",

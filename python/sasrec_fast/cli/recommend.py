@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from sasrec_fast.cli.display import Titles, ranked, title_of, titles_of
@@ -13,7 +12,9 @@ from sasrec_fast.cli.model_file import check_output, load_model, read_options, w
 from sasrec_fast.cli.screen import counted
 from sasrec_fast.cli.train import read_ratings, read_titles
 from sasrec_fast.errors import DataError
+from sasrec_fast.grouping import group
 from sasrec_fast.interactions import ColumnNames, read_interactions
+from sasrec_fast.options import Options
 from sasrec_fast.recommendation import recommend
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
     movies = read_titles(arguments, names.item, screen)
     columns = (names.timestamp, names.rating)
     table = read_ratings(arguments.ratings, (names.user, names.item), columns, screen)
-    histories = read_histories(table, names, options["min_rating"], wanted)
+    histories = read_histories(table, names, options, wanted)
     load_keras(screen)
     with screen.step(f"loading {arguments.model}"):
         model = load_model(arguments.model)
@@ -73,36 +74,32 @@ def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> 
 
 
 def read_histories(
-    table: pa.Table, names: ColumnNames, min_rating: float | None, wanted: Sequence[str] | None
+    table: pa.Table,
+    names: ColumnNames,
+    prepared: Mapping[str, Any],
+    wanted: Sequence[str] | None,
 ) -> Histories:
     """Users' items in the order in which `prepare` puts them.
 
-    Users with few interactions are kept: they were of no use for training, but can be served.
+    Users and items with few interactions are kept: they were of no use for training, but can be
+    served.
 
     Args:
         table: The ratings.
         names: Its columns.
-        min_rating: Rows below it are left out; None keeps all.
+        prepared: The options of `prepare` that the model was trained with.
         wanted: The users, in the order of the result, as text; None for all, by ascending id.
 
     Raises:
         DataError: As `prepare`; or no row has the rating, or a user has no row.
     """
-    checked = read_interactions(table, names)
-    rows = np.arange(len(checked))
-    if checked.ratings is not None:
-        rows = np.flatnonzero(checked.ratings >= min_rating)
-        if not len(rows):
-            raise DataError(f"none of {len(checked):,} rows has a rating of {min_rating:g} or more")
-    users = checked.users.codes[rows].astype(np.int64)
-    times = rows if checked.timestamps is None else checked.timestamps[rows]
-    order = np.lexsort((times, users))  # stable: equal times keep the order of the file
-    users, items = users[order], checked.items.codes[rows[order]].astype(np.int64)
-    starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
-    ids = checked.users.decode(users[starts]).tolist()
-    ends = np.append(starts[1:], len(users))
+    same = {name: prepared[name] for name in ("min_rating", "duplicates", "ties", "seed")}
+    options = Options(**same, min_user_interactions=1, min_item_interactions=1, holdout=0)
+    grouped = group(read_interactions(table, names), options, names)
+    ids = grouped.users.ids.tolist()
+    offsets, items = grouped.sequences.offsets, grouped.sequences.items
     return {
-        ids[user]: checked.items.decode(items[starts[user] : ends[user]]).tolist()
+        ids[user]: grouped.items.lookup(items[offsets[user] : offsets[user + 1]]).tolist()
         for user in _positions(ids, wanted)
     }
 

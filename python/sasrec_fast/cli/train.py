@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import check_output, save_model
 from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.preparation import Prepared, prepare
 
@@ -61,7 +62,8 @@ def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
     table = read_ratings(
         arguments.ratings, (arguments.user, arguments.item), (arguments.timestamp, rating), screen
     )
-    with screen.step("preparing"):
+    with warnings.catch_warnings(record=True) as caught, screen.step("preparing"):
+        warnings.simplefilter("always", DataWarning)
         data = prepare(
             table,
             user=arguments.user,
@@ -70,11 +72,16 @@ def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
             rating=rating,
             min_rating=arguments.min_rating,
             min_user_interactions=arguments.min_user_interactions,
+            min_item_interactions=arguments.min_item_interactions,
+            duplicates=arguments.duplicates,
+            ties=arguments.ties,
             max_sequence_length=arguments.max_sequence_length,
             num_negatives=arguments.num_negatives,
             seed=arguments.seed,
         )
     screen.say(f"\n{data.report}\n")
+    for warning in caught:
+        screen.say(f"warning: {warning.message}\n")
     if not len(data.train):
         raise DataError(
             f"no user of {arguments.ratings} has 4 interactions: two to learn from, the last but "

@@ -1,0 +1,103 @@
+"""The rows of a split: which of a user's interactions each is taken from, and which it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast.errors import DataError
+
+
+def _no_windows() -> NDArray[np.int32]:
+    return np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as columns.
+
+    Attributes:
+        users: int32 [n], 0-based position of each row's user in the store, ascending.
+        ends: int32 [n]; the row is taken from the user's first so many interactions.
+        windows: int32 [n], the number of the window shown; without entries, 0 in every row.
+    """
+
+    users: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    windows: NDArray[np.int32] = field(default_factory=_no_windows)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns."""
+        return self.users.nbytes + self.ends.nbytes + self.windows.nbytes
+
+    def take(self, numbers: NDArray[np.int64]) -> Rows:
+        """The rows of these numbers; -1 is an empty one."""
+        if not len(self):
+            empty = np.full(len(numbers), -1, np.int32)
+            return Rows(empty, np.zeros_like(empty))
+        users = np.where(numbers < 0, np.int32(-1), self.users[numbers])
+        windows = self.windows[numbers] if len(self.windows) else self.windows
+        return Rows(users, self.ends[numbers], windows)
+
+    def lengths(self, longest: int, stride: int) -> NDArray[np.int32]:
+        """int32 [n], real positions of each row."""
+        targets = self.ends - np.int32(1)
+        if len(self.windows):
+            targets -= self.windows * np.int32(stride)
+        lengths: NDArray[np.int32] = np.minimum(targets, np.int32(longest))
+        return lengths
+
+
+def held_out(offsets: NDArray[np.int64], held_back: int) -> Rows:
+    """A row for each user with two interactions before the last `held_back`.
+
+    Raises:
+        DataError: The offsets do not ascend.
+    """
+    counts = np.diff(offsets)
+    if (counts < 0).any():
+        raise DataError(
+            "the offsets of the sequences are damaged: they do not ascend "
+            "(`load` with verify=True names damaged files)"
+        )
+    return _of_two(counts - held_back)
+
+
+def dated(offsets: NDArray[np.int64], before: NDArray[np.uint32], split: int) -> Rows:
+    """The rows of one of three periods.
+
+    Train takes what is before the first boundary. Validation and test take everything up to the
+    first interaction of their period, where the user has one there and one before.
+
+    Args:
+        offsets: int64 [U + 1].
+        before: uint32 [U, 2], each user's interactions before the start of validation, and of test.
+        split: 0, 1 or 2.
+    """
+    edges = before.astype(np.int64)
+    if split == 0:
+        return _of_two(edges[:, 0])
+    first = edges[:, split - 1]
+    after = edges[:, 1] if split == 1 else np.diff(offsets)
+    return _of_two(np.where(first < after, first + 1, 0))
+
+
+def _of_two(ends: NDArray[np.int64]) -> Rows:
+    users = np.flatnonzero(ends >= 2)
+    return Rows(users.astype(np.int32), ends[users].astype(np.int32))
+
+
+def with_windows(rows: Rows, longest: int, stride: int) -> Rows:
+    """Several windows of each sequence that is longer than one shows, `stride` positions apart."""
+    uncovered = np.maximum(rows.ends - np.int64(1) - longest, 0)
+    counts = 1 - (-uncovered // stride)
+    firsts = np.cumsum(counts) - counts
+    windows = np.arange(counts.sum()) - np.repeat(firsts, counts)
+    users, ends = (np.repeat(column, counts) for column in (rows.users, rows.ends))
+    return Rows(users, ends, windows.astype(np.int32))

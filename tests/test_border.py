@@ -1,0 +1,157 @@
+"""Damaged arrays are refused where they meet the native code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sasrec_fast as sf
+from sasrec_fast import _core
+from sasrec_fast.rows import Rows
+from sasrec_fast.splits import Sequences, Split
+
+OFFSETS, ITEMS, KEYS = (
+    np.array([0, 3, 6]),
+    np.array([1, 2, 3, 3, 2, 1], np.int32),
+    np.array([7, 8], np.uint64),
+)
+HUGE, SMALLEST = 2**63 - 1, -(2**63)
+
+
+def split(store: dict[str, Any], rows: dict[str, Any] | None = None) -> Split:
+    """Training rows of two users and five items, of a store and rows that may be damaged."""
+    table = {"user_id": [1] * 3 + [2] * 3, "item_id": [1, 2, 3, 4, 5, 1]}
+    sound = sf.prepare(table, timestamp=None, holdout=0, max_sequence_length=4).train
+    sequences = Sequences(**({"offsets": OFFSETS, "items": ITEMS, "user_keys": KEYS} | store))
+    chosen = replace(sound.sequence_rows, **(rows or {}))
+    return Split(sequences, sound._user_vocabulary, sound._options, chosen)
+
+
+def both(damaged: Split) -> list[Any]:
+    out = np.zeros((len(damaged), 4), np.int32)
+    return [lambda: damaged.arrays(), lambda: damaged.negatives(out=out)]
+
+
+STORES: dict[str, tuple[dict[str, Any], str]] = {
+    "descending offsets": ({"offsets": np.array([0, 4, 3])}, "user 1 owns 4..3 of 6"),
+    "offsets beyond the items": ({"offsets": np.array([0, 3, 7])}, "owns 3..7 of 6"),
+    "huge offsets": ({"offsets": np.array([0, 3, HUGE])}, f"owns 3..{HUGE} of 6"),
+    "negative offsets": ({"offsets": np.array([-1, 3, 6])}, "owns -1..3 of 6"),
+    "the smallest offset": ({"offsets": np.array([SMALLEST, 3, 6])}, f"owns {SMALLEST}..3"),
+    "no offsets": ({"offsets": np.zeros(0, np.int64)}, "0 offsets for 2 users"),
+    "too many offsets": ({"offsets": np.array([0, 2, 4, 6])}, "4 offsets for 2 users"),
+    "too few keys": ({"user_keys": KEYS[:1]}, "3 offsets for 1 users"),
+    "too few items": ({"items": ITEMS[:4]}, "owns 3..6 of 4"),
+    "narrow offsets": ({"offsets": OFFSETS.astype(np.int32)}, "offsets"),
+    "wide items": ({"items": ITEMS.astype(np.int64)}, "items"),
+    "signed keys": ({"user_keys": KEYS.astype(np.int64)}, "user_keys"),
+    "floats": ({"items": ITEMS.astype(np.float32)}, "items"),
+    "other byte order": ({"items": ITEMS.astype(">i4")}, "items"),
+    "a matrix": ({"items": ITEMS.reshape(2, 3)}, "items"),
+    "a list": ({"items": ITEMS.tolist()}, "items"),
+    "strided items": ({"items": np.repeat(ITEMS, 2)[::2]}, "not contiguous or is misaligned"),
+    "misaligned items": (
+        {"items": np.frombuffer(b"x" + ITEMS.tobytes(), np.int32, offset=1)},
+        "not contiguous or is misaligned",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_damaged_store_is_refused(kind: str) -> None:
+    store, said = STORES[kind]
+    for call in both(split(store)):
+        with pytest.raises((ValueError, TypeError)) as failure:
+            call()
+        assert said in str(failure.value)
+
+
+@pytest.mark.parametrize("item", [0, -1, 6, 2**31 - 1, -(2**31)])
+def test_an_item_outside_the_vocabulary_is_refused(item: int) -> None:
+    damaged = split({"items": np.array([1, item, 3, 3, 2, 1], np.int32)})
+    for call in both(damaged):
+        with pytest.raises(ValueError, match=rf"item {item} is not in 1..=5"):
+            call()
+
+
+ROWS: dict[str, dict[str, Any]] = {
+    "a user beyond": {"users": np.array([0, 2], np.int32)},
+    "the largest user": {"users": np.array([2**31 - 1, 0], np.int32)},
+    "an end beyond": {"ends": np.array([4, 3], np.int32)},
+    "a negative end": {"ends": np.array([-1, 3], np.int32)},
+    "the largest end": {"ends": np.array([2**31 - 1, 3], np.int32)},
+    "the smallest end": {"ends": np.array([-(2**31), 3], np.int32)},
+    "too few ends": {"ends": np.array([3], np.int32)},
+    "too few windows": {"windows": np.zeros(1, np.int32)},
+    "wide users": {"users": np.array([0, 1])},
+    "unsigned ends": {"ends": np.array([3, 3], np.uint32)},
+    "strided users": {"users": np.array([0, 0, 1, 1], np.int32)[::2]},
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_that_the_store_has_not_are_refused(kind: str) -> None:
+    for call in both(split({}, ROWS[kind])):
+        with pytest.raises((ValueError, TypeError), match=r"row|user|end|contiguous"):
+            call()
+
+
+def test_a_sound_store_is_filled() -> None:
+    filled = split({}).arrays()
+    assert filled.item_ids.tolist() == [[1, 2, 0, 0], [3, 2, 0, 0]]
+    read_only = split({"items": np.frombuffer(ITEMS.tobytes(), np.int32)}).arrays()
+    assert read_only.item_ids.tolist() == filled.item_ids.tolist()
+    rows = Rows(np.array([-1, 0], np.int32), np.array([0, 3], np.int32))
+    assert split({}, vars(rows)).arrays().item_ids.tolist() == [[0] * 4, [1, 2, 0, 0]]
+
+
+OUTPUTS: dict[str, Any] = {
+    "another shape": np.zeros((2, 5), np.int32),
+    "too few rows": np.zeros((1, 4), np.int32),
+    "another dtype": np.zeros((2, 4), np.int64),
+    "strided": np.zeros((2, 8), np.int32)[:, ::2],
+    "read-only": np.broadcast_to(np.int32(0), (2, 4)),
+    "a list": [[0] * 4] * 2,
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_negatives_are_written_only_where_they_fit(kind: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        split({}).negatives(out=OUTPUTS[kind])
+
+
+@pytest.mark.parametrize("epoch", [-1, 2**64])
+def test_an_epoch_out_of_range_is_named(epoch: int) -> None:
+    for call in (split({}).arrays, split({}).negatives):
+        with pytest.raises(ValueError, match=f"epoch is {epoch}"):
+            call(epoch)
+
+
+@pytest.mark.parametrize("column", [0, 1, 2, 3])
+@pytest.mark.parametrize("kind", ["short", "strided", "another dtype", "a matrix"])
+def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) -> None:
+    rules = SimpleNamespace(
+        duplicates="keep",
+        min_user_interactions=1,
+        min_item_interactions=1,
+        holdout=0,
+        split_at=None,
+        identity=False,
+        moments=False,
+    )
+    columns: list[Any] = [np.arange(3), np.arange(3), np.arange(3), np.ones(3, bool)]
+    damage = {
+        "short": lambda a: a[:2],
+        "strided": lambda a: a[::-1],
+        "another dtype": lambda a: a.astype("u2"),
+        "a matrix": lambda a: a[None],
+    }
+    columns[column] = damage[kind](columns[column])
+    with pytest.raises((ValueError, TypeError)):
+        _core.group(*columns, rules)
+    _core.group(*[np.arange(3)] * 3, np.ones(3, bool), rules)

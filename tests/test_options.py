@@ -1,0 +1,255 @@
+"""What the options of prepare() mean where the reference cannot say it: errors, types, memory."""
+
+import datetime
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+import sasrec_fast as sf
+from sasrec_fast import memory
+from sasrec_fast.boundaries import boundaries
+from sasrec_fast.columns import read_timestamps
+
+
+def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
+    """Users who walk through 40 items, all at the same times."""
+    user = np.repeat(np.arange(users), each)
+    step = np.tile(np.arange(each), users)
+    return {"user_id": user, "item_id": (user * 7 + step * 3) % 40 + 100, "timestamp": step}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ties": "random"}, "ties is 'random'; allowed are 'input', 'hash'"),
+        ({"windows": "all"}, r"windows is 'all'; allowed are 'last' and \('stride', 1..200\)"),
+        ({"windows": ("stride", 0)}, r"windows is \('stride', 0\); .* no target is left out"),
+        ({"windows": ("stride", 201)}, r"windows is \('stride', 201\)"),
+        ({"windows": ("stride", 2.0)}, r"windows is \('stride', 2.0\)"),
+        ({"negatives": "zipf"}, "negatives is 'zipf'; allowed are 'uniform', 'popularity' and"),
+        ({"negatives": ("popularity", -1)}, "with an exponent of at least 0"),
+        ({"negatives": ("popularity", float("nan"))}, "with an exponent of at least 0"),
+        ({"split_at": 5}, "split_at is 5; allowed are None and two times"),
+        ({"split_at": (5, 5)}, r"split_at is \(5, 5\); validation starts before test does"),
+        ({"split_at": (5, float("inf"))}, r"split_at\[1\] is inf; a start is a finite number"),
+        ({"split_at": (5, 2**70)}, r"split_at\[1\] is .*, which no int64 timestamp reaches"),
+        ({"split_at": (5, 6), "holdout": 1}, "holdout is 1, but split_at says what is held out"),
+        ({"split_at": (5, 6), "timestamp": None}, "timestamp is None: there are no times"),
+        ({"items": "raw"}, "items is 'raw'; allowed are None, 'identity' and a Vocabulary"),
+        ({"items": sf.Vocabulary(np.array(["a"], object))}, "has integer ids, the vocabulary to"),
+        ({"items": sf.Vocabulary(np.zeros(0, np.int64))}, "vocabulary without ids"),
+    ],
+)
+def test_options_out_of_range_are_named(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        sf.prepare(table(), **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "moment", "said"),
+    [
+        (np.arange(9), "2020-01-01", "holds numbers (int64); give a number in their unit"),
+        (np.arange(9), True, "split_at[0] is True"),
+        (np.arange(9).astype("M8[s]"), 3, "holds datetimes (datetime64[s]); give a datetime"),
+        (np.arange(9).astype("M8[s]"), "soon", "split_at[0] is 'soon', which is no datetime"),
+        (np.arange(9).astype("M8[s]"), np.datetime64("NaT"), "a start is a datetime"),
+        (np.arange(9).astype("M8[ns]"), "9999-01-01", "which no datetime64[ns] timestamp reaches"),
+    ],
+)
+def test_a_start_of_another_kind_is_refused(
+    column: npt.NDArray[Any], moment: Any, said: str
+) -> None:
+    times = read_timestamps(column, "when")
+    with pytest.raises((TypeError, ValueError), match=re.escape(said)):
+        boundaries((moment, moment), times, "when")
+
+
+UTC_HOUR_LATER = datetime.datetime(
+    1970, 1, 1, 1, 0, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1))
+)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "starts", "expected"),
+    [
+        ("int64", (1.5, np.int32(4)), [2, 4]),
+        ("int64", (-(2**63), 2**63 - 1), [-(2**63), 2**63 - 1]),
+        ("float64", (1, 2**53 + 1), [1.0, 2.0**53 + 2]),
+        ("M8[s]", (UTC_HOUR_LATER, "1970-01-01 00:00:03.5"), [2, 4]),
+        ("M8[ns]", (pd.Timestamp(7), np.datetime64(1, "s")), [7, 10**9]),
+        ("M8[D]", (datetime.date(1970, 1, 2), "1970-01-03 12:00"), [1, 3]),
+        ("M8[D]", ("1969-12-30 12:00", "1969-12-31"), [-1, -1 + 0]),
+    ],
+)
+def test_starts_are_exact(dtype: str, starts: Any, expected: list[float]) -> None:
+    times = read_timestamps(np.arange(9).astype(dtype), "when")
+    if expected[0] == expected[1]:
+        with pytest.raises(ValueError, match="validation starts before test"):
+            boundaries(starts, times, "when")
+        return
+    assert boundaries(starts, times, "when").tolist() == expected
+
+
+def test_large_unsigned_timestamps_are_split_where_they_are() -> None:
+    times = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
+    starts = boundaries((2**63, 2**64 - 1), read_timestamps(times, "when"), "when")
+    assert (read_timestamps(times, "when").values < starts[0]).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert (read_timestamps(times, "when").values < starts[1]).tolist() == [True] * 3 + [False]
+
+
+def test_a_start_in_another_unit_is_noticed() -> None:
+    with pytest.raises(sf.DataError, match=r"two interactions before 0, .* runs from 0 to 11"):
+        sf.prepare(table(), split_at=(0, 1))
+    dated = table() | {"timestamp": table()["timestamp"].astype("M8[s]")}
+    with pytest.raises(sf.DataError, match=r"from 1970-01-01T00:00:00 to 1970-01-01T00:00:11"):
+        sf.prepare(dated, split_at=("1960-01-01", "2020-01-01"))
+
+
+def test_dated_splits_survive_saving(tmp_path: Any) -> None:
+    data = sf.prepare(table(), split_at=(6, 9), negatives=("popularity", 0.75), num_negatives=3)
+    data.save(tmp_path / "data")
+    loaded = sf.load(tmp_path / "data", verify=True)
+    assert loaded.fingerprint == data.fingerprint
+    assert loaded.options["split_at"] == (6, 9)
+    for name in ("train", "validation", "test"):
+        one, other = getattr(data, name), getattr(loaded, name)
+        assert len(one) == 30
+        for field, array in vars(one.arrays(3)).items():
+            np.testing.assert_array_equal(array, getattr(other.arrays(3), field))
+    assert data.train.arrays().item_ids[0].tolist()[:6] == [*data.sequences.items[:5].tolist(), 0]
+
+
+def test_strided_windows_survive_saving(tmp_path: Any) -> None:
+    data = sf.prepare(table(), windows=("stride", 2), max_sequence_length=3)
+    data.save(tmp_path / "data")
+    loaded = sf.load(tmp_path / "data")
+    assert loaded.train.windows.tolist() == data.train.windows.tolist() == [0, 1, 2, 3] * 30
+    np.testing.assert_array_equal(loaded.train.arrays().item_ids, data.train.arrays().item_ids)
+
+
+def test_a_stride_of_the_window_shows_every_target_once() -> None:
+    data = sf.prepare(table(2, 39), windows=("stride", 4), max_sequence_length=4, holdout=0)
+    arrays = data.train.arrays()
+    for user in (0, 1):
+        rows = data.train.users == user
+        targets = arrays.positive_sequence[rows][arrays.padding_mask[rows]]
+        assert sorted(targets) == sorted(data.sequences.items[user * 39 + 1 : user * 39 + 39])
+    assert data.report.interactions_truncated == 0
+
+
+def test_a_vocabulary_is_reused_and_extended() -> None:
+    old = sf.prepare(table())
+    rows = table() | {"item_id": np.where(table()["item_id"] == 103, 7, table()["item_id"])}
+    unknown = int((rows["item_id"] == 7).sum())
+    new = sf.prepare(rows, items=old.items)
+    assert new.items is old.items
+    assert new.report.rows_dropped_by_unknown_item == unknown > 0
+    assert "dropped by unknown item" in str(new.report)
+    items = old.items.extend([7, 104, 5000, 7])
+    assert items.ids.tolist() == [*old.items.ids.tolist(), 7, 5000]
+    kept = sf.prepare(rows, items=items)
+    assert kept.report.rows_dropped_by_unknown_item == 0
+    assert kept.items.index([100, 7, 5000]).tolist() == [1, 41, 42]
+    assert kept.vocabulary_size == 43
+    with pytest.raises(sf.DataError, match="3 are of items outside the vocabulary to reuse"):
+        sf.prepare({"user_id": [1] * 3, "item_id": [1, 2, 3]}, timestamp=None, items=old.items)
+
+
+def test_an_extended_vocabulary_survives_saving(tmp_path: Any) -> None:
+    items = sf.prepare(table()).items.extend([7])
+    data = sf.prepare(table(), items=items)
+    data.save(tmp_path / "data")
+    assert sf.load(tmp_path / "data").items == items
+    assert sf.load(tmp_path / "data").options["items"] == items
+
+
+def test_vocabularies_are_extended_in_kind() -> None:
+    strings = sf.Vocabulary(np.array(["b", "c"], object))
+    assert strings.extend(["a", "c", "z"]).ids.tolist() == ["b", "c", "a", "z"]
+    assert sf.Vocabulary.identity(3).extend([5, 2]).ids.tolist() == [1, 2, 3, 4, 5]
+    assert sf.Vocabulary(np.array([5])).extend([2**64 - 1]).ids.dtype == np.uint64
+    with pytest.raises(
+        TypeError, match="id 3 to extend by; the ids of this vocabulary are strings"
+    ):
+        strings.extend([3])
+    with pytest.raises(TypeError, match=r"id 'a' to extend by; .* are integers"):
+        sf.Vocabulary(np.array([5])).extend(["a"])
+    with pytest.raises(ValueError, match=r"id 0 to extend by; indices are 1\.\.2147483646"):
+        sf.Vocabulary.identity(3).extend([0])
+    with pytest.raises(ValueError, match="they fit neither int64 nor uint64"):
+        sf.Vocabulary(np.array([-5])).extend([2**63])
+
+
+def test_proposals_follow_popularity() -> None:
+    rows = {"user_id": np.repeat([1, 2, 3, 4], 5), "item_id": [1, 2, 3, 4, 5] * 3 + [1, 1, 6, 7, 8]}
+    data = sf.prepare(rows, timestamp=None, negatives="popularity")
+    counts = data.train.item_counts
+    expected = np.maximum(counts, 1) * (np.arange(9) > 0)
+    np.testing.assert_allclose(data.test.negative_probabilities, expected / expected.sum())
+    uniform = sf.prepare(rows, timestamp=None).train.negative_probabilities
+    np.testing.assert_allclose(uniform, [0.0, *[1 / 8] * 8])
+
+
+def test_an_owner_of_all_but_one_item_is_sampled_in_bounded_time() -> None:
+    """200 positions whose one negative out of 100,000 is the rarest item."""
+    many = np.arange(100_000)
+    rows = {
+        "user_id": np.concatenate([np.ones_like(many), [2, 2, 2], np.full(500, 3)]),
+        "item_id": np.concatenate([many, [0, 1, 100_000], np.repeat([5, 6], 250)]),
+    }
+    for negatives in ("uniform", "popularity"):
+        data = sf.prepare(rows, timestamp=None, negatives=negatives)
+        assert set(data.test.arrays().negative_sequence[0].tolist()) == {100_001}
+
+
+def test_large_arrays_are_refused_before_they_are_allocated(monkeypatch: Any) -> None:
+    data = sf.prepare(table(), max_sequence_length=2**31 - 2)
+    assert data.train.nbytes == 30 * (2**31 - 2) * 17
+    with pytest.raises(
+        MemoryError, match=r"train \(30 rows, .* take 1\.1 TB, more than half .*batc"
+    ):
+        data.train.arrays()
+    small = sf.prepare(table(), max_sequence_length=10)
+    assert small.train.arrays(max_bytes=30 * 10 * 17)
+    with pytest.raises(MemoryError, match=r"take 5\.1 kB, more than max_bytes, 5\.1 kB"):
+        small.train.arrays(max_bytes=30 * 10 * 17 - 1)
+    monkeypatch.setattr("sasrec_fast.splits.free_memory", lambda: 9000)
+    with pytest.raises(MemoryError, match=r"more than half of the free memory, 4\.5 kB"):
+        small.train.arrays()
+
+
+def test_the_limit_of_a_container_counts(monkeypatch: Any, tmp_path: Any) -> None:
+    monkeypatch.setattr(memory, "_CONTROL_GROUP", tmp_path)
+    unlimited = memory.free_memory()
+    assert unlimited > 1 << 20
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5000\n")
+    assert memory.free_memory() > 1 << 20
+    (tmp_path / "memory.max").write_text("12000\n")
+    assert memory.free_memory() == 7000
+    (tmp_path / "memory.max").write_text("4000\n")
+    assert memory.free_memory() == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"split_at": (6, 9)}, {"holdout": 1}, {"holdout": 0}])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_what_is_kept_is_compact(options: dict[str, Any], as_text: bool) -> None:
+    rows: dict[str, Any] = table(2000, 12)
+    if as_text:
+        rows["user_id"] = [f"user {user}" for user in rows["user_id"]]
+    data = sf.prepare(rows, **options)
+    splits = [split for split in (data.train, data.validation, data.test) if split is not None]
+    kept = [*vars(data.sequences).values()]
+    kept += [column for split in splits for column in vars(split.sequence_rows).values()]
+    own = [array for array in kept if not np.shares_memory(array, data.users.ids)]
+    assert data.report.store_bytes == sum(array.nbytes for array in own)
+    assert data.report.store_bytes <= 8 * data.report.rows_kept + 24 * data.report.users

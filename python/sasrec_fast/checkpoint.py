@@ -56,7 +56,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         if not self.path.exists():
             return 0, False
         try:
-            with np.load(self.path) as file:
+            with self.path.open("rb") as opened, np.load(opened) as file:
                 run = json.loads(bytes(file[_RUN]))
                 arrays = [file[str(i)] for i in range(len(file.files) - 1)]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

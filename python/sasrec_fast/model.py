@@ -153,6 +153,11 @@ class SASRec(NextItemModel):
         mask: NDArray[np.bool_] = self.retrieval.mask
         return mask
 
+    @property
+    def scoring_table(self) -> Any:
+        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
+        return self.item_embedding.embeddings
+
     def build(self, input_shape: Any = None) -> None:
         """Create the weights; they do not depend on the input's shape.
 
@@ -171,7 +176,7 @@ class SASRec(NextItemModel):
         for layer in self.transformer_layers:
             layer.build(decoder_sequence_shape=hidden)
         self.layer_norm.build(hidden)
-        self.retrieval.candidate_embeddings = self.item_embedding.embeddings
+        self.retrieval.candidate_embeddings = self.scoring_table
         self.retrieval.build(hidden)
         self.built = True
 
@@ -226,7 +231,7 @@ class SASRec(NextItemModel):
         return ops.cast(last, "float32")
 
     def _score_items(self, inputs: Inputs) -> Tensor:
-        table = ops.cast(self.item_embedding.embeddings, "float32")
+        table = ops.cast(self.scoring_table, "float32")
         return ops.matmul(self._encode_last(inputs), ops.transpose(table))
 
     def _infer(self, function: Callable[[Inputs], Tensor], x: Inputs) -> NDArray[np.float32]:

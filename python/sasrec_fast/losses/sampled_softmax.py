@@ -113,7 +113,7 @@ class SampledSoftmax(NextItemLoss):
         return ops.sum(constants["weight"] * (ops.logsumexp(scores, axis=-1) - target))
 
     def _log_q(self, items: Tensor) -> Tensor:
-        """log q of items, 0 where they are drawn uniformly (any constant does)."""
+        """Logarithm of q of items, 0 where they are drawn uniformly (any constant does)."""
         if self._q is None:
             return ops.zeros(items.shape, "float32")
         with np.errstate(divide="ignore"):

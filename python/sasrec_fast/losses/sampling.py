@@ -50,7 +50,7 @@ def probabilities(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     known = np.maximum(counts, 1).astype(np.float64)
     known[0] = 0.0
-    return known / known.sum()
+    return np.asarray(known / known.sum())
 
 
 def draw(

@@ -53,7 +53,7 @@ def test_rows_of_a_batch_are_a_multiple_of_devices_and_shards(distribution):
 
 
 def test_batches_made_before_the_distribution_are_refused(request):
-    batches = training_run.small_data().train.batches(15, max_buckets=1)
+    batches = training_run.small_data().train.batches(13, max_buckets=1)
     assert batches.buckets[0].batch_rows % 6
     request.getfixturevalue("distribution")
     model = compiled(make_model(vocabulary_size=51, max_sequence_length=12), 0.01)

@@ -7,10 +7,11 @@ from typing import Any
 
 from sasrec_fast import checks
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.attention import CausalAttention
+from sasrec_fast.dropout import Dropout
+from sasrec_fast.transformer import TransformerBlock
 
 import keras  # isort: skip
-import keras_hub  # isort: skip
-from keras import ops  # isort: skip
 
 Tensor = Any
 
@@ -66,14 +67,12 @@ class BlockOptions:
                 dtype=dtype,
                 name=name,
             )
-        return keras_hub.layers.TransformerDecoder(
+        return TransformerBlock(
             intermediate_dim=self.feed_forward_dim or self.hidden_dim,
             num_heads=self.num_heads,
             dropout=self.dropout,
             activation=self.activation or "relu",
-            layer_norm_epsilon=1e-5,
-            kernel_initializer="glorot_uniform",
-            normalize_first=self.pre_norm,
+            pre_norm=self.pre_norm,
             dtype=dtype,
             name=name,
         )
@@ -115,7 +114,7 @@ class LiGRBlock(keras.layers.Layer):  # type: ignore[misc]
         """Create the sublayers for inputs [n, T, d]."""
         width = int(input_shape[-1] or 0)
         dtype = self.dtype_policy
-        self.attention = keras.layers.MultiHeadAttention(
+        self.attention = CausalAttention(
             self.num_heads,
             width // self.num_heads,
             dropout=self.dropout,
@@ -138,7 +137,7 @@ class LiGRBlock(keras.layers.Layer):  # type: ignore[misc]
             for name in ("attention_norm", "feed_forward_norm")
         )
         self.attention_dropout, self.feed_forward_dropout = (
-            keras.layers.Dropout(self.dropout, dtype=dtype, name=name)
+            Dropout(self.dropout, dtype=dtype, name=name)
             for name in ("attention_dropout", "feed_forward_dropout")
         )
         for layer in (self.up, self.up_gate, self.attention_gate, self.feed_forward_gate):
@@ -159,11 +158,8 @@ class LiGRBlock(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             [n, T, d]; position t depends on positions up to t alone.
         """
-        mask = ops.expand_dims(ops.cast(decoder_padding_mask, "bool"), 1)
         normal = self.attention_norm(x)
-        attended = self.attention(
-            normal, normal, attention_mask=mask, use_causal_mask=True, training=training
-        )
+        attended = self.attention.attend(normal, decoder_padding_mask, training=training)
         x = x + self.attention_dropout(self.attention_gate(x) * attended, training=training)
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))

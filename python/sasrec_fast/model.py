@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast import checks
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.blocks import BlockOptions
+from sasrec_fast.dropout import Dropout
 from sasrec_fast.inference import Inference, last_position
 from sasrec_fast.positions import positions_from_end
 from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
@@ -143,7 +144,7 @@ class SASRec(NextItemModel):
             name="position_embedding",
         )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
-        self.embeddings_dropout = keras.layers.Dropout(
+        self.embeddings_dropout = Dropout(
             self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
         )
         self.transformer_layers = [

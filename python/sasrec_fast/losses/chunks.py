@@ -12,8 +12,9 @@ Tensor = Any
 
 # On a CPU the scores of a chunk should stay in its cache; elsewhere few large chunks keep the
 # device busy. A matrix product of very few rows wastes either.
-_CPU_BYTES, _CPU_POSITIONS = 2 << 20, 64
+_CPU_BYTES, _CPU_POSITIONS = 4 << 20, 64
 _OTHER_BYTES, _OTHER_POSITIONS = 256 << 20, 1024
+_TILE = 64
 
 
 def on_jax() -> bool:
@@ -30,10 +31,12 @@ def chunk_size(bytes_each: int, max_bytes: int | None) -> int:
             the device.
     """
     if max_bytes is not None:
-        return max(1, max_bytes // bytes_each)
-    if _on_cpu():
-        return max(_CPU_POSITIONS, _CPU_BYTES // bytes_each)
-    return max(_OTHER_POSITIONS, _OTHER_BYTES // bytes_each)
+        size = max(1, max_bytes // bytes_each)
+    elif _on_cpu():
+        size = max(_CPU_POSITIONS, _CPU_BYTES // bytes_each)
+    else:
+        size = max(_OTHER_POSITIONS, _OTHER_BYTES // bytes_each)
+    return size - size % _TILE if size > _TILE else size
 
 
 def _on_cpu() -> bool:

@@ -13,6 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import PartitionSpec
+
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+
+import keras  # isort: skip
 
 Tensor = Any
 Tree = Any
@@ -44,7 +49,43 @@ def same_pass_sum(
 def _run(
     chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
 ) -> tuple[Tensor, Tensor, Tree]:
+    """Value and gradients; under data parallelism each device runs over its own positions."""
+    mesh = _data_parallel_mesh()
+    if mesh is None or constants[0].shape[0] % mesh.size:
+        return _run_here(chunk, size, shared, states, constants)
+    axis = mesh.axis_names[0]
+
+    def run_part(
+        shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
+    ) -> tuple[Tensor, Tensor, Tree]:
+        total, gradient, own = _run_here(chunk, size, shared, states, constants)
+        return lax.psum(total, axis), lax.psum(gradient, axis), own
+
+    whole, split = PartitionSpec(), PartitionSpec(axis)
+    parallel: Callable[..., tuple[Tensor, Tensor, Tree]] = jax.shard_map(
+        run_part,
+        mesh=mesh,
+        in_specs=(whole, split, (split, split, whole)),
+        out_specs=(whole, whole, split),
+        check_vma=False,
+    )
+    return parallel(shared, states, constants)
+
+
+def _data_parallel_mesh() -> Any:
+    """The one-dimensional mesh of Keras' data parallelism, or None."""
+    distribution = keras.distribution.distribution()
+    if not isinstance(distribution, keras.distribution.DataParallel):
+        return None
+    mesh = distribution.device_mesh.backend_mesh
+    return mesh if mesh.size > 1 and len(mesh.axis_names) == 1 else None
+
+
+def _run_here(
+    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
+) -> tuple[Tensor, Tensor, Tree]:
     real, each, others = constants
+    size = min(size, real.shape[0])
     order, rank, count = _real_first(real, size)
     gather = partial(jax.tree.map, lambda x: x.at[order].get(mode="fill", fill_value=0))
     sorted_states, sorted_each = gather(states), gather(each)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.batches import EpochCallback
-from sasrec_fast.buckets import choose_boundaries, make_buckets
+from sasrec_fast.batches import Batches, EpochCallback
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +31,7 @@ def same(first, second):
 
 
 def shown_rows(batches):
-    return sorted(
-        row for rows in batches._make_plan(batches.epoch).rows for row in rows.tolist() if row >= 0
-    )
+    return sorted(row for i in range(len(batches)) for row in batches.rows(i).tolist() if row >= 0)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -50,7 +47,7 @@ def test_all_targets_are_shown_with_their_weight(data):
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_index(data):
-    first, second = data.train.batches(16), data.train.batches(16, prefetch=0)
+    first, second = data.train.batches(16), data.train.batches(16, workers=0)
     forward = [first[i] for i in range(len(first))]
     backward = [second[i] for i in reversed(range(len(second)))][::-1]
     assert all(same(a, b) for a, b in zip(forward, backward, strict=True))
@@ -65,9 +62,9 @@ def test_batch_rows_equal_the_split_arrays_of_the_epoch(data):
     batches = data.train.batches(16)
     batches.epoch = 5
     arrays = data.train.arrays(epoch=5)
-    plan = batches._make_plan(5)
-    for index, (rows, columns) in enumerate(zip(plan.rows, plan.columns, strict=True)):
+    for index in range(len(batches)):
         x, y, weight = batches[index]
+        rows, columns = batches.rows(index), x["item_ids"].shape[1]
         real = rows >= 0
         for got, whole in (
             (x["item_ids"], arrays.item_ids),
@@ -97,36 +94,108 @@ def test_shapes_are_few_and_fixed(data):
     assert len(shapes) <= 3
 
 
-def test_training_batches_hold_about_equally_many_targets(data):
-    wanted = 8 * data.train.lengths.mean()
-    batches = data.train.batches(8)
+@pytest.mark.parametrize("batch_size", [8, 16, 50])
+def test_training_batches_hold_equally_many_targets(data, batch_size):
+    batches = data.train.batches(batch_size)
     targets = [batches[i][2]["positive_sequence"].sum() for i in range(len(batches))]
-    assert np.mean(targets) == pytest.approx(wanted, rel=0.1)
-    assert wanted / 1.4 < min(targets)
-    assert max(targets) < wanted * 1.4
+    wanted = data.train.lengths.sum() / round(len(data.train) / batch_size)
+    assert np.abs(np.array(targets) - wanted).max() <= data.train.lengths.max()
+    assert np.std(targets) < 0.08 * wanted
 
 
-def test_shuffle_false_keeps_the_order_of_rows(data):
+def test_an_epoch_deals_rows_and_orders_batches_anew(data):
+    batches = data.train.batches(16)
+    rows, lengths = {}, {}
+    for epoch in (0, 1):
+        batches.epoch = epoch
+        rows[epoch] = {tuple(batches.rows(i)) for i in range(len(batches))}
+        lengths[epoch] = [batches[i][0]["item_ids"].shape[1] for i in range(len(batches))]
+    assert len(rows[0] & rows[1]) < len(rows[0]) / 3  # a bucket of one batch has but one way
+    assert lengths[0] != lengths[1]
+    assert sorted(lengths[0]) == sorted(lengths[1])
+    assert lengths[0] != sorted(lengths[0])
+
+
+def test_shuffle_false_keeps_one_order_bucket_by_bucket(data):
     batches = data.train.batches(16, shuffle=False)
-    rows = [row for rows in batches._make_plan(0).rows for row in rows.tolist() if row >= 0]
-    lengths = data.train.lengths
-    expected = [row for bucket in batches.buckets for row in bucket.rows.tolist()]
-    assert rows == expected
-    assert all(lengths[bucket.rows].max() <= bucket.length for bucket in batches.buckets)
+    order = [batches.rows(i) for i in range(len(batches))]
+    lengths = [batches[i][0]["item_ids"].shape[1] for i in range(len(batches))]
+    assert lengths == sorted(lengths)
+    assert all((np.diff(rows) >= 0).all() for rows in order)
+    first = batches[0]
+    batches.epoch = 1
+    assert all(np.array_equal(rows, batches.rows(i)) for i, rows in enumerate(order))
+    assert not same(first, batches[0])  # the negatives are fresh all the same
 
 
-def test_boundaries_waste_the_fewest_positions():
-    lengths = np.array([1, 1, 2, 9, 10, 10, 30], np.int32)
-    assert choose_boundaries(lengths, 3) == [2, 10, 30]
-    assert choose_boundaries(lengths, 1) == [30]
-    assert choose_boundaries(lengths, 9) == [1, 2, 9, 10, 30]
+def test_shards_are_disjoint_complete_and_of_one_shape(data):
+    whole = data.train.batches(16, num_shards=3)
+    shards = [data.train.batches(16, num_shards=3, shard=i) for i in range(3)]
+    for batches in shards:
+        batches.epoch = 2
+    for index in range(len(whole)):
+        assert len({batches[index][0]["item_ids"].shape for batches in shards}) == 1
+    rows = [row for batches in shards for row in shown_rows(batches)]
+    assert sorted(rows) == list(range(len(data.train)))
+    alone = data.train.batches(16)
+    targets = [alone[i][2]["positive_sequence"].sum() for i in range(len(alone))]
+    together = sum(shard[3][2]["positive_sequence"].sum() for shard in shards)
+    assert together == pytest.approx(np.mean(targets), rel=0.1)
 
 
-def test_a_bucket_too_small_for_half_a_batch_joins_the_next():
-    lengths = np.array([1, *[5] * 20, *[10] * 20, 40], np.int32)
-    buckets = make_buckets(lengths, lengths, [1, 5, 10, 40], 12)
-    assert [bucket.length for bucket in buckets] == [5, 40]
-    assert sorted(np.concatenate([bucket.rows for bucket in buckets])) == list(range(42))
+def test_epochs_of_another_length_go_on_through_the_rows(data):
+    whole = data.train.batches(16)
+    parts = whole.in_steps(7)
+    turn = len(whole)
+    assert (len(parts), turn) == (7, 18)
+    shown = []
+    for epoch in range(6):
+        parts.epoch = epoch
+        shown += [parts[i] for i in range(7)]
+    for number, batch in enumerate(shown):
+        whole.epoch = number // turn
+        assert same(batch, whole[number % turn])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_next_batches_are_made_ahead_into_the_next_epoch(data, workers, monkeypatch):
+    made = []
+    make = Batches._make
+
+    def recorded(self, place):
+        made.append(place)
+        return make(self, place)
+
+    monkeypatch.setattr(Batches, "_make", recorded)
+    batches = data.train.batches(100, workers=workers)
+    assert len(batches) == 3
+    for epoch in range(3):
+        batches.epoch = epoch
+        for index in range(3):
+            batches[index]
+    assert len(made) == len(set(made))  # none is made twice
+    asked = {(epoch, index) for epoch in range(3) for index in range(3)}
+    assert asked <= set(made)
+    batches._lookahead._pool.shutdown()
+    assert (3, 0) in made
+
+
+def test_a_jump_makes_the_batch_that_is_asked_for(data):
+    batches = data.train.batches(16, workers=2)
+    batches[0]
+    batches.epoch = 9
+    direct = data.train.batches(16, workers=0)
+    direct.epoch = 9
+    assert same(batches[4], direct[4])
+
+
+def test_an_error_in_the_background_arrives(data, monkeypatch):
+    def broken(self, place):
+        raise OSError("no more")
+
+    monkeypatch.setattr(Batches, "_make", broken)
+    with pytest.raises(OSError, match="no more"):
+        data.train.batches(16)[0]
 
 
 @pytest.mark.parametrize("boundaries", [[], [0, 30], [30, 30], [5, 29]])
@@ -136,8 +205,15 @@ def test_impossible_boundaries_are_refused(data, boundaries):
 
 
 def test_arguments_out_of_range_are_refused(data):
-    with pytest.raises(ValueError, match="batch_size is 0; at least 1"):
-        data.train.batches(0)
+    for option in ("batch_size", "max_buckets", "num_shards"):
+        with pytest.raises(ValueError, match=f"{option} must be at least 1, received 0"):
+            data.train.batches(**{option: 0})
+    with pytest.raises(ValueError, match="workers must be at least 0, received -1"):
+        data.train.batches(workers=-1)
+    with pytest.raises(ValueError, match="shard is 2; with num_shards=2"):
+        data.train.batches(num_shards=2, shard=2)
+    with pytest.raises(TypeError, match=r"batch_size must be an integer, received 1\.5"):
+        data.train.batches(1.5)
     with pytest.raises(IndexError, match="batch 10000 does not exist"):
         data.train.batches(16)[10000]
 

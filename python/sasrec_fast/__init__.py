@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
 
 if TYPE_CHECKING:
-    from sasrec_fast import baselines, datasets
+    from sasrec_fast import baselines, datasets, losses
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
     from sasrec_fast.errors import DataError, DataWarning
@@ -45,6 +45,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "load",
+    "losses",
     "prepare",
     "recommend",
 ]
@@ -65,6 +66,7 @@ _HOMES = {
     "datasets": "datasets",
     "evaluate": "evaluation",
     "load": "artifact",
+    "losses": "losses",
     "prepare": "preparation",
     "recommend": "recommendation",
 }

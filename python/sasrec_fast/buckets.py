@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,41 +16,97 @@ class Bucket:
 
     Attributes:
         length: Columns of its batches.
-        rows: int64, ascending row numbers.
+        rows: int64, row numbers.
+        targets: int32, positions of each of them that the loss counts.
         batch_rows: Rows of each of its batches.
         num_batches: Batches it takes to show every row once.
     """
 
     length: int
     rows: NDArray[np.int64]
+    targets: NDArray[np.int32]
     batch_rows: int
     num_batches: int
 
-    def deal(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Deal the rows out evenly; batches one row short are filled up with -1."""
-        dealt = []
-        for part in np.array_split(rows, self.num_batches):
-            batch = np.full(self.batch_rows, -1, np.int64)
-            batch[: len(part)] = part
-            dealt.append(batch)
-        return dealt
+    def deal(self, generator: np.random.Generator | None = None) -> NDArray[np.int64]:
+        """Deal the rows out so that the batches have equally many targets.
+
+        Sorted by targets, each `num_batches` neighbours go to different batches, so two batches
+        differ by at most the spread of the bucket's rows: max(targets) - min(targets).
+
+        Args:
+            generator: Deals at random, which batch gets which neighbour; None deals in turn.
+
+        Returns:
+            int64 [num_batches, batch_rows], each batch ascending, -1 for an empty row.
+        """
+        order = np.arange(len(self.rows))
+        if generator is not None:
+            order = generator.permutation(order)
+        order = order[np.argsort(self.targets[order], kind="stable")]
+        dealt = np.full(self.batch_rows * self.num_batches, -1, np.int64)
+        dealt[len(dealt) - len(order) :] = self.rows[order]
+        neighbours = dealt.reshape(self.batch_rows, self.num_batches)
+        if generator is not None:
+            neighbours = generator.permuted(neighbours, axis=1)
+        return np.sort(neighbours.T, axis=1)
 
 
-def choose_boundaries(lengths: NDArray[np.int32], max_buckets: int) -> list[int]:
-    """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
-
-    Exact, by dynamic programming over the distinct lengths.
+class Ranking:
+    """Rows by ascending length, and where whole batches of equally many targets end.
 
     Args:
-        lengths: Real positions of each row, n > 0.
+        lengths: int32 [n], real positions of each row, n > 0.
+        targets: int32 [n], positions of each row that the loss counts.
+        batch_size: Mean number of rows a batch.
+
+    Attributes:
+        num_batches: Batches an epoch: about n / batch_size.
+    """
+
+    def __init__(
+        self, lengths: NDArray[np.int32], targets: NDArray[np.int32], batch_size: int
+    ) -> None:
+        self.num_batches = max(1, round(len(lengths) / batch_size))
+        self.rows: NDArray[np.int64] = np.lexsort((targets, lengths))
+        self._lengths = lengths[self.rows]
+        self._targets = np.cumsum(targets[self.rows], dtype=np.int64)
+
+    @cached_property
+    def distinct(self) -> NDArray[np.int32]:
+        """The lengths that occur, ascending."""
+        return np.unique(self._lengths)
+
+    def batches_within(self, length: int) -> int:
+        """How many whole batches the rows up to this length fill."""
+        reached = np.searchsorted(self._lengths, length, side="right")
+        if not reached:
+            return 0
+        return int(self._targets[reached - 1] * self.num_batches // self._targets[-1])
+
+    def rows_in(self, batches: int) -> int:
+        """How many of the shortest rows the first `batches` batches hold."""
+        share = self._targets * self.num_batches
+        return int(np.searchsorted(share, batches * self._targets[-1], side="right"))
+
+
+def choose_boundaries(ranking: Ranking, max_buckets: int) -> list[int]:
+    """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
+
+    Exact, by dynamic programming over the distinct lengths. Rows that fill no whole batch are
+    counted in the next longer bucket, where `make_buckets` puts them.
+
+    Args:
+        ranking: The rows.
         max_buckets: Most buckets.
 
     Returns:
         Ascending bucket lengths, the last the longest row.
     """
-    distinct, counts = np.unique(lengths, return_counts=True)
-    rows_below = np.concatenate([[0], np.cumsum(counts)])
+    distinct = ranking.distinct
     size = len(distinct)
+    below = [ranking.rows_in(ranking.batches_within(int(length))) for length in distinct]
+    rows_below = np.array([0, *below])
     # best[j]: fewest positions for the rows of the first j distinct lengths.
     best = np.full(size + 1, np.inf)
     best[0] = 0
@@ -71,56 +128,40 @@ def choose_boundaries(lengths: NDArray[np.int32], max_buckets: int) -> list[int]
 
 
 def make_buckets(
-    lengths: NDArray[np.int32],
-    targets: NDArray[np.int32],
-    boundaries: Sequence[int],
-    batch_size: int,
+    ranking: Ranking, targets: NDArray[np.int32], boundaries: Sequence[int], multiple: int = 1
 ) -> list[Bucket]:
-    """Put rows into buckets.
+    """Put rows into buckets of whole batches, all with about the same number of targets.
 
     Args:
-        lengths: Real positions of each row, n > 0.
+        ranking: The rows.
         targets: Positions of each row that the loss counts.
         boundaries: Ascending bucket lengths.
-        batch_size: Mean number of rows a batch.
+        multiple: The rows of a batch are a multiple of it.
 
     Returns:
-        The buckets that have rows, each with batches of about `batch_size` times the mean number
-        of targets. A bucket too small to fill half a batch joins the next longer one (the longest
-        one takes in the one before it).
+        The buckets that have batches. The longest rows of a bucket that fill no whole batch
+        are in the next longer bucket.
 
     Raises:
         ValueError: Boundaries are not ascending, or shorter than the longest row.
     """
     edges = np.asarray(boundaries, np.int64)
-    longest = int(lengths.max())
+    longest = int(ranking.distinct[-1])
     if not len(edges) or edges[0] < 1 or (np.diff(edges) <= 0).any() or edges[-1] < longest:
         raise ValueError(
             f"boundaries are {list(boundaries)}; they ascend from at least 1, "
             f"and the last is at least {longest}, the longest row"
         )
-    wanted = batch_size * float(targets.mean())
-    groups = _merge_small(lengths, targets, edges.tolist(), wanted / 2)
     buckets = []
-    for length, rows in groups:
-        batches = max(1, round(float(targets[rows].sum()) / wanted))
-        buckets.append(Bucket(length, rows, -(-len(rows) // batches), batches))
+    batches = rows = 0
+    for edge in edges.tolist():
+        batches_before, rows_before = batches, rows
+        batches = ranking.batches_within(edge)
+        rows = ranking.rows_in(batches)
+        members = np.sort(ranking.rows[rows_before:rows])
+        # A row with more targets than a batch should have still makes but one batch.
+        number = min(batches - batches_before, len(members))
+        if number:
+            batch_rows = -(-len(members) // (number * multiple)) * multiple
+            buckets.append(Bucket(edge, members, targets[members], batch_rows, number))
     return buckets
-
-
-def _merge_small(
-    lengths: NDArray[np.int32], targets: NDArray[np.int32], edges: list[int], smallest: float
-) -> list[tuple[int, NDArray[np.int64]]]:
-    """(length, rows) of each bucket, none with fewer than `smallest` targets if there are two."""
-    member = np.searchsorted(edges, lengths)
-    groups: list[tuple[int, NDArray[np.int64]]] = []
-    waiting = np.zeros(0, np.int64)
-    for number, length in enumerate(edges):
-        waiting = np.union1d(waiting, np.flatnonzero(member == number))
-        if targets[waiting].sum() >= smallest:
-            groups.append((length, waiting))
-            waiting = np.zeros(0, np.int64)
-    if len(waiting):
-        before = groups.pop()[1] if groups else np.zeros(0, np.int64)
-        groups.append((edges[-1], np.union1d(before, waiting)))
-    return groups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,10 @@ def integer(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def fraction(name: str, value: Any, below: float = float("inf")) -> float:
-    """The value as a float in [0, below).
+def fraction(
+    name: str, value: Any, below: float = float("inf"), most: float | None = None
+) -> float:
+    """The value as a float in [0, below), or in [0, most] where that is given.
 
     Raises:
         TypeError: Not a number.
@@ -33,9 +35,22 @@ def fraction(name: str, value: Any, below: float = float("inf")) -> float:
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, received {value!r}")
     number = float(value)
-    if not 0.0 <= number < below:
-        raise ValueError(f"{name} must be in [0, {below:g}), received {value}")
+    inside = number < below if most is None else number <= most
+    if not (number >= 0.0 and inside):
+        limit = f"{below:g})" if most is None else f"{most:g}]"
+        raise ValueError(f"{name} must be in [0, {limit}, received {value}")
     return number
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """The value, one of the words allowed.
+
+    Raises:
+        ValueError: Another value.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {list(allowed)}, received {value!r}")
+    return value
 
 
 def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:

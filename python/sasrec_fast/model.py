@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import checks
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.blocks import BlockOptions
+from sasrec_fast.dropout import Dropout
 from sasrec_fast.inference import Inference, last_position
+from sasrec_fast.positions import positions_from_end
 from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
 from sasrec_fast.training import NextItemModel
 from sasrec_fast.vocabulary_asset import load_vocabulary, save_vocabulary
@@ -30,10 +33,10 @@ Inputs = Mapping[str, Any]
 class SASRec(NextItemModel):
     """Predicts a user's next item from the items before it with a causal Transformer.
 
-    Item and position embeddings, pre-norm Transformer decoder blocks (one relu layer of width
-    hidden_dim each), a final layer normalisation; the score of an item is the dot product of
-    its embedding with the last position's. Layers are those of the Keras example for
-    sequential retrieval, under the same attribute names.
+    Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
+    final layer normalisation; the score of an item is the dot product of its embedding with the
+    last position's state. Defaults are the paper's. Layers have the attribute names of the Keras
+    example for sequential retrieval.
 
     `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
@@ -48,6 +51,18 @@ class SASRec(NextItemModel):
         hidden_dim: Width of embeddings and blocks.
         dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
         max_sequence_length: Longest input.
+        block: "transformer" (the paper's), or "ligr": residuals with learned gates and a SwiGLU
+            feed-forward layer, as in eSASRec.
+        feed_forward_dim: Width of the feed-forward layers; None means hidden_dim, in "ligr"
+            blocks 4 * hidden_dim.
+        activation: Of the feed-forward layers, a Keras name or function; None means "relu", in
+            "ligr" blocks "silu".
+        pre_norm: Normalise the input of each sublayer, or else the sum after it.
+        positions: "end" numbers the items of a history from the last one backwards, as the
+            paper's authors do by padding on the left; "start" from the first one on.
+        scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
+        tie_embeddings: Score items with their input embeddings, or else with a table of their own
+            (`output_embedding`).
         l2: Factor of the L2 penalty on the item embeddings. It is added to the training
             loss and never to the validation loss, which stays comparable between values.
         k: Number of predictions a row.
@@ -74,6 +89,13 @@ class SASRec(NextItemModel):
         dropout: float = 0.2,
         max_sequence_length: int = 200,
         *,
+        block: str = "transformer",
+        feed_forward_dim: int | None = None,
+        activation: Any = None,
+        pre_norm: bool = True,
+        positions: str = "end",
+        scale_embeddings: bool = True,
+        tie_embeddings: bool = True,
         l2: float = 0.0,
         k: int = 10,
         candidates: ArrayLike | str | None = None,
@@ -84,13 +106,17 @@ class SASRec(NextItemModel):
         super().__init__(dtype=dtype, **kwargs)
         self.vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, 2)
         self.num_layers = checks.integer("num_layers", num_layers, 0)
-        self.num_heads = checks.integer("num_heads", num_heads, 1)
-        self.hidden_dim = checks.integer("hidden_dim", hidden_dim, 1)
         self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
-        self.dropout = checks.fraction("dropout", dropout, below=1.0)
+        self.block_options = BlockOptions(
+            block, hidden_dim, num_heads, dropout, feed_forward_dim, activation, pre_norm
+        )
+        self.hidden_dim = int(hidden_dim)
+        self.positions = checks.one_of("positions", positions, ("start", "end"))
+        self.scale_embeddings = bool(scale_embeddings)
+        self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
         self.items = items
-        self._check_sizes()
+        self._check_items()
         self._create_layers()
         mask = candidate_mask(candidates, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(
@@ -98,11 +124,7 @@ class SASRec(NextItemModel):
         )
         self._inference: Inference | None = None
 
-    def _check_sizes(self) -> None:
-        if self.hidden_dim % self.num_heads:
-            raise ValueError(
-                f"hidden_dim={self.hidden_dim} is not divisible by num_heads={self.num_heads}"
-            )
+    def _check_items(self) -> None:
         if self.items is not None and len(self.items) + 1 != self.vocabulary_size:
             raise ValueError(
                 f"vocabulary_size={self.vocabulary_size}, but items holds {len(self.items)} "
@@ -111,13 +133,9 @@ class SASRec(NextItemModel):
 
     def _create_layers(self) -> None:
         dtype = self.dtype_policy
-        self.item_embedding = keras_hub.layers.ReversibleEmbedding(
-            input_dim=self.vocabulary_size,
-            output_dim=self.hidden_dim,
-            embeddings_initializer="glorot_uniform",
-            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
-            dtype=dtype,
-            name="item_embedding",
+        self.item_embedding = self._item_table("item_embedding")
+        self.output_embedding = (
+            None if self.tie_embeddings else self._item_table("output_embedding")
         )
         self.position_embedding = keras_hub.layers.PositionEmbedding(
             sequence_length=self.max_sequence_length,
@@ -126,25 +144,25 @@ class SASRec(NextItemModel):
             name="position_embedding",
         )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
-        self.embeddings_dropout = keras.layers.Dropout(
-            self.dropout, dtype=dtype, name="embeddings_dropout"
+        self.embeddings_dropout = Dropout(
+            self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
         )
         self.transformer_layers = [
-            keras_hub.layers.TransformerDecoder(
-                intermediate_dim=self.hidden_dim,
-                num_heads=self.num_heads,
-                dropout=self.dropout,
-                activation="relu",
-                layer_norm_epsilon=1e-5,
-                kernel_initializer="glorot_uniform",
-                normalize_first=True,
-                dtype=dtype,
-                name=f"transformer_layer_{i}",
-            )
+            self.block_options.create(f"transformer_layer_{i}", dtype)
             for i in range(self.num_layers)
         ]
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _item_table(self, name: str) -> Any:
+        return keras_hub.layers.ReversibleEmbedding(
+            input_dim=self.vocabulary_size,
+            output_dim=self.hidden_dim,
+            embeddings_initializer="glorot_uniform",
+            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+            dtype=self.dtype_policy,
+            name=name,
         )
 
     @property
@@ -152,6 +170,11 @@ class SASRec(NextItemModel):
         """Which item indices may be recommended, bool [vocabulary_size]."""
         mask: NDArray[np.bool_] = self.retrieval.mask
         return mask
+
+    @property
+    def scoring_table(self) -> Any:
+        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
+        return (self.output_embedding or self.item_embedding).embeddings
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights; they do not depend on the input's shape.
@@ -163,15 +186,17 @@ class SASRec(NextItemModel):
             return
         hidden = (None, self.max_sequence_length, self.hidden_dim)
         self.item_embedding.build(hidden[:2])
+        if self.output_embedding is not None:
+            self.output_embedding.build(hidden[:2])
         self.position_embedding.build(hidden)
         # summary() needs it: the layer's compute_output_shape does not take build's argument.
         self.position_embedding.output_shape = hidden
         self.embeddings_add.build((hidden, hidden))
         self.embeddings_dropout.build(hidden)
         for layer in self.transformer_layers:
-            layer.build(decoder_sequence_shape=hidden)
+            layer.build(hidden)
         self.layer_norm.build(hidden)
-        self.retrieval.candidate_embeddings = self.item_embedding.embeddings
+        self.retrieval.candidate_embeddings = self.scoring_table
         self.retrieval.build(hidden)
         self.built = True
 
@@ -193,7 +218,10 @@ class SASRec(NextItemModel):
         """
         item_ids, padding_mask = checks.sequence_inputs(inputs, self.max_sequence_length)
         x = self.item_embedding(item_ids)
-        x = self.embeddings_add((x, self.position_embedding(x)))
+        if self.scale_embeddings:
+            x = x * self.hidden_dim**0.5
+        positions = positions_from_end(padding_mask) if self.positions == "end" else None
+        x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
         x = self.embeddings_dropout(x, training=training)
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
@@ -226,7 +254,7 @@ class SASRec(NextItemModel):
         return ops.cast(last, "float32")
 
     def _score_items(self, inputs: Inputs) -> Tensor:
-        table = ops.cast(self.item_embedding.embeddings, "float32")
+        table = ops.cast(self.scoring_table, "float32")
         return ops.matmul(self._encode_last(inputs), ops.transpose(table))
 
     def _infer(self, function: Callable[[Inputs], Tensor], x: Inputs) -> NDArray[np.float32]:
@@ -239,13 +267,20 @@ class SASRec(NextItemModel):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights and `items`."""
-        names = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "dropout")
+        names = (
+            "vocabulary_size",
+            "num_layers",
+            "max_sequence_length",
+            "positions",
+            "scale_embeddings",
+            "tie_embeddings",
+            "l2",
+        )
         every = self.candidate_mask[1:].all()
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
-            "max_sequence_length": self.max_sequence_length,
-            "l2": self.l2,
+            **self.block_options.config(),
             "k": self.retrieval.k,
             "candidates": None if every else pack_mask(self.candidate_mask),
         }

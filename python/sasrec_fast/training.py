@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from sasrec_fast import checks, losses
+from sasrec_fast import checks, fitting, losses
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 
 import keras  # isort: skip
@@ -18,16 +19,49 @@ Tensor = Any
 class NextItemModel(keras.Model):  # type: ignore[misc]
     """A Keras model whose hidden state at each position is scored against item embeddings.
 
-    A subclass has `item_embedding` and `vocabulary_size`, and its `call` returns
+    A subclass has `scoring_table` and `vocabulary_size`, and its `call` returns
     "item_sequence_embedding", [n, T, d].
     """
 
-    item_embedding: Any
+    scoring_table: Any
     vocabulary_size: int
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.loss: losses.NextItemLoss = losses.get()
         self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.sampling_seed = keras.random.SeedGenerator(name="sampling_seed")
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+        """Configure training, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: A Keras optimizer or its name.
+            loss: "bce" (also where None), "gbce", "sampled_softmax", "softmax", or an object
+                of `sasrec_fast.losses`. It is saved with the model.
+            **options: Every other argument of `keras.Model.compile`.
+
+        Raises:
+            ValueError: An unknown name, or a loss made for another vocabulary.
+            TypeError: A loss of another kind.
+        """
+        loss = losses.get(loss)
+        loss.check(self.vocabulary_size)
+        super().compile(optimizer, **options)
+        self.loss = loss
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, serialised."""
+        config: dict[str, Any] = super().get_compile_config()
+        if config:
+            config["loss"] = keras.saving.serialize_keras_object(self.loss)
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as the model that was saved (called on loading)."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self,
@@ -37,41 +71,59 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """Binary cross-entropy per real target, plus the penalties (`l2`) in training.
+        """The compiled loss per real target, plus the penalties (`l2`) in training.
 
-        The loss is `losses.binary_cross_entropy`: the mean over real targets (weighted by
-        `sample_weight`) of -log sigmoid(positive) - mean_k log(1 - sigmoid(negative_k)), as in
-        the paper. The Keras example divides the same sum by the weights of positives and
-        negatives together, so its value is half of this one; Adam's steps are the same.
-
-        The "loss" of `fit` and `evaluate` is the mean over all real targets of an epoch, not
-        over batches.
+        It is a mean over real targets, weighted by `sample_weight`; so is the "loss" of `fit`
+        and `evaluate`, over all real targets of an epoch and not over batches. The Keras example
+        divides binary cross-entropy by the weights of positives and negatives together, so its
+        value is half of "bce" here; Adam's steps are the same.
 
         Args:
             x: Ignored; the inputs are in y_pred.
-            y: "positive_sequence" int [n, T], "negative_sequence" int [n, T] or [n, T, K].
+            y: "positive_sequence" int [n, T] and, for the losses that need it,
+                "negative_sequence" int [n, T] or [n, T, K].
             y_pred: What `call` returned.
             sample_weight: See `losses.target_weights`.
             training: Whether the penalties count.
+
+        Raises:
+            ValueError: The loss needs negatives and y has none.
         """
         if sample_weight is not None and not isinstance(sample_weight, Mapping):
             sample_weight = ops.convert_to_tensor(sample_weight)
-        hidden = ops.cast(y_pred["item_sequence_embedding"], "float32")
-        positive, negative = y["positive_sequence"], y["negative_sequence"]
-        weights = losses.target_weights(sample_weight, positive)
-        loss, total = losses.binary_cross_entropy(
-            self._logits(hidden, positive), self._logits(hidden, negative), *weights
-        )
+        weights = losses.target_weights(sample_weight, y)
+        positions = self._positions(y, y_pred["item_sequence_embedding"], weights, training)
+        total = ops.sum(weights["positive_sequence"])
+        loss = ops.divide_no_nan(self.loss(positions), total)
         if training:
             loss = loss + sum(self.losses)
         self.loss_tracker.update_state(loss, sample_weight=total)
         return loss
 
-    def _logits(self, hidden: Tensor, items: Tensor) -> Tensor:
-        """Scores of items [n, T] or [n, T, K] at their positions, float32."""
-        if len(items.shape) == 3:
-            hidden = ops.expand_dims(hidden, -2)
-        return ops.sum(ops.cast(self.item_embedding(items), "float32") * hidden, axis=-1)
+    def _positions(
+        self, y: Mapping[str, Tensor], hidden: Tensor, weights: dict[str, Tensor], training: bool
+    ) -> losses.Positions:
+        """The batch as one list of positions."""
+        negatives = y.get("negative_sequence")
+        if negatives is None and self.loss.needs_negatives:
+            raise ValueError(
+                f"{type(self.loss).__name__} needs y['negative_sequence'], received y with "
+                f"{sorted(y)}"
+            )
+        if negatives is not None:
+            count = negatives.shape[2] if len(negatives.shape) == 3 else 1
+            negatives = ops.reshape(negatives, (-1, count))
+        weight = ops.reshape(weights["positive_sequence"], (-1,))
+        negative_weight = weights.get("negative_sequence")
+        return losses.Positions(
+            hidden=ops.reshape(hidden, (-1, hidden.shape[-1])),
+            table=ops.convert_to_tensor(self.scoring_table),
+            targets=ops.reshape(y["positive_sequence"], (-1,)),
+            negatives=negatives,
+            weight=weight,
+            negative_weight=weight if negative_weight is None else ops.reshape(negative_weight, -1),
+            seed=self.sampling_seed if training else 0,
+        )
 
     @property
     def metrics(self) -> list[Any]:
@@ -79,7 +131,15 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         others = [metric for metric in super().metrics if metric.name != "loss"]
         return [self.loss_tracker, *others]
 
-    def fit(self, x: Any = None, y: Any = None, sample_weight: Any = None, **options: Any) -> Any:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        resume: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Any:
         """Train, as `keras.Model.fit` does, with the weights as third argument.
 
         `model.fit(*split.arrays().xyw(), epochs=10)` and
@@ -90,17 +150,25 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             x: Inputs, or a data set (`Batches`, `keras.utils.PyDataset`, ...).
             y: Targets, nested as `Arrays.xyw()` gives them.
             sample_weight: Weights nested like y.
+            resume: A folder for the run's checkpoint, written after each epoch (`Batches` only).
+                Where it holds one, training goes on from there, with the weights, optimizer,
+                dropout seeds and epoch of that moment: a run killed at any time and started
+                again ends in the weights of an uninterrupted one on the same device. Other
+                callbacks begin anew.
             **options: Every other argument of `keras.Model.fit`, by keyword.
 
         Returns:
-            The `keras.callbacks.History`.
+            The `keras.callbacks.History` of the epochs trained in this call.
 
         Raises:
             TypeError: A number as third argument (batch_size goes by keyword).
-            ValueError: An item index of the data outside the model's vocabulary.
+            ValueError: An item index of the data outside the model's vocabulary; a checkpoint
+                that is damaged or belongs to another model or other batches.
         """
         self._check_data(x, y, sample_weight)
-        options = _dataset_options(x, options)
+        x, options = fitting.follow_epochs(x, options)
+        if resume is not None and self.compiled:
+            options = fitting.resume_from(resume, self, x, options)
         return super().fit(x, y, sample_weight=sample_weight, **options)
 
     def evaluate(
@@ -150,35 +218,3 @@ def _check_weights(sample_weight: Any) -> None:
             f"the third argument of fit and evaluate is sample_weight, received {sample_weight!r}; "
             f"for a batch size write batch_size={sample_weight!r}"
         )
-
-
-def _dataset_options(x: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of `fit` for the data set x: `Batches` orders its rows and follows the epoch.
-
-    Args:
-        x: First argument of `fit`.
-        options: Keyword arguments of `fit`.
-
-    Returns:
-        The options; for `Batches` with shuffle=False and an `EpochCallback` before the others.
-
-    Raises:
-        ValueError: `shuffle=True` for `Batches`.
-    """
-    if not isinstance(x, keras.utils.PyDataset):
-        return options
-    from sasrec_fast.batches import Batches, EpochCallback
-
-    if not isinstance(x, Batches):
-        return options
-    if options.get("shuffle"):
-        raise ValueError(
-            "Batches shuffles its own rows: pass shuffle to split.batches(), not to fit"
-        )
-    callbacks = options.get("callbacks") or []
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(EpochCallback(x))
-    else:
-        others = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-        callbacks = [EpochCallback(x), *others]
-    return {**options, "shuffle": False, "callbacks": callbacks}

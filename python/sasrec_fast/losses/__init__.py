@@ -1,0 +1,60 @@
+"""Training losses of SASRec, for `model.compile(loss=...)`, by name or as objects.
+
+| name | class | source |
+|---|---|---|
+| "bce" | `BinaryCrossEntropy` | SASRec, Kang & McAuley 2018 |
+| "gbce" | `GeneralizedBinaryCrossEntropy` | gSASRec, Petrov & Macdonald 2023 |
+| "sampled_softmax" | `SampledSoftmax` | Bengio & Senecal 2008; Jean et al. 2015 |
+| "softmax" | `Softmax` | the full catalogue |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sasrec_fast.losses.binary import BinaryCrossEntropy, GeneralizedBinaryCrossEntropy
+from sasrec_fast.losses.next_item_loss import NextItemLoss
+from sasrec_fast.losses.positions import Positions, target_weights
+from sasrec_fast.losses.sampled_softmax import SampledSoftmax
+from sasrec_fast.losses.softmax import Softmax
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "GeneralizedBinaryCrossEntropy",
+    "NextItemLoss",
+    "Positions",
+    "SampledSoftmax",
+    "Softmax",
+    "get",
+    "target_weights",
+]
+
+_NAMED: dict[str, type[NextItemLoss]] = {
+    "bce": BinaryCrossEntropy,
+    "gbce": GeneralizedBinaryCrossEntropy,
+    "sampled_softmax": SampledSoftmax,
+    "softmax": Softmax,
+}
+
+
+def get(loss: Any = None) -> NextItemLoss:
+    """The loss of a name, with its default arguments; an object is returned as it is.
+
+    Args:
+        loss: "bce" (also where None), "gbce", "sampled_softmax", "softmax", or a `NextItemLoss`.
+
+    Raises:
+        ValueError: Another name.
+        TypeError: Anything else.
+    """
+    if loss is None:
+        return BinaryCrossEntropy()
+    if isinstance(loss, NextItemLoss):
+        return loss
+    if not isinstance(loss, str):
+        raise TypeError(
+            f"loss is a name or an object of sasrec_fast.losses, received {type(loss).__name__}"
+        )
+    if loss not in _NAMED:
+        raise ValueError(f"loss is {loss!r}; the names are {sorted(_NAMED)}")
+    return _NAMED[loss]()

@@ -1,0 +1,55 @@
+"""Softmax cross-entropy over the full catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sasrec_fast import checks
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.losses.log_normalizer import log_normalizer_sum
+from sasrec_fast.losses.next_item_loss import NextItemLoss
+from sasrec_fast.losses.positions import Positions
+
+import keras  # isort: skip
+from keras import ops  # isort: skip
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class Softmax(NextItemLoss):
+    """Cross-entropy of the target among all items, name "softmax".
+
+    With scores s of the items 1..I (padding is none of them), target y and label smoothing e:
+
+        w (log sum_i exp(s_i) - (1 - e) s_y - e mean_i s_i)
+
+    Scores are computed for some positions at a time, and their gradient with them, so they never
+    take more than `max_bytes`; positions without weight are left out. Negatives are not used.
+
+    Args:
+        label_smoothing: e in [0, 1), spread over all items.
+        max_bytes: Most bytes of the scores held at one time; see `NextItemLoss`.
+
+    Raises:
+        ValueError: `label_smoothing` outside [0, 1).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, max_bytes: int | None = None) -> None:
+        super().__init__(max_bytes)
+        self.label_smoothing = checks.fraction("label_smoothing", label_smoothing, below=1.0)
+
+    def __call__(self, positions: Positions) -> Tensor:
+        """Sum over the positions, a float32 scalar."""
+        items = positions.table[1:]
+        normalizer = log_normalizer_sum(positions, items, self.max_bytes)
+        own = (1 - self.label_smoothing) * positions.target_logits()
+        if self.label_smoothing:
+            center = ops.mean(items, axis=0)
+            mean = ops.sum(ops.cast(positions.hidden, "float32") * center, axis=-1)
+            own = own + self.label_smoothing * mean
+        return normalizer - ops.sum(positions.weight * own)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -1,0 +1,110 @@
+"""The paper's block: causal self-attention and a feed-forward layer, each added to its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.attention import CausalAttention
+from sasrec_fast.dropout import Dropout
+
+import keras  # isort: skip
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class TransformerBlock(keras.layers.Layer):  # type: ignore[misc]
+    """The decoder block of the Keras example, of this package's attention and dropout.
+
+    Same computation as `keras_hub.layers.TransformerDecoder` without cross-attention, whose
+    attention and dropout cannot be chosen, and nearly twice as fast on CPU.
+
+    Args:
+        intermediate_dim: Width of the feed-forward layer.
+        num_heads: Attention heads; divides the width of the input.
+        dropout: Rate, on attention and on the output of both sublayers.
+        activation: Of the feed-forward layer.
+        pre_norm: Whether the input of each sublayer is normalised, or the sum after it.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    built: bool
+
+    def __init__(
+        self,
+        intermediate_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        activation: Any = "relu",
+        pre_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.activation = keras.activations.get(activation)
+        self.pre_norm = pre_norm
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the sublayers for inputs [n, T, d]."""
+        width = int(input_shape[-1] or 0)
+        dtype = self.dtype_policy
+        self.attention = CausalAttention(
+            self.num_heads,
+            width // self.num_heads,
+            dropout=self.dropout,
+            dtype=dtype,
+            name="attention",
+        )
+        self.attention.build(input_shape, input_shape)
+        self.up = keras.layers.Dense(self.intermediate_dim, self.activation, dtype=dtype, name="up")
+        self.down = keras.layers.Dense(width, dtype=dtype, name="down")
+        self.attention_norm, self.feed_forward_norm = (
+            keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)
+            for name in ("attention_norm", "feed_forward_norm")
+        )
+        self.attention_dropout, self.feed_forward_dropout = (
+            Dropout(self.dropout, dtype=dtype, name=name)
+            for name in ("attention_dropout", "feed_forward_dropout")
+        )
+        for layer in (self.up, self.attention_norm, self.feed_forward_norm):
+            layer.build(input_shape)
+        self.down.build((*input_shape[:-1], self.intermediate_dim))
+        self.built = True
+
+    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
+        """The block's output.
+
+        Args:
+            x: [n, T, d].
+            decoder_padding_mask: bool [n, T], True = real item.
+            training: Whether dropout is on.
+
+        Returns:
+            [n, T, d]; position t depends on positions up to t alone.
+        """
+        before = self.attention_norm(x) if self.pre_norm else x
+        attended = self.attention.attend(before, decoder_padding_mask, training=training)
+        x = x + self.attention_dropout(attended, training=training)
+        x = x if self.pre_norm else self.attention_norm(x)
+        before = self.feed_forward_norm(x) if self.pre_norm else x
+        fed = self.down(self.up(before))
+        x = x + self.feed_forward_dropout(fed, training=training)
+        return x if self.pre_norm else self.feed_forward_norm(x)
+
+    def compute_output_shape(self, input_shape: Any, *_: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "pre_norm": self.pre_norm,
+        }

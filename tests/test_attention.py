@@ -1,0 +1,147 @@
+"""Attention in blocks equals Keras'; masks of dropout are random, reproducible, device-free."""
+
+import jax
+import numpy as np
+import pytest
+
+from sasrec_fast import attention
+from sasrec_fast.attention import CausalAttention, block_edges
+from sasrec_fast.dropout import Dropout, keep_mask
+from sasrec_fast.transformer import TransformerBlock
+from small_models import keras
+
+import keras_hub  # isort: skip
+
+LENGTHS = [90, 41, 1, 70]
+
+
+@pytest.fixture
+def rows():
+    x = np.random.default_rng(0).normal(size=(4, 90, 8)).astype(np.float32)
+    return x, np.arange(90) < np.array(LENGTHS)[:, None]
+
+
+def built(layer, **options):
+    layer.build((None, 90, 8), **options)
+    return layer
+
+
+def values(layer, *inputs, **options):
+    return np.asarray(jax.jit(lambda: layer(*inputs, **options))())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_blocks_give_the_values_of_keras_attention(rows, rate, dtype):
+    x, mask = rows
+    ours = CausalAttention(2, 4, dropout=rate, dtype=dtype)
+    theirs = keras.layers.MultiHeadAttention(2, 4, dropout=rate, dtype=dtype)
+    for layer in (ours, theirs):
+        layer.build(x.shape, x.shape)
+    theirs.set_weights(ours.get_weights()[: len(theirs.get_weights())])
+    assert len(block_edges(90)) > 2
+    expected = theirs(x, x, attention_mask=mask[:, None], use_causal_mask=True)
+    got = np.asarray(ours.attend(x, mask), np.float32)
+    tolerance = 1e-6 if dtype == "float32" else 0.03
+    np.testing.assert_allclose(got[mask], np.asarray(expected, np.float32)[mask], atol=tolerance)
+
+
+@pytest.mark.parametrize("pre_norm", [True, False])
+def test_the_block_computes_what_the_decoder_of_keras_hub_does(rows, pre_norm):
+    x, mask = rows
+    ours = built(TransformerBlock(12, 2, 0.3, "relu", pre_norm))
+    theirs = keras_hub.layers.TransformerDecoder(
+        12, 2, dropout=0.3, layer_norm_epsilon=1e-5, normalize_first=pre_norm
+    )
+    theirs.build(x.shape)
+    for name, weight in (
+        ("_self_attention_layer", ours.attention),
+        ("_self_attention_layer_norm", ours.attention_norm),
+        ("_feedforward_intermediate_dense", ours.up),
+        ("_feedforward_output_dense", ours.down),
+        ("_feedforward_layer_norm", ours.feed_forward_norm),
+    ):
+        layer = getattr(theirs, name)
+        layer.set_weights(weight.get_weights()[: len(layer.get_weights())])
+    expected = values(theirs, x, decoder_padding_mask=mask)
+    np.testing.assert_allclose(values(ours, x, mask)[mask], expected[mask], atol=2e-5)
+
+
+def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(rows):
+    x, mask = rows
+    layer = CausalAttention(2, 4, dropout=0.4)
+    layer.build(x.shape, x.shape)
+    still = np.asarray(layer.attend(x, mask))
+    state = layer._drop.seed_generator.state
+    views = []
+    for count in range(60):
+        state.assign([5, count * 10])
+        views.append(np.asarray(layer.attend(x, mask, training=True)))
+    assert np.abs(views[0] - views[1]).max() > 0.01
+    error = np.mean(views, axis=0)[mask] - still[mask]
+    assert np.abs(error).mean() < 0.03
+    later = x.copy()
+    later[:, 60:] += 1
+    state.assign([5, 0])
+    np.testing.assert_array_equal(
+        np.asarray(layer.attend(later, mask, training=True))[:, :60], views[0][:, :60]
+    )
+
+
+def test_every_position_is_in_one_block(monkeypatch):
+    for length in (1, 3, 39, 90, 200, 1000):
+        edges = block_edges(length)
+        assert edges[0] == 0
+        assert edges[-1] == length
+        assert (np.diff(edges) > 0).all()
+        assert len(edges) <= attention._MOST_BLOCKS + 1
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert block_edges(200) == [0, 200]
+
+
+def masks(count, size=20000, keep=0.8, seed=7):
+    made = jax.jit(lambda n: keep_mask((size,), keep, np.array([seed, 0]) + np.array([0, 1]) * n))
+    return np.stack([np.asarray(made(n)) for n in range(count)])
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.8, 0.999])
+def test_masks_keep_the_share_asked_for(keep):
+    made = masks(30, keep=keep)
+    error = (keep * (1 - keep) / made.size) ** 0.5
+    assert abs(made.mean() - keep) < 4 * error
+    for axis, size in ((0, 30), (1, 20000)):
+        spread = made.mean(axis=axis).std()
+        assert spread == pytest.approx((keep * (1 - keep) / size) ** 0.5, rel=0.1 + 4 / size**0.5)
+
+
+def test_masks_are_independent_of_their_neighbours_and_of_other_calls():
+    made = masks(40, keep=0.5).astype(np.float32) - 0.5
+    size = made.shape[1]
+    limit = 5 * 0.25 / size**0.5
+    between = made @ made.T / size
+    np.fill_diagonal(between, 0)
+    assert np.abs(between).max() < limit
+    for lag in (1, 2, 3, 50, 64, 200, 4096):
+        assert np.abs((made[:, lag:] * made[:, :-lag]).mean(axis=1)).max() < limit * 1.2
+    other = masks(40, keep=0.5, seed=8).astype(np.float32) - 0.5
+    assert np.abs(made @ other.T / size).max() < limit
+
+
+def test_the_mask_of_a_tensor_is_that_of_its_elements_in_order():
+    seed = np.array([3, 4])
+    flat = np.asarray(keep_mask((210,), 0.6, seed))
+    np.testing.assert_array_equal(np.asarray(keep_mask((5, 6, 7), 0.6, seed)).ravel(), flat)
+    np.testing.assert_array_equal(np.asarray(keep_mask((210,), 0.6, seed)), flat)
+    assert np.asarray(keep_mask((1000,), 1.0, seed)).all()
+
+
+def test_dropout_scales_what_it_keeps_and_counts_its_calls():
+    layer = Dropout(0.2, seed=1)
+    x = np.ones((50, 60), np.float32)
+    first, second = (np.asarray(layer(x, training=True)) for _ in range(2))
+    assert set(np.unique(first)) == {0.0, np.float32(1 / 0.8)}
+    assert (first != second).any()
+    assert np.asarray(layer.seed_generator.state).tolist() == [1, 2]
+    np.testing.assert_array_equal(np.asarray(layer(x)), x)
+    again = Dropout.from_config(layer.get_config())
+    np.testing.assert_array_equal(np.asarray(again(x, training=True)), first)

@@ -1,0 +1,113 @@
+"""Losses in training: chosen in compile, saved with the model, fitted on arrays and batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sasrec_fast as sf
+from sasrec_fast import losses
+from small_models import ITEMS, LENGTH, embeddings, keras, make_model, make_rows, weights_like
+
+COUNTS = np.arange(ITEMS + 1)
+LOSSES = {
+    "bce": losses.BinaryCrossEntropy(),
+    "gbce": losses.GeneralizedBinaryCrossEntropy(0.5),
+    "softmax": losses.Softmax(label_smoothing=0.1, max_bytes=1000),
+    "sampled_softmax": losses.SampledSoftmax(6, item_counts=COUNTS),
+}
+
+
+def with_loss(loss: Any, rate: float = 0.1, **options: Any) -> Any:
+    model = make_model(**options)
+    model.compile(keras.optimizers.SGD(rate), loss=loss)
+    return model
+
+
+def same(first: losses.NextItemLoss, second: losses.NextItemLoss) -> bool:
+    return type(first) is type(second) and first.get_config() == second.get_config()
+
+
+def test_a_name_means_the_loss_with_its_defaults_and_none_means_bce():
+    assert same(with_loss("softmax").loss, losses.Softmax())
+    assert same(with_loss("gbce").loss, losses.GeneralizedBinaryCrossEntropy(0.75))
+    assert same(with_loss("sampled_softmax").loss, losses.SampledSoftmax(256))
+    assert same(with_loss(None).loss, losses.BinaryCrossEntropy())
+    assert same(make_model().loss, losses.BinaryCrossEntropy())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_saved_model_is_compiled_with_its_loss(name, tmp_path):
+    model = with_loss(LOSSES[name])
+    model.build()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert same(loaded.loss, LOSSES[name])
+    assert loaded.optimizer.built
+    batch = make_rows([6, 4])
+    state = np.zeros((2, LENGTH, model.hidden_dim), np.float32) + 0.5
+    before, after = (
+        float(each.compute_loss(*batch, {"item_sequence_embedding": state}, training=False))
+        for each in (model, loaded)
+    )
+    assert before == after
+    assert loaded.loss.get_config() == model.loss.get_config()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_learns_one_batch_by_heart(name):
+    model = make_model(dropout=0.0)
+    model.compile(keras.optimizers.Adam(0.03), loss=LOSSES[name])
+    x, y = make_rows([6, 3, 4])
+    y["negative_sequence"] = np.random.default_rng(0).integers(1, ITEMS + 1, (3, LENGTH, 8))
+    weight = weights_like(x["padding_mask"].astype(np.float32))
+    before = embeddings(model)
+    values = [float(model.train_on_batch(x, y, weight)) for _ in range(60)]
+    assert np.mean(values[-5:]) < 0.6 * values[0]
+    assert np.isfinite(embeddings(model)).all()
+    if name == "softmax":
+        assert (embeddings(model)[1:] != before[1:]).any(axis=1).all()
+
+
+def test_only_the_losses_that_use_negatives_need_them():
+    x, y = make_rows([6, 3])
+    del y["negative_sequence"]
+    weight = {"positive_sequence": x["padding_mask"].astype(np.float32)}
+    state = {"item_sequence_embedding": np.ones((2, LENGTH, 8), np.float32)}
+    for loss in ("softmax", "sampled_softmax"):
+        model = with_loss(loss)
+        model.build()
+        assert np.isfinite(float(model.compute_loss(x, y, state, weight)))
+    for loss in ("bce", "gbce", losses.SampledSoftmax(None)):
+        model = with_loss(loss)
+        model.build()
+        with pytest.raises(ValueError, match=r"needs y\['negative_sequence'\], received y with"):
+            model.compute_loss(x, y, state, weight)
+
+
+def test_counts_of_another_vocabulary_are_refused():
+    with pytest.raises(ValueError, match=r"item_counts has 3 entries; .* vocabulary_size is 21"):
+        with_loss(losses.SampledSoftmax(item_counts=[0, 1, 2]))
+
+
+def test_fit_reports_the_same_mean_over_targets_from_batches_and_arrays():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 9, 30)
+    table = {
+        "user_id": np.repeat(np.arange(30), lengths),
+        "item_id": np.concatenate([rng.permutation(ITEMS)[:n] for n in lengths]),
+        "timestamp": np.arange(lengths.sum()),
+    }
+    data = sf.prepare(table, max_sequence_length=LENGTH)
+    model = make_model(vocabulary_size=data.vocabulary_size, dropout=0.0)
+    model.compile(keras.optimizers.SGD(0.0), loss="softmax")
+    x, y, weight = data.train.arrays().xyw()
+    from_batches = model.fit(data.train.batches(8), verbose=0).history["loss"][0]
+    from_arrays = model.fit(x, y, weight, verbose=0).history["loss"][0]
+    assert from_batches == pytest.approx(from_arrays, rel=1e-5)
+    scores = model.predict(x, verbose=0)["item_sequence_embedding"] @ embeddings(model)[1:].T
+    own = np.take_along_axis(scores, np.maximum(y["positive_sequence"], 1)[..., None] - 1, -1)
+    entropy = np.log(np.exp(scores).sum(-1)) - own[..., 0]
+    assert from_arrays == pytest.approx(entropy[x["padding_mask"]].mean(), rel=1e-5)

@@ -1,0 +1,237 @@
+"""Each loss equals its plain NumPy formula, and so does its gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import plain_losses as plain
+import small_models  # noqa: F401  (quick compilation)
+from sasrec_fast import losses
+from sasrec_fast.losses.chunks import chunk_size
+from sasrec_fast.losses.same_pass import same_pass_sum
+from sasrec_fast.losses.sampling import draw, probabilities
+
+import keras  # isort: skip
+
+ITEMS, WIDTH, COUNT, NEGATIVES = 8, 4, 13, 3
+COUNTS = np.array([0, 5, 1, 0, 7, 2, 9, 1, 3])
+
+
+@pytest.fixture(scope="module")
+def arrays() -> tuple[np.ndarray, np.ndarray, plain.Batch]:
+    """States, table, and a batch with padding, accidental hits and weights other than 1."""
+    rng = np.random.default_rng(5)
+    targets = rng.integers(1, ITEMS + 1, COUNT)
+    negatives = rng.integers(1, ITEMS + 1, (COUNT, NEGATIVES))
+    negatives[1, 0] = targets[1]
+    weight = np.where(np.arange(COUNT) % 3 == 1, 0.0, rng.random(COUNT) + 0.5)
+    states, table = rng.normal(size=(COUNT, WIDTH)), rng.normal(size=(ITEMS + 1, WIDTH))
+    return states, table, plain.Batch(targets, negatives, weight)
+
+
+def positions(hidden: Any, table: Any, batch: plain.Batch, seed: Any = 0) -> losses.Positions:
+    weight = jnp.asarray(batch.weight, jnp.float32)
+    return losses.Positions(
+        hidden,
+        table,
+        jnp.asarray(batch.targets, jnp.int32),
+        jnp.asarray(batch.negatives, jnp.int32),
+        weight,
+        weight,
+        seed,
+    )
+
+
+def value_and_gradients(
+    loss: losses.NextItemLoss, hidden: Any, table: Any, batch: plain.Batch, dtype: Any = jnp.float32
+) -> tuple[Any, Any, Any]:
+    def total(hidden: Any, table: Any) -> Any:
+        return loss(positions(hidden, table, batch))
+
+    compute = jax.jit(jax.value_and_grad(total, (0, 1)))
+    value, (states, rows) = compute(jnp.asarray(hidden, dtype), jnp.asarray(table, jnp.float32))
+    return value, np.asarray(states, np.float64), np.asarray(rows, np.float64)
+
+
+DRAWN = np.asarray(draw((5,), ITEMS, None, 0))
+DRAWN_BY_COUNT = np.asarray(draw((5,), ITEMS, probabilities(COUNTS), 0))
+CASES = {
+    "bce": (losses.BinaryCrossEntropy, {}, plain.bce),
+    "gbce": (losses.GeneralizedBinaryCrossEntropy, {"calibration": 0.6}, plain.gbce(0.6)),
+    "softmax": (losses.Softmax, {}, plain.softmax(0.0)),
+    "smoothed": (losses.Softmax, {"label_smoothing": 0.2}, plain.softmax(0.2)),
+    "sampled": (losses.SampledSoftmax, {"num_negatives": None}, plain.sampled_softmax()),
+    "log-q": (
+        losses.SampledSoftmax,
+        {"num_negatives": None, "item_counts": COUNTS},
+        plain.sampled_softmax(COUNTS),
+    ),
+    "shared": (losses.SampledSoftmax, {"num_negatives": 5}, plain.sampled_softmax(drawn=DRAWN)),
+    "shared log-q": (
+        losses.SampledSoftmax,
+        {"num_negatives": 5, "item_counts": COUNTS},
+        plain.sampled_softmax(COUNTS, DRAWN_BY_COUNT),
+    ),
+}
+
+
+@pytest.mark.parametrize("max_bytes", [None, 130], ids=["at once", "in chunks"])
+@pytest.mark.parametrize("case", CASES)
+def test_loss_and_gradients_equal_the_plain_formula(case, max_bytes, arrays):
+    kind, options, formula = CASES[case]
+    hidden, table, batch = arrays
+    loss = kind(**options, max_bytes=max_bytes)
+    value, states, rows = value_and_gradients(loss, hidden, table, batch)
+    assert value.dtype == jnp.float32
+    assert float(value) == pytest.approx(formula(hidden, table, batch), rel=1e-5)
+    expected = plain.gradient(lambda h: formula(h, table, batch), hidden)
+    np.testing.assert_allclose(states, expected, atol=2e-5)
+    expected = plain.gradient(lambda e: formula(hidden, e, batch), table)
+    np.testing.assert_allclose(rows, expected, atol=2e-5)
+    assert (states[batch.weight == 0] == 0).all()
+    assert (rows[0] == 0).all()
+
+
+@pytest.mark.parametrize("case", ["bce", "softmax", "sampled", "shared"])
+def test_scores_of_any_size_give_finite_losses_and_gradients(case, arrays):
+    kind, options, formula = CASES[case]
+    hidden, table, batch = arrays
+    loss = kind(**options, max_bytes=130)
+    value, states, rows = value_and_gradients(loss, 1e4 * hidden, table, batch)
+    assert float(value) == pytest.approx(formula(1e4 * hidden, table, batch), rel=1e-4)
+    assert np.isfinite(states).all()
+    assert np.isfinite(rows).all()
+
+
+@pytest.mark.parametrize("case", ["bce", "softmax", "sampled", "shared"])
+def test_states_in_bfloat16_give_float32_losses(case, arrays):
+    kind, options, formula = CASES[case]
+    hidden, table, batch = arrays
+    loss = kind(**options, max_bytes=130)
+    value, states, _ = value_and_gradients(loss, hidden, table, batch, jnp.bfloat16)
+    assert value.dtype == jnp.float32
+    assert float(value) == pytest.approx(formula(hidden, table, batch), rel=0.02)
+    expected = plain.gradient(lambda h: formula(h, table, batch), hidden)
+    np.testing.assert_allclose(states, expected, atol=0.1)
+
+
+def largest(jaxpr: Any) -> int:
+    """Bytes of the largest value that a computation makes, in its loops too."""
+    sizes = [0]
+    for equation in jaxpr.eqns:
+        sizes += [out.aval.size * out.aval.dtype.itemsize for out in equation.outvars]
+        for value in equation.params.values():
+            for part in value if isinstance(value, tuple) else (value,):
+                inner = getattr(part, "jaxpr", part)
+                sizes += [largest(inner)] if hasattr(inner, "eqns") else []
+    return max(sizes)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "shared", "own"])
+def test_scores_take_no_more_than_max_bytes(kind):
+    loss = losses.Softmax() if kind == "softmax" else losses.SampledSoftmax(400)
+    negatives = np.ones((500, 20), int)
+    if kind == "own":
+        loss = losses.BinaryCrossEntropy()
+    batch = plain.Batch(np.ones(500, int), negatives, np.ones(500))
+
+    def made() -> int:
+        def total(hidden: Any, table: Any) -> Any:
+            return loss(positions(hidden, table, batch))
+
+        arguments = jnp.ones((500, 16)), jnp.ones((401, 16))
+        return largest(jax.make_jaxpr(jax.grad(total, (0, 1)))(*arguments).jaxpr)
+
+    loss.max_bytes = 60_000
+    assert made() <= 60_000
+    loss.max_bytes = 10**8
+    assert made() >= (500 * 20 * 16 * 4 if kind == "own" else 500 * 400 * 4)
+
+
+@pytest.mark.parametrize(("real", "chunks"), [(0, 0), (1, 1), (7, 1), (8, 2), (40, 6)])
+def test_only_chunks_with_positions_that_count_are_computed(real, chunks):
+    def count(shared: Any, gradient: Any, states: Any, each: Any, others: Any) -> Any:
+        return 1.0 + 0 * states.sum(), gradient, states
+
+    mask = np.random.default_rng(0).permutation(np.arange(40) < real)
+    states = jnp.arange(40.0)
+    computed = jax.jit(same_pass_sum, static_argnums=(0, 1))
+    total = computed(count, 7, jnp.zeros(1), states, (jnp.asarray(mask), (), ()))
+    assert float(total) == chunks
+    gradient = jax.grad(lambda s: same_pass_sum(count, 7, jnp.zeros(1), s, (mask, (), ())))(states)
+    np.testing.assert_array_equal(np.asarray(gradient)[mask], np.arange(40.0)[mask])
+
+
+def test_chunks_hold_at_least_one_position_and_fill_the_cache_of_a_cpu():
+    assert chunk_size(1000, 10) == 1
+    assert chunk_size(1000, 10_000) == 10
+    assert chunk_size(1000, 100_000) == 64
+    assert chunk_size(4 * 3416, None) >= 64
+
+
+@pytest.mark.parametrize("counts", [None, COUNTS])
+def test_items_are_drawn_with_their_probability_and_never_padding(counts):
+    q = None if counts is None else probabilities(counts)
+    items = np.asarray(draw((200, 200), ITEMS, q, 3))
+    assert items.shape == (200, 200)
+    assert items.dtype == np.int32
+    frequency = np.bincount(items.ravel(), minlength=ITEMS + 1) / items.size
+    expected = np.append(0, np.full(ITEMS, 1 / ITEMS)) if q is None else q
+    np.testing.assert_allclose(frequency, expected, atol=0.007)
+    assert frequency[0] == 0
+
+
+def test_each_training_step_draws_other_items_and_evaluation_always_the_same(arrays):
+    hidden, table, batch = (jnp.asarray(arrays[0]), jnp.asarray(arrays[1]), arrays[2])
+    for loss in (losses.SampledSoftmax(2), losses.SampledSoftmax(2, shared=False)):
+        seed = keras.random.SeedGenerator(1)
+        drawn = {float(loss(positions(hidden, table, batch, seed))) for _ in range(3)}
+        same = {float(loss(positions(hidden, table, batch))) for _ in range(2)}
+        assert (len(drawn), len(same)) == (3, 1)
+
+
+def test_beta_of_gbce_runs_from_1_to_the_sampling_rate():
+    assert losses.GeneralizedBinaryCrossEntropy(0.0).beta(10, 101) == pytest.approx(1.0)
+    assert losses.GeneralizedBinaryCrossEntropy(1.0).beta(10, 101) == pytest.approx(0.1)
+    assert losses.GeneralizedBinaryCrossEntropy(0.75).beta(256, 3416) == pytest.approx(
+        256 / 3415 * (0.75 * (1 - 3415 / 256) + 3415 / 256)
+    )
+
+
+def test_negatives_may_have_weights_of_their_own(arrays):
+    hidden, table, batch = arrays
+    there = positions(jnp.asarray(hidden), jnp.asarray(table), batch)
+    none = dataclasses.replace(there, negative_weight=0 * there.weight)
+    for max_bytes in (None, 130):
+        value = losses.BinaryCrossEntropy(max_bytes)(none)
+        scores = (table[batch.targets] * hidden).sum(-1)
+        expected = -(batch.weight * plain.log_sigmoid(scores)).sum()
+        assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: losses.get("mse"), r"loss is 'mse'; the names are \['bce', 'gbce', "),
+        (lambda: losses.GeneralizedBinaryCrossEntropy(1.5), r"calibration must be in \[0, 1\]"),
+        (lambda: losses.Softmax(1.0), r"label_smoothing must be in \[0, 1\)"),
+        (lambda: losses.Softmax(max_bytes=0), "max_bytes must be at least 1"),
+        (lambda: losses.SampledSoftmax(0), "num_negatives must be at least 1"),
+        (lambda: losses.SampledSoftmax(item_counts=[0.5, 1.0]), "whole numbers of 0 or more"),
+        (lambda: losses.SampledSoftmax(item_counts=[0, -1]), "whole numbers of 0 or more"),
+    ],
+)
+def test_an_argument_out_of_range_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_loss_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match=r"object of sasrec_fast.losses, received MeanSquared"):
+        losses.get(keras.losses.MeanSquaredError())

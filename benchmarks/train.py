@@ -5,7 +5,8 @@
     python benchmarks/train.py --device gpu            # in float32 and mixed_bfloat16
 
 Each contender trains in a process of its own, in turn. The first epoch, which compiles, is left
-out; the median of the others is shown. Waiting is the time spent in asking for batches.
+out; the median of the others is shown. Waiting is the time between the end of a step and the
+arrival of the next batch, while nothing is computed.
 """
 
 from __future__ import annotations

@@ -139,6 +139,7 @@ def _timed_batches(split: Any, batch_size: int) -> Any:
 
 def _clock(seen: Any, batches: Any) -> Any:
     """A callback that notes seconds, waiting and compilations of each epoch."""
+    import jax
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -153,6 +154,10 @@ def _clock(seen: Any, batches: Any) -> Any:
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.began = time.perf_counter()
             self.before = (batches.waited if batches is not None else 0.0, seen.count)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            # What is waited for from here on, the device waits for, too.
+            jax.block_until_ready(logs)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             waited, compiled = self.before

@@ -180,7 +180,7 @@ def test_one_batch_can_be_learned_by_heart():
     y["negative_sequence"] = (y["positive_sequence"] % ITEMS + 1) * x["padding_mask"]
     weight = weights_like(x["padding_mask"].astype(np.float32))
     losses = model.fit(x, y, weight, epochs=150, batch_size=4, verbose=0).history["loss"]
-    assert losses[0] == pytest.approx(2 * np.log(2), abs=0.2)
+    assert losses[0] == pytest.approx(2 * np.log(2), abs=0.5)
     assert losses[-1] < 0.1
 
 

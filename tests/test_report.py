@@ -23,6 +23,16 @@ def test_held_out_targets_decided_by_ties_are_warned_of() -> None:
         sf.prepare(TIED, holdout=1, ties="hash")
 
 
+def test_rows_declared_in_time_order_are_not_tied() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = TIED | {"item_id": [1, 2, 3, 4, 4, 3, 2, 1]}
+        report = sf.prepare(rows, timestamp=None, holdout=1).report
+    assert (report.rows_tied, report.users_tie_dependent) == (0, 0)
+    with pytest.raises(ValueError, match="ties='hash' is given, but timestamp is None"):
+        sf.prepare(TIED, timestamp=None, ties="hash")
+
+
 def test_targets_that_training_lacks_are_warned_of() -> None:
     untied = TIED | {"timestamp": [1, 2, 3, 4] * 2}
     with pytest.warns(sf.DataWarning) as caught:

@@ -33,9 +33,9 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
         users=len(grouped.users),
         items=len(grouped.items),
         sequence_lengths=Lengths.of(np.diff(counts.offsets)),
-        rows_tied=counts.rows_tied,
+        rows_tied=counts.rows_tied if grouped.timed else 0,
         users_held_out=_users_of(held_out, len(grouped.users)),
-        users_tie_dependent=counts.users_tie_dependent,
+        users_tie_dependent=counts.users_tie_dependent if grouped.timed else 0,
         users_truncated=int(np.count_nonzero(cut)),
         interactions_truncated=int(cut.sum()),
         targets_truncated={

@@ -30,6 +30,7 @@ class Grouped:
         before: uint32 [U, 2], each user's interactions before the start of validation and of
             test; None where times do not decide.
         rows_unknown: Rows of items outside a reused vocabulary.
+        timed: Whether there are times that can be equal.
         counts: What the native code counted.
     """
 
@@ -38,6 +39,7 @@ class Grouped:
     items: Vocabulary
     before: NDArray[np.uint32] | None
     rows_unknown: int
+    timed: bool
     counts: _core.GroupedInteractions
 
 
@@ -58,7 +60,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
     Raises:
         DataError: Item ids that are no indices (identity), or of another kind than a reused
             vocabulary's; nothing is left.
-        TypeError, ValueError: `split_at` does not suit the timestamps.
+        TypeError, ValueError: `split_at` or `ties` does not suit the timestamps.
     """
     codes, known = _item_codes(table.items, options, names.item)
     rows_unknown = 0 if known is None else int(np.count_nonzero(~known))
@@ -67,6 +69,10 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
     if known is not None:
         keep = known if keep is None else keep & known
     times = table.timestamps
+    if times is None and options.ties == "hash":
+        raise ValueError(
+            "ties='hash' is given, but timestamp is None: the order of the rows is all there is"
+        )
     found = _core.group(
         table.users.codes,
         codes,
@@ -91,7 +97,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
         _core.order_ties(found.offsets, found.items, found.moments, keys, options.seed)
     sequences = Sequences(found.offsets, found.items, stream_keys(users))
     before = None if options.split_at is None else found.before.reshape(-1, 2)
-    return Grouped(sequences, users, items, before, rows_unknown, found)
+    return Grouped(sequences, users, items, before, rows_unknown, times is not None, found)
 
 
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:

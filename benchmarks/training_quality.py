@@ -1,7 +1,7 @@
 """What ways of training the same layers learn, epoch by epoch: loss and NDCG@10 by seed.
 
     python benchmarks/training_quality.py                                  # MovieLens-100K
-    python benchmarks/training_quality.py --data beauty --epochs 20 --batch-size 128
+    python benchmarks/training_quality.py --data beauty --epochs 12 --learning-rate 3e-3
     python benchmarks/training_quality.py --data ml-1m --ways fresh fixed --seeds 0 --epochs 60
 
 The ways: "fresh" is `split.batches()`, length buckets with negatives drawn anew each epoch;
@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--every", type=int, default=5, help="epochs between two measurements")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--defaults", action="store_true", help="this package's layers")
     parser.add_argument("--json", metavar="FILE", help="write all curves there")
     options = parser.parse_args(arguments)
@@ -70,7 +71,7 @@ def train(way: str, data: Any, setting: Setting, seed: int, options: argparse.Na
 
     keras.utils.set_random_seed(seed)
     model, scorer = _model(way, data, setting, {} if options.defaults else EXAMPLE_LAYERS)
-    model.compile(keras.optimizers.Adam(1e-3, beta_2=0.98), jit_compile=True)
+    model.compile(keras.optimizers.Adam(options.learning_rate, beta_2=0.98), jit_compile=True)
     fit = _fit(way, model, data.train, setting.batch_size, seed)
     curve = []
     for epoch in range(0, options.epochs, options.every):

@@ -26,7 +26,10 @@ def test_held_out_targets_decided_by_ties_are_warned_of() -> None:
 def test_rows_declared_in_time_order_are_not_tied() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        rows = TIED | {"item_id": [1, 2, 3, 4, 2, 4, 1, 3]}
+        rows = {
+            "user_id": [1] * 4 + [2] * 4 + [3] * 4,
+            "item_id": [*range(1, 5), 2, 4, 1, 3, 5, 3, 4, 2],
+        }
         report = sf.prepare(rows, timestamp=None, holdout=1).report
     assert (report.rows_tied, report.users_tie_dependent) == (0, 0)
     with pytest.raises(ValueError, match="ties='hash' is given, but timestamp is None"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.blocks import LiGRBlock
+from sasrec_fast.ligr import LiGRBlock
 from sasrec_fast.positions import positions_from_end
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.device import on_cpu
 from sasrec_fast.dropout import Dropout
 
 import keras  # isort: skip
@@ -25,12 +26,7 @@ def block_edges(length: int) -> list[int]:
 
     On CPU the work saved counts. A GPU is better served by one operation on all queries.
     """
-    blocks = 1
-    if keras.backend.backend() == "jax":
-        import jax
-
-        if jax.default_backend() == "cpu":
-            blocks = min(max(1, round(length / _BLOCK)), _MOST_BLOCKS)
+    blocks = min(max(1, round(length / _BLOCK)), _MOST_BLOCKS) if on_cpu() else 1
     return [length * i // blocks for i in range(blocks + 1)]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.device import on_jax
 
 import keras  # isort: skip
 
@@ -135,7 +136,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _writes() -> bool:
     """Whether this process writes: of several that train together, the first."""
-    if keras.backend.backend() != "jax":
+    if not on_jax():
         return True
     import jax
 

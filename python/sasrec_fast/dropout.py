@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.device import on_jax
 
 import keras  # isort: skip
 
@@ -29,7 +30,7 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         """The inputs, in training with a share of `rate` set to 0 and the others scaled up."""
         if not training or not self.rate:
             return inputs
-        if keras.backend.backend() != "jax" or self.noise_shape is not None:
+        if not on_jax() or self.noise_shape is not None:
             return super().call(inputs, training=training)
         import jax.numpy as jnp
 

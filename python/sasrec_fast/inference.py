@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.device import on_jax
 
 import keras  # isort: skip
 from keras import ops  # isort: skip
@@ -55,7 +56,7 @@ class Inference:
             function: A method of the model, from inputs to one tensor.
             inputs: NumPy arrays by name.
         """
-        if keras.backend.backend() != "jax":
+        if not on_jax():
             return np.asarray(ops.convert_to_numpy(function(inputs)))
         name = function.__name__
         if name not in self._functions:

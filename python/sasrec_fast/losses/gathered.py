@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-from sasrec_fast.losses.chunks import chunk_size, on_jax
+from sasrec_fast.device import on_jax
+from sasrec_fast.losses.chunks import chunk_size
 from sasrec_fast.losses.positions import Positions
 
 from keras import ops  # isort: skip

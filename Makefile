@@ -21,7 +21,7 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 MATURIN := import tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])
 
-.PHONY: help demo test test-slow lint build bench clean
+.PHONY: help demo test test-slow lint build bench bench-train clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -32,6 +32,7 @@ help:
 	@echo "make lint       formatting, lints and types, Rust and Python"
 	@echo "make build      the package in $(VENV), native part in release mode"
 	@echo "make bench      benchmarks/prepare.py (ARGS="--large --huge" for 25 and 100 million rows)"
+	@echo "make bench-train  benchmarks/train.py, on the data in SASREC_FAST_DATA"
 	@echo "make clean      remove everything the other targets made"
 
 demo: build
@@ -55,6 +56,9 @@ lint: build $(VENV)/group-tests.stamp $(VENV)/group-lint.stamp
 
 bench: build $(VENV)/group-benchmarks.stamp
 	$(PY) benchmarks/prepare.py $(ARGS)
+
+bench-train: build $(VENV)/group-benchmarks.stamp
+	$(PY) benchmarks/train.py $(ARGS)
 
 # Cargo knows best what is stale, so it is asked every time: what runs is what the sources say.
 build: $(VENV)/package.stamp

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sasrec_fast import baselines, datasets, losses
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
+    from sasrec_fast.compilation import keep_compilations
     from sasrec_fast.errors import DataError, DataWarning
     from sasrec_fast.evaluation import Metrics, evaluate
     from sasrec_fast.model import SASRec
@@ -44,6 +45,7 @@ __all__ = [
     "baselines",
     "datasets",
     "evaluate",
+    "keep_compilations",
     "load",
     "losses",
     "prepare",
@@ -65,6 +67,7 @@ _HOMES = {
     "baselines": "baselines",
     "datasets": "datasets",
     "evaluate": "evaluation",
+    "keep_compilations": "compilation",
     "load": "artifact",
     "losses": "losses",
     "prepare": "preparation",

@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
 
 if TYPE_CHECKING:
-    from sasrec_fast import baselines, datasets, losses
+    from sasrec_fast import baselines, datasets, losses, plots
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
     from sasrec_fast.errors import DataError, DataWarning
@@ -46,6 +46,7 @@ __all__ = [
     "evaluate",
     "load",
     "losses",
+    "plots",
     "prepare",
     "recommend",
 ]
@@ -67,6 +68,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "load": "artifact",
     "losses": "losses",
+    "plots": "plots",
     "prepare": "preparation",
     "recommend": "recommendation",
 }

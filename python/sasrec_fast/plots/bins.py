@@ -71,7 +71,7 @@ class Histogram:
             margin = 0.4 * (edges[1] - edges[0])
             ax.set_xlim(edges[0] - margin, edges[-1] + margin)
         tallest = max(int(counts.max()), self.zeros)
-        if tallest > 50 * int(counts[counts > 0].min()):
+        if tallest > 100 * int(counts[counts > 0].min()):
             ax.set_yscale("log")
             places, labels = log_ticks(1, 2 * tallest)
             ax.set_yticks(places, labels)

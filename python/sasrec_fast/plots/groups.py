@@ -70,16 +70,18 @@ class Groups:
 
 
 def _starts(users: NDArray[np.int64], count: int) -> list[int]:
-    """Where groups begin among distinct values of so many users each.
+    """Where at most `count` groups begin among distinct values of so many users each.
 
-    A group ends before the value that would take it further beyond its share than it falls short
-    without; a rest of less than half a share joins the last group.
+    A value belongs to the quantile that the middle one of its users is in; what would be less
+    than half a share joins the next group, or the last one.
     """
     share = users.sum() / count
+    quantiles = (np.cumsum(users) - users / 2) // share
+    candidates = np.flatnonzero(np.diff(quantiles, prepend=-1))
     starts, size = [0], 0
-    for place, more in enumerate(users.tolist()):
-        if size >= share / 2 and size + more - share > share - size:
-            starts.append(place)
+    for start, more in zip(candidates, np.add.reduceat(users, candidates), strict=True):
+        if size >= share / 2:
+            starts.append(int(start))
             size = 0
         size += more
     if len(starts) > 1 and size < share / 2:

@@ -91,14 +91,14 @@ def _of_file(path: Path) -> Run:
         table = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as failure:
         raise DataError(f"{path} was not written by a CSVLogger: {failure}") from None
+    if not len(table):
+        raise DataError(f"{path} has no epochs")
     numbers = table.select_dtypes("number")
     if "epoch" not in numbers or numbers["epoch"].isna().any():
         raise DataError(
             f"{path} was not written by a CSVLogger: it has no column 'epoch' of numbers; the "
             f"columns are {', '.join(map(repr, table.columns))}"
         )
-    if not len(table):
-        raise DataError(f"{path} has no epochs")
     epochs = numbers["epoch"].to_numpy(np.int64)
     rows = _latest(epochs)
     logged = numbers.drop(columns="epoch").iloc[rows]

@@ -237,13 +237,20 @@ def test_groups_part_users_by_value(values: list[int], count: int, zeros_apart: 
     for number in range(len(groups)):
         own = array[groups.members == number]
         assert (own.min(), own.max()) == (groups.lowest[number], groups.highest[number])
-    if zeros_apart and 0 in values:
-        assert groups.highest[0] == 0
+    zeros = int(zeros_apart and 0 in values and max(values) > 0)
+    assert not zeros or groups.highest[0] == 0
+    others, wanted = groups.sizes[zeros:], max(count - zeros, 1)
+    assert len(others) == 1 or (2 * wanted * others >= others.sum()).all()
 
 
 def test_distinct_values_make_groups_of_equal_size() -> None:
     groups = Groups.of_quantiles(np.random.default_rng(0).permutation(80), 8)
     assert groups.sizes.tolist() == [10] * 8
+
+
+@pytest.mark.parametrize("values", [[1] * 9 + [2], [1] + [2] * 9])
+def test_few_users_of_another_value_join_a_group(values: list[int]) -> None:
+    assert Groups.of_quantiles(np.array(values), 2).ranges == ["1–2"]  # noqa: RUF001
 
 
 EXTREMES = {
@@ -386,6 +393,10 @@ def test_runs_by_name_are_overlaid() -> None:
     runs = {"first": LOGS, "second": other}
     axes = axes_of(sf.plots.learning_curves(runs, metrics=["val_ndcg@10", "val_mrr"]), 3)
     assert [len(drawn(ax)) for ax in axes] == [3, 2, 1]
+    assert [line.get_linestyle() for line in axes[0].lines if len(line.get_xdata()) == 4] == [
+        "-",
+        "--",
+    ]
     assert stars(axes[1]) == [(3, 0.3), (1, 0.4)]
     assert stars(axes[2]) == [(1, 0.5)]  # of the epoch that is best by the first metric
     assert legend(axes[1]) == ["first: best 0.3, epoch 3", "second: best 0.4, epoch 1"]

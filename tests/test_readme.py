@@ -69,7 +69,7 @@ def test_every_command_and_option_exists(line: str, tmp_path: Path) -> None:
 def test_the_readme_shows_commands() -> None:
     assert {line.split()[1] for line in command_lines("make")} >= {"demo", "test"}
     commands = {line.split()[1] for line in command_lines("sasrec-fast")}
-    assert commands == {"demo", "train", "recommend"}
+    assert commands == {"demo", "train", "recommend", "evaluate"}
 
 
 def test_the_table_of_differences_names_every_option_of_the_keras_example() -> None:

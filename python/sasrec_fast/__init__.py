@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
 
 if TYPE_CHECKING:
-    from sasrec_fast import baselines, datasets, losses
+    from sasrec_fast import baselines, datasets, losses, plots
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
     from sasrec_fast.compilation import keep_compilations
@@ -48,6 +48,7 @@ __all__ = [
     "keep_compilations",
     "load",
     "losses",
+    "plots",
     "prepare",
     "recommend",
 ]
@@ -70,6 +71,7 @@ _HOMES = {
     "keep_compilations": "compilation",
     "load": "artifact",
     "losses": "losses",
+    "plots": "plots",
     "prepare": "preparation",
     "recommend": "recommendation",
 }

@@ -56,6 +56,7 @@ class Metrics(Mapping[str, float]):
     """Means over users: "hit_rate@k", "ndcg@k" for every k, and "mrr".
 
     Attributes:
+        per_user: float64 [n] that each mean is of, by its key.
         standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user.
         ranks: float64 [n], each row's expected rank from 1, infinite for a cold target.
         name: Of the split.
@@ -75,6 +76,7 @@ class Metrics(Mapping[str, float]):
         seen_excluded: bool,
     ) -> None:
         users = len(ranks)
+        self.per_user = per_user
         self._means = {key: float(values.mean()) for key, values in per_user.items()}
         self.standard_errors: dict[str, float] = {
             key: float(values.std(ddof=1) / np.sqrt(users)) if users > 1 else float("nan")

@@ -1,4 +1,4 @@
-"""The command line, `sasrec-fast demo | train | recommend`."""
+"""The command line, `sasrec-fast demo | train | recommend | evaluate`."""
 
 from __future__ import annotations
 

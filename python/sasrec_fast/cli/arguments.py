@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import sasrec_fast
-from sasrec_fast.cli import demo, recommend, train
+from sasrec_fast.cli import demo, evaluate, recommend, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_demo(commands)
     _add_train(commands)
     _add_recommend(commands)
+    _add_evaluate(commands)
     return parser.parse_args(argv)
 
 
@@ -123,6 +124,38 @@ def _add_recommend(commands: Any) -> None:
     _add_columns(command, defaults=False)
 
 
+def _add_evaluate(commands: Any) -> None:
+    command = _add_command(
+        commands, "evaluate", evaluate.run, "measure a model saved by train on held-out ratings"
+    )
+    files = command.add_argument_group("files")
+    files.add_argument(
+        "--model", type=Path, metavar="PATH", required=True, help="a .keras file saved by train"
+    )
+    _add_files(files)
+    files.add_argument(
+        "--output", type=Path, metavar="PATH", help="a .json file for what is printed"
+    )
+    files.add_argument(
+        "--plots", type=Path, metavar="DIR", help="a folder for plots as .png; needs matplotlib"
+    )
+    command.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="each user's last item, or the one before",
+    )
+    command.add_argument(
+        "--k",
+        type=_integer(1),
+        nargs="+",
+        metavar="N",
+        default=[1, 5, 10, 20],
+        help="cut-offs of hit rate and NDCG",
+    )
+    _add_columns(command, defaults=False)
+
+
 def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--ratings",
@@ -140,7 +173,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_columns(command: argparse.ArgumentParser, *, defaults: bool) -> None:
-    """Column names; `recommend` takes them from the model file unless they are given."""
+    """Column names; those of a model file hold where there are no defaults, unless given."""
     group = command.add_argument_group(
         "columns of .csv and .tsv files", None if defaults else "As in training, unless given."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,27 @@ def comparison(rows: Mapping[str, Mapping[str, float]]) -> str:
         ]
         lines.append(f"{name:{width}}  {cells[0]:>11}  {cells[1]:>7}".rstrip())
     return "\n".join(lines)
+
+
+def metrics_table(metrics: Mapping[str, Metrics]) -> str:
+    """How it was measured, and every metric with its standard error, a column for each name."""
+    first = next(iter(metrics.values()))
+    cells = {
+        name: [f"{one[key]:.4f}" + _plus_minus(one.standard_errors[key]) for key in first]
+        for name, one in metrics.items()
+    }
+    left = max(map(len, first))
+    widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
+    lines = [str(first).splitlines()[0]]
+    lines.append(" " * left + "".join(f"  {name:<{width}}" for name, width in widths.items()))
+    for place, key in enumerate(first):
+        row = "".join(f"  {cells[name][place]:<{width}}" for name, width in widths.items())
+        lines.append(f"{key:<{left}}{row}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _plus_minus(error: float) -> str:
+    return "" if math.isnan(error) else f" ± {error:.4f}"
 
 
 def history_and_recommendations(

@@ -50,12 +50,22 @@ def written_at_once(path: Path) -> Iterator[Path]:
         temporary.replace(path)
 
 
-def save_model(model: SASRec, path: Path, options: Mapping[str, Any]) -> None:
-    """Write the model and the options of `prepare`, whole or not at all."""
+def save_model(
+    model: SASRec, path: Path, options: Mapping[str, Any], fingerprint: str | None = None
+) -> None:
+    """Write the model, the options of `prepare` and its result's fingerprint, whole or not at all.
+
+    Args:
+        model: A trained model.
+        path: A .keras file to write or replace.
+        options: `Prepared.options` of the data it was trained on.
+        fingerprint: `Prepared.fingerprint` of them.
+    """
+    content = {"prepare": dict(options), "fingerprint": fingerprint}
     with written_at_once(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(MEMBER, json.dumps({"prepare": dict(options)}, indent=1))
+            archive.writestr(MEMBER, json.dumps(content, indent=1))
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -65,19 +75,30 @@ def read_options(path: Path) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
         DataError: It is no model file, or was not saved by `sasrec-fast train`.
     """
+    options: dict[str, Any] = _read_member(path)["prepare"]
+    return options
+
+
+def read_fingerprint(path: Path) -> str | None:
+    """The fingerprint of the data a model was trained on; None where the file does not say."""
+    fingerprint: str | None = _read_member(path).get("fingerprint")
+    return fingerprint
+
+
+def _read_member(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
-            options: dict[str, Any] = json.loads(archive.read(MEMBER))["prepare"]
+            content: dict[str, Any] = json.loads(archive.read(MEMBER))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except KeyError:
         raise DataError(
             f"{path} does not say how its data was prepared: it was not saved by "
-            "`sasrec-fast train`; use sasrec_fast.recommend in Python"
+            "`sasrec-fast train`; use sasrec_fast.recommend and evaluate in Python"
         ) from None
     except (zipfile.BadZipFile, OSError, ValueError) as failure:
         raise DataError(f"{path} is no .keras file: {failure}") from None
-    return options
+    return content
 
 
 def load_model(path: Path) -> SASRec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
@@ -16,10 +16,23 @@ from sasrec_fast.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
+
+PREPARATION = (
+    "min_rating",
+    "min_user_interactions",
+    "min_item_interactions",
+    "duplicates",
+    "ties",
+    "max_sequence_length",
+    "num_negatives",
+    "seed",
+)
+"""Options of `prepare` that are arguments of the command, by the same names."""
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> None:
@@ -47,7 +60,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
     options = TrainingOptions(**{name: getattr(arguments, name) for name in names})
     model = train_model(data, sizes, options, screen)
     with screen.step(f"saving {arguments.output}"):
-        save_model(model, arguments.output, data.options)
+        save_model(model, arguments.output, data.options, data.fingerprint)
 
     own, popular = display.test_against_popularity(model, data)
     screen.say(f"\ntest: the last item of {len(own.ranks):,} users, among all items not seen")
@@ -62,31 +75,25 @@ def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
     table = read_ratings(
         arguments.ratings, (arguments.user, arguments.item), (arguments.timestamp, rating), screen
     )
-    with warnings.catch_warnings(record=True) as caught, screen.step("preparing"):
-        warnings.simplefilter("always", DataWarning)
-        data = prepare(
-            table,
-            user=arguments.user,
-            item=arguments.item,
-            timestamp=arguments.timestamp,
-            rating=rating,
-            min_rating=arguments.min_rating,
-            min_user_interactions=arguments.min_user_interactions,
-            min_item_interactions=arguments.min_item_interactions,
-            duplicates=arguments.duplicates,
-            ties=arguments.ties,
-            max_sequence_length=arguments.max_sequence_length,
-            num_negatives=arguments.num_negatives,
-            seed=arguments.seed,
-        )
-    screen.say(f"\n{data.report}\n")
-    for warning in caught:
-        screen.say(f"warning: {warning.message}\n")
+    names = ("user", "item", "timestamp", *PREPARATION)
+    options = {name: getattr(arguments, name) for name in names}
+    data = prepared(table, {**options, "rating": rating}, screen)
     if not len(data.train):
         raise DataError(
             f"no user of {arguments.ratings} has 4 interactions: two to learn from, the last but "
             "one for validation and the last for the test"
         )
+    return data
+
+
+def prepared(table: pa.Table, options: Mapping[str, Any], screen: Screen) -> Prepared:
+    """What `prepare` makes of a table, with its report and warnings printed."""
+    with warnings.catch_warnings(record=True) as caught, screen.step("preparing"):
+        warnings.simplefilter("always", DataWarning)
+        data = prepare(table, **options)
+    screen.say(f"\n{data.report}\n")
+    for warning in caught:
+        screen.say(f"warning: {warning.message}\n")
     return data
 
 

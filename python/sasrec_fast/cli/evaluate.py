@@ -1,0 +1,188 @@
+"""`sasrec-fast evaluate`: a saved model on the held-out interactions of its training data."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from sasrec_fast import plots
+from sasrec_fast.baselines import MarkovChain, Popularity
+from sasrec_fast.cli.display import history_and_recommendations, metrics_table, titles_of
+from sasrec_fast.cli.keras_loading import load_keras
+from sasrec_fast.cli.model_file import (
+    check_output,
+    load_model,
+    read_fingerprint,
+    read_options,
+    written_at_once,
+)
+from sasrec_fast.cli.train import prepared, read_ratings, read_titles
+from sasrec_fast.errors import DataError
+from sasrec_fast.evaluation import evaluate
+from sasrec_fast.plots.canvas import require_matplotlib
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sasrec_fast.cli.screen import Screen
+    from sasrec_fast.metrics import Metrics
+    from sasrec_fast.model import SASRec
+    from sasrec_fast.preparation import Prepared
+    from sasrec_fast.splits import Split
+
+DOTS_PER_INCH = 150
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> None:
+    """Prepare as for training, rank with the model and the baselines, print, write, draw."""
+    _check_outputs(arguments)
+    options = _options(arguments)
+    movies = read_titles(arguments, options["item"], screen)
+    data = _prepare(arguments, options, screen)
+    split = _split(data, arguments)
+    load_keras(screen)
+    with screen.step(f"loading {arguments.model}"):
+        model = load_model(arguments.model)
+    _require_training_data(model, data, arguments, screen)
+    metrics = _measure(model, data, split, arguments, screen)
+    screen.say("\n" + metrics_table(metrics))
+    if movies is not None:
+        user = data.users.ids[:1].tolist()[0]
+        titles = titles_of(movies)
+        shown = history_and_recommendations(model, data, user, titles, hide_last=True)
+        screen.say("\n" + shown)
+    if arguments.output is not None:
+        _write(metrics, arguments)
+    if arguments.plots is not None:
+        with screen.step(f"drawing into {arguments.plots}"):
+            _draw(metrics, data, arguments)
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot be written before anything is done."""
+    if arguments.output is not None:
+        check_output(arguments.output, ".json")
+    if arguments.plots is None:
+        return
+    try:
+        require_matplotlib()
+    except ImportError as missing:
+        raise ValueError(f"--plots: {missing}") from None
+    folder = arguments.plots.absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--plots {arguments.plots} is a file, expected a folder")
+    existing = folder if folder.exists() else folder.parent
+    if not existing.is_dir():
+        raise ValueError(f"--plots {arguments.plots}: there is no folder {existing}")
+    if not os.access(existing, os.W_OK):
+        raise ValueError(f"--plots {arguments.plots}: the folder {existing} cannot be written to")
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `prepare` used in training; columns may be called otherwise in this file."""
+    given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
+    named = {name: column for name, column in given.items() if column is not None}
+    options = read_options(arguments.model)
+    if options["min_rating"] is None:
+        named.pop("rating", None)
+    return options | named
+
+
+def _prepare(arguments: argparse.Namespace, options: Mapping[str, Any], screen: Screen) -> Prepared:
+    ids = (options["user"], options["item"])
+    numbers = (options["timestamp"], options["rating"])
+    return prepared(read_ratings(arguments.ratings, ids, numbers, screen), options, screen)
+
+
+def _split(data: Prepared, arguments: argparse.Namespace) -> Split:
+    split: Split | None = getattr(data, arguments.split)
+    if split is None or not len(split):
+        raise DataError(
+            f"--split {arguments.split}: with the options of {arguments.model} no user of "
+            f"{arguments.ratings} has held-out interactions for it"
+        )
+    return split
+
+
+def _require_training_data(
+    model: SASRec, data: Prepared, arguments: argparse.Namespace, screen: Screen
+) -> None:
+    """Refuse ratings of which the model may have learned what is held out here.
+
+    Raises:
+        DataError: They are not those of training; says what differs.
+    """
+    if model.items is None:
+        raise DataError(f"{arguments.model} carries no item ids, so its items cannot be compared")
+    if model.items != data.items:
+        here, there = set(data.items.ids.tolist()), set(model.items.ids.tolist())
+        raise DataError(
+            f"{arguments.ratings} is not the data that {arguments.model} was trained on: of its "
+            f"{len(here):,} items {len(here - there):,} are new to the model, and of the model's "
+            f"{len(there):,} items {len(there - here):,} are not in it; what is held out here may "
+            "have been trained on"
+        )
+    fingerprint = read_fingerprint(arguments.model)
+    if fingerprint is None:
+        screen.say(
+            f"note: {arguments.model} does not say which ratings it was trained on; "
+            "its items are those of this file"
+        )
+    elif fingerprint != data.fingerprint:
+        raise DataError(
+            f"{arguments.ratings} is not the data that {arguments.model} was trained on: it has "
+            "the same items, but other users or interactions; what is held out here may have been "
+            "trained on"
+        )
+
+
+def _measure(
+    model: SASRec, data: Prepared, split: Split, arguments: argparse.Namespace, screen: Screen
+) -> dict[str, Metrics]:
+    metrics = {}
+    with screen.step("ranking with SASRec"):
+        metrics["SASRec"] = evaluate(model, split, k=arguments.k)
+    with screen.step("ranking by popularity"):
+        popularity = Popularity(data.train.item_counts)
+        metrics["popularity"] = evaluate(popularity, split, k=arguments.k)
+    with screen.step("ranking with a Markov chain"):
+        metrics["Markov chain"] = evaluate(MarkovChain(data.train), split, k=arguments.k)
+    return metrics
+
+
+def _write(metrics: Mapping[str, Metrics], arguments: argparse.Namespace) -> None:
+    """Everything printed as JSON; null where a standard error is not defined."""
+    errors = {
+        name: {key: None if math.isnan(e) else e for key, e in one.standard_errors.items()}
+        for name, one in metrics.items()
+    }
+    content = {
+        "model": str(arguments.model),
+        "ratings": str(arguments.ratings),
+        "protocol": {name: str(one).splitlines()[0] for name, one in metrics.items()},
+        "metrics": {name: dict(one) for name, one in metrics.items()},
+        "standard_errors": errors,
+    }
+    with written_at_once(arguments.output) as path:
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _draw(metrics: Mapping[str, Metrics], data: Prepared, arguments: argparse.Namespace) -> None:
+    """A PNG of each plot."""
+    name = "/".join(arguments.ratings.resolve().parts[-2:])
+    k = 10 if 10 in arguments.k else max(arguments.k)
+    figures = {
+        "history_lengths": plots.history_lengths(data, data_name=name),
+        "item_popularity": plots.item_popularity(data, data_name=name),
+        "ndcg_by_history_length": plots.ndcg_by_history_length(metrics, data, k=k, data_name=name),
+        "ndcg_by_popularity": plots.ndcg_by_popularity(metrics, data, k=k, data_name=name),
+    }
+    folder: Path = arguments.plots
+    folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        with written_at_once(folder / f"{name}.png") as path:
+            figure.savefig(path, dpi=DOTS_PER_INCH)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sasrec_fast.preparation import KERAS_EXAMPLE, Prepared, prepare
     from sasrec_fast.recommendation import recommend
     from sasrec_fast.report import Report
+    from sasrec_fast.saved_model import load_model
+    from sasrec_fast.similarity import similar_items
     from sasrec_fast.splits import Arrays, Split
     from sasrec_fast.vocabulary import Vocabulary
 
@@ -45,9 +47,11 @@ __all__ = [
     "datasets",
     "evaluate",
     "load",
+    "load_model",
     "losses",
     "prepare",
     "recommend",
+    "similar_items",
 ]
 
 _HOMES = {
@@ -66,9 +70,11 @@ _HOMES = {
     "datasets": "datasets",
     "evaluate": "evaluation",
     "load": "artifact",
+    "load_model": "saved_model",
     "losses": "losses",
     "prepare": "preparation",
     "recommend": "recommendation",
+    "similar_items": "similarity",
 }
 
 if _core.DEBUG_BUILD:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -40,6 +41,26 @@ def fraction(
         limit = f"{below:g})" if most is None else f"{most:g}]"
         raise ValueError(f"{name} must be in [0, {limit}, received {value}")
     return number
+
+
+def counts(values: Any, vocabulary_size: int) -> NDArray[np.int64]:
+    """Interactions of each item index as int64 [vocabulary_size], a copy.
+
+    Raises:
+        ValueError: Of another shape, or negative.
+        TypeError: Not integers.
+    """
+    received = np.asarray(values)
+    if received.shape != (vocabulary_size,):
+        raise ValueError(
+            f"item_counts has shape {received.shape}, expected ({vocabulary_size},): an entry for "
+            "each item index, that of padding, 0, included; data.item_counts is such an array"
+        )
+    if received.dtype.kind not in "iu":
+        raise TypeError(f"item_counts must be integers, received {received.dtype}")
+    if received.min(initial=0) < 0:
+        raise ValueError(f"item_counts must be at least 0, received {received.min()}")
+    return received.astype(np.int64)
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -87,6 +87,15 @@ class Histories:
         item_ids[mask] = self.items[positions[mask]]
         return {"item_ids": item_ids, "padding_mask": mask}
 
+    def take(self, rows: NDArray[np.int64]) -> Histories:
+        """Some of the rows, in the order given."""
+        return Histories(self.items, self.starts[rows], self.ends[rows])
+
+    def padded(self, count: int) -> Histories:
+        """These rows and empty ones after them, `count` together."""
+        fill = (0, count - len(self))
+        return Histories(self.items, np.pad(self.starts, fill), np.pad(self.ends, fill))
+
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row number and item index of every item of every row, whole rows."""
         counts = self.ends - self.starts
@@ -113,9 +122,7 @@ class Histories:
             size = -(-count // -(-count // size))  # the same number of parts, evenly filled
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            fill = (0, size - (rows.stop - rows.start))
-            starts, ends = np.pad(self.starts[rows], fill), np.pad(self.ends[rows], fill)
-            yield rows, Histories(self.items, starts, ends)
+            yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
 
 
 def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:

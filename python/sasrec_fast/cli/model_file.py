@@ -7,93 +7,59 @@ A .keras file is a zip archive. Keras ignores members it does not know, so the o
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.replaced_file import replaced_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from sasrec_fast.model import SASRec
 
 MEMBER = "sasrec_fast.json"
 
 
-def check_output(path: Path, suffix: str) -> None:
-    """Refuse, before any work is done, a path that cannot be written.
-
-    Raises:
-        ValueError: Another suffix, a folder, or a parent that is no folder one can write to.
-    """
-    parent = path.absolute().parent
-    if path.suffix != suffix:
-        raise ValueError(f"--output {path}: expected a name that ends in {suffix}")
-    if path.is_dir():
-        raise ValueError(f"--output {path} is a folder, expected a file")
-    if not parent.is_dir():
-        raise ValueError(f"--output {path}: there is no folder {parent}")
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"--output {path}: the folder {parent} cannot be written to")
-
-
-@contextmanager
-def written_at_once(path: Path) -> Iterator[Path]:
-    """A temporary path, moved to `path` at the end; after an error `path` is as it was."""
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".sasrec-fast-") as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        temporary.replace(path)
-
-
 def save_model(model: SASRec, path: Path, options: Mapping[str, Any]) -> None:
     """Write the model and the options of `prepare`, whole or not at all."""
-    with written_at_once(path) as temporary:
+    with replaced_file(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, json.dumps({"prepare": dict(options)}, indent=1))
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The options of `prepare` of a model file.
+def read_options(path: Path) -> dict[str, Any] | None:
+    """The options of `prepare` of a model file; None where it was saved by other means.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DataError: It is no model file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                return None
+            options: dict[str, Any] = json.loads(archive.read(MEMBER))["prepare"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file") from None
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError) as failure:
+        raise DataError(f"{path} is no .keras file: {failure}") from None
+    return options
+
+
+def require_options(path: Path) -> dict[str, Any]:
+    """The options of `prepare` of a model saved by `sasrec-fast train`.
 
     Raises:
         FileNotFoundError: There is no such file.
         DataError: It is no model file, or was not saved by `sasrec-fast train`.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            options: dict[str, Any] = json.loads(archive.read(MEMBER))["prepare"]
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
-    except KeyError:
+    options = read_options(path)
+    if options is None:
         raise DataError(
             f"{path} does not say how its data was prepared: it was not saved by "
-            "`sasrec-fast train`; use sasrec_fast.recommend in Python"
-        ) from None
-    except (zipfile.BadZipFile, OSError, ValueError) as failure:
-        raise DataError(f"{path} is no .keras file: {failure}") from None
+            "`sasrec-fast train`; use --history, or sasrec_fast.recommend in Python"
+        )
     return options
-
-
-def load_model(path: Path) -> SASRec:
-    """The model of a file that `read_options` has accepted.
-
-    Raises:
-        DataError: Keras cannot load it, or it is another kind of model.
-    """
-    import keras
-
-    from sasrec_fast.model import SASRec
-
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as failure:  # Keras raises whatever a damaged file makes it run into
-        raise DataError(f"{path} cannot be loaded by Keras: {failure}") from None
-    if not isinstance(model, SASRec):
-        raise DataError(f"{path} holds a {type(model).__name__}, expected a SASRec")
-    return model

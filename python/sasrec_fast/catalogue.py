@@ -114,7 +114,7 @@ def _indices(
         warnings.warn(
             f"{unknown.size} of {len(listed)} item ids in {name} are unknown and {consequence}, "
             f"first {shown(listed[unknown[0]])}",
-            stacklevel=4,
+            stacklevel=5,
         )
     return indices[indices > 0]
 
@@ -125,5 +125,5 @@ def _note_never_recommended(indices: NDArray[np.int32], total: int, items: Vocab
             f"{indices.size} of {total} known candidates are never recommended, first "
             f"{shown(items.ids[indices[0] - 1])}: they have no interaction, or the model was made "
             "with other candidates",
-            stacklevel=4,
+            stacklevel=5,
         )

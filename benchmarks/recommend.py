@@ -86,11 +86,8 @@ def compare(
             print(f"  {name} {users[name] / taken.wall:,.0f} users/s", file=sys.stderr, flush=True)
     print(title)
     for name, taken in best.items():
-        print(
-            f"  {name:12} {users[name] / taken.wall:8,.1f} users/s   "
-            f"{1000 * taken.wall / users[name]:7.2f} ms a user, {1000 * taken.cpu / users[name]:.2f} "
-            "of CPU time"
-        )
+        wall, cpu = (1000 * value / users[name] for value in (taken.wall, taken.cpu))
+        print(f"  {name:12} {1000 / wall:8,.1f} users/s  {wall:7.2f} ms, {cpu:.2f} of CPU a user")
     first, second = (best[name].wall / users[name] for name in runs)
     return first / second
 

@@ -214,7 +214,7 @@ fn keep_best(
     let mut least = threshold(heap, k);
     for (number, group) in row.chunks(GROUP).enumerate() {
         // NaN is not at most the threshold, so it does not pass unseen.
-        if group.iter().fold(true, |all, &score| all & (score <= least)) {
+        if group.iter().filter(|&&score| score <= least).count() == group.len() {
             continue;
         }
         let start = first + (number * GROUP) as i32;
@@ -278,10 +278,9 @@ mod tests {
     #[test]
     fn equal_scores_come_by_column_across_blocks_and_stretches() {
         let items = STRETCH + BLOCK + 3;
-        let vectors = Array2::from_shape_fn((items, 2), |(item, _)| (item % 3) as f32);
+        let vectors = Array2::from_shape_fn((items, 2), |(item, _)| [0.0, 1.0, 2.0][item % 3]);
         for queries in [1, FEW, 2 * TILE + 1] {
-            let found =
-                best(&Array2::ones((queries, 2)), &vectors, 4).unwrap_or_else(|e| panic!("{e}"));
+            let found = best(&Array2::ones((queries, 2)), &vectors, 4).unwrap();
             assert_eq!(found.columns, [2, 5, 8, 11].repeat(queries));
             assert_eq!(found.scores, vec![4.0; 4 * queries]);
         }
@@ -292,7 +291,7 @@ mod tests {
         let (queries, vectors) = (Array2::ones((2, 1)), Array2::ones((3, 1)));
         let excluded = Excluded { offsets: &[0, 0, 2], columns: &[0, 2] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 2 };
-        let found = top_k(&search, &|| Ok(())).unwrap_or_else(|e| panic!("{e}"));
+        let found = top_k(&search, &|| Ok(())).unwrap();
         assert_eq!(found.columns, [0, 1, 1, -1]);
         assert_eq!(found.scores, [1.0, 1.0, 1.0, f32::NEG_INFINITY]);
     }

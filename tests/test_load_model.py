@@ -26,7 +26,7 @@ def model(data: sf.Prepared) -> Any:
         vocabulary_size=data.vocabulary_size, items=data.items, item_counts=data.item_counts
     )
     model.compile(keras.optimizers.Adam(0.01), loss="softmax")
-    model.fit(data.train.batches(batch_size=2), epochs=1, verbose=0)
+    model.fit(data.train.batches(batch_size=2, max_buckets=1), epochs=1, verbose=0)
     return model
 
 
@@ -55,7 +55,7 @@ def test_it_goes_on_training_unless_told_not_to(data: sf.Prepared, file: Path) -
     loaded = sf.load_model(file)
     steps = int(loaded.optimizer.iterations)
     assert steps > 0
-    loaded.fit(data.train.batches(batch_size=2), epochs=1, verbose=0)
+    loaded.fit(data.train.batches(batch_size=2, max_buckets=1), epochs=1, verbose=0)
     assert int(loaded.optimizer.iterations) > steps
     assert not sf.load_model(str(file), compiled=False).compiled
 
@@ -70,15 +70,15 @@ def test_data_of_other_items_is_refused_everywhere(file: Path) -> None:
         sf.similar_items(loaded, "tea", data=other)
     with pytest.raises(ValueError, match=said + "test split"):
         sf.evaluate(loaded, other.test)
-    batches = other.train.batches(batch_size=2)
+    batches = other.train.batches(batch_size=2, max_buckets=1)
     with pytest.raises(ValueError, match=said + "train split"):
         loaded.fit(batches)
     with pytest.raises(ValueError, match=said + "train split"):
         loaded.evaluate(batches)
     with pytest.raises(ValueError, match=said + "validation split"):
         loaded.fit(
-            prepared().train.batches(batch_size=2),
-            validation_data=other.validation.batches(batch_size=2),
+            prepared().train.batches(batch_size=2, max_buckets=1),
+            validation_data=other.validation.batches(batch_size=2, max_buckets=1),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import sasrec_fast as sf
@@ -180,3 +181,14 @@ def test_scores_that_are_nan_are_refused(data):
     model.item_embedding.embeddings.assign(model.item_embedding.embeddings * np.nan)
     with pytest.raises(ValueError, match=r"scores are NaN, first in row 0 .* did the training div"):
         sf.recommend(model, data)
+
+
+def test_arrow_arrays_are_lists_too(data, model):
+    histories = [["tea", "rice"], ["milk"]]
+    expected = sf.recommend(model, histories=histories, candidates=["oil", "corn"])
+    found = sf.recommend(
+        model, histories=pa.chunked_array([histories]), candidates=pa.array(["oil", "corn"])
+    )
+    pd.testing.assert_frame_equal(found, expected)
+    users = sf.recommend(model, data, users=pa.array(["bob"]))
+    pd.testing.assert_frame_equal(users, sf.recommend(model, data, users=["bob"]))

@@ -11,6 +11,7 @@ import numpy as np
 
 from sasrec_fast.audience import shared_items
 from sasrec_fast.histories import shown
+from sasrec_fast.vocabulary import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,10 +79,10 @@ def open_catalogue(
     if counts is not None:
         allowed &= counts > 0
     if candidates is not None:
-        listed = _indices("candidates", candidates, items, "cannot be recommended")
+        known = _indices("candidates", candidates, items, "cannot be recommended")
+        _note_never_recommended(known[~allowed[known]], len(known), items)
         wanted = np.zeros_like(allowed)
-        wanted[listed] = True
-        _note_never_recommended(listed[~allowed[listed]], len(listed), items)
+        wanted[known] = True
         allowed &= wanted
     if exclude is not None:
         allowed[_indices("exclude", exclude, items, "have no effect")] = False
@@ -101,19 +102,19 @@ def _indices(
     """Item indices of external ids, with a warning that counts the unknown ones."""
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise TypeError(f"{name} must be a list of item ids, received {ids!r}")
-    listed = list(ids)
-    indices = items.index(listed)
+    wanted = listed(ids)
+    indices = items.index(wanted)
     unknown = np.flatnonzero(indices == 0)
-    if name == "candidates" and unknown.size == len(listed):
-        received = f"first {shown(listed[0])}" if listed else "an empty list"
+    if name == "candidates" and unknown.size == len(wanted):
+        received = f"first {shown(wanted[0])}" if wanted else "an empty list"
         raise ValueError(
-            f"none of the {len(listed)} candidates is a known item, {received}; the items are "
+            f"none of the {len(wanted)} candidates is a known item, {received}; the items are "
             f"such as {shown(items.ids[0])}"
         )
     if unknown.size:
         warnings.warn(
-            f"{unknown.size} of {len(listed)} item ids in {name} are unknown and {consequence}, "
-            f"first {shown(listed[unknown[0]])}",
+            f"{unknown.size} of {len(wanted)} item ids in {name} are unknown and {consequence}, "
+            f"first {shown(wanted[unknown[0]])}",
             stacklevel=5,
         )
     return indices[indices > 0]

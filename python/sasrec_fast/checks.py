@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sasrec_fast.vocabulary import Vocabulary
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -43,13 +46,29 @@ def fraction(
     return number
 
 
-def counts(values: Any, vocabulary_size: int) -> NDArray[np.int64]:
-    """Interactions of each item index as int64 [vocabulary_size], a copy.
+def items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
+    """The vocabulary of a model, or None.
+
+    Raises:
+        ValueError: It has another number of items.
+    """
+    if vocabulary is not None and len(vocabulary) + 1 != vocabulary_size:
+        raise ValueError(
+            f"vocabulary_size={vocabulary_size}, but items holds {len(vocabulary)} "
+            f"ids: it must be {len(vocabulary) + 1} (padding has index 0)"
+        )
+    return vocabulary
+
+
+def counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | None:
+    """Interactions of each item index as int64 [vocabulary_size], a copy; None for None.
 
     Raises:
         ValueError: Of another shape, or negative.
         TypeError: Not integers.
     """
+    if values is None:
+        return None
     received = np.asarray(values)
     if received.shape != (vocabulary_size,):
         raise ValueError(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec_fast.vocabulary import listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -140,13 +142,13 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
         return np.arange(len(known))
     if isinstance(users, str) or not isinstance(users, Iterable):
         raise TypeError(f"users must be a list of user ids, received {users!r}")
-    users = list(users)
+    users = listed(users)
     positions = known.index(users).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]
     if unknown:
-        listed = ", ".join(shown(user) for user in unknown[:5])
+        some = ", ".join(shown(user) for user in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise KeyError(f"users not in the data: {listed}{more}")
+        raise KeyError(f"users not in the data: {some}{more}")
     return positions
 
 
@@ -159,4 +161,4 @@ def _listed(values: Any, number: int | None = None) -> list[Any]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         what = "histories" if number is None else f"history {number}"
         raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
-    return list(values)
+    return listed(values)

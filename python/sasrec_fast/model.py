@@ -119,24 +119,14 @@ class SASRec(NextItemModel):
         self.scale_embeddings = bool(scale_embeddings)
         self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
-        self.items = items
-        self._check_items()
-        self.item_counts = (
-            None if item_counts is None else checks.counts(item_counts, self.vocabulary_size)
-        )
+        self.items = checks.items(items, self.vocabulary_size)
+        self.item_counts = checks.counts(item_counts, self.vocabulary_size)
         self._create_layers()
         mask = candidate_mask(candidates, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(
             mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
         )
         self._inference: Inference | None = None
-
-    def _check_items(self) -> None:
-        if self.items is not None and len(self.items) + 1 != self.vocabulary_size:
-            raise ValueError(
-                f"vocabulary_size={self.vocabulary_size}, but items holds {len(self.items)} "
-                f"ids: it must be {len(self.items) + 1} (padding has index 0)"
-            )
 
     def _create_layers(self) -> None:
         dtype = self.dtype_policy
@@ -312,5 +302,5 @@ class SASRec(NextItemModel):
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
-        self.items = load_vocabulary(directory)
-        self.item_counts = load_counts(directory)
+        self.items = checks.items(load_vocabulary(directory), self.vocabulary_size)
+        self.item_counts = checks.counts(load_counts(directory), self.vocabulary_size)

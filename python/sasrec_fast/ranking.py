@@ -80,7 +80,8 @@ class Ranker:
                 scores[lengths == 0], columns[lengths == 0] = self._most_popular
             places = np.flatnonzero(lengths)
             places = places[np.argsort(np.minimum(lengths[places], self.length), kind="stable")]
-            for part in self._parts(places):
+            for start in range(0, len(places), self._rows):
+                part = places[start : start + self._rows]
                 scores[part], columns[part] = self._best(histories.take(rows[part]))
             yield Ranking(first, scores, columns)
 
@@ -88,15 +89,15 @@ class Ranker:
     def _found(self) -> int:
         return min(self.k, len(self.catalogue.indices))
 
-    def _parts(self, places: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        most = self.batch_size
-        if not isinstance(self.model, VectorScorer):
-            most = max(1, min(most, SCORES_PER_CHUNK // self.model.vocabulary_size))
-        for first in range(0, len(places), most):
-            yield places[first : first + most]
+    @property
+    def _rows(self) -> int:
+        """Most histories scored at once."""
+        if isinstance(self.model, VectorScorer):
+            return self.batch_size
+        return max(1, min(self.batch_size, SCORES_PER_CHUNK // self.model.vocabulary_size))
 
     def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
-        padded = part.padded(_rounded(len(part), self.batch_size))
+        padded = part.padded(_rounded(len(part), self._rows))
         length = _width(int((part.ends - part.starts).max()), self.length)
         if not isinstance(self.model, VectorScorer):
             scores = checked_scores(self.model, padded, length)[: len(part)]

@@ -37,6 +37,14 @@ pub enum Error {
     /// The compact store, or the rows asked of it, do not fit together.
     #[error("inconsistent sequences: {0}")]
     Inconsistent(String),
+    /// A score is NaN.
+    #[error("scores are NaN, first in row {row} of a batch of {rows}: did the training diverge?")]
+    NotANumber {
+        /// Row of the batch.
+        row: usize,
+        /// Rows of the batch.
+        rows: usize,
+    },
     /// The caller asked to stop between two passes.
     #[error("interrupted")]
     Interrupted,

@@ -1,4 +1,4 @@
-//! Native data preparation for sequential recommendation; see each module's header.
+//! Native data preparation and top-k search for sequential recommendation; see each module's header.
 #![deny(missing_docs)]
 
 pub mod account;
@@ -17,6 +17,7 @@ pub mod sequences;
 pub mod slices;
 pub mod strings;
 pub mod ties;
+pub mod top_k;
 pub mod vocabulary;
 pub mod windows;
 
@@ -31,6 +32,6 @@ mod _core {
     #[pymodule_export]
     use crate::python::{
         GroupedInteractions, alias_table, encode_strings, fill, fill_negatives,
-        find_without_negative, group, order_ties, philox, shown_items,
+        find_without_negative, group, order_ties, philox, shown_items, top_k,
     };
 }

@@ -9,11 +9,12 @@ use crate::philox::Philox;
 use crate::rows::{Rows, Store, Window};
 use crate::sequences::{self, Rules, Sequences};
 use crate::strings::{self, Chunk, Offsets};
+use crate::top_k::{Excluded, Search};
 use crate::windows::{self, Arrays, Source};
 use crate::{account, ties};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1,
-    PyUntypedArrayMethods,
+    PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
@@ -456,4 +457,25 @@ pub fn encode_strings<'py>(
     let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
     let done = py.detach(|| strings::encode(&chunks, &pause))?;
     Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
+}
+
+type BestArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i32>>);
+
+/// Scores and columns of the k vectors with the highest dot products with each query.
+#[pyfunction]
+pub fn top_k<'py>(
+    py: Python<'py>,
+    queries: PyReadonlyArray2<'py, f32>,
+    vectors: PyReadonlyArray2<'py, f32>,
+    excluded: (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>),
+    k: usize,
+) -> PyResult<BestArrays<'py>> {
+    let excluded = Excluded { offsets: excluded.0.as_slice()?, columns: excluded.1.as_slice()? };
+    let search = Search { queries: queries.as_array(), vectors: vectors.as_array(), excluded, k };
+    let rows = search.queries.nrows();
+    let best = py.detach(|| crate::top_k::top_k(&search, &pause))?;
+    Ok((
+        best.scores.into_pyarray(py).reshape([rows, k])?,
+        best.columns.into_pyarray(py).reshape([rows, k])?,
+    ))
 }

@@ -503,3 +503,14 @@ def tied(history: list[Interaction]) -> list[bool]:
 
 def last(values: list[bool], count: int) -> list[bool]:
     return values[max(len(values) - count, 0) :]
+
+
+def top_k(
+    scores: Sequence[Sequence[float]], excluded: Sequence[set[int]], k: int
+) -> list[list[int]]:
+    """Columns of the k best scores of each row, best first, the smaller one among equal scores."""
+    found = []
+    for row, left_out in zip(scores, excluded, strict=True):
+        columns = [column for column in range(len(row)) if column not in left_out]
+        found.append(sorted(columns, key=lambda column: (-row[column], column))[:k])
+    return found

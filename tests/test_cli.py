@@ -22,7 +22,7 @@ from sasrec_fast import datasets
 from sasrec_fast.cli import interrupts, main
 from sasrec_fast.cli.display import history_and_recommendations
 from sasrec_fast.cli.model_file import read_options, save_model
-from sasrec_fast.cli.recommend import read_histories
+from sasrec_fast.cli.recommend import read_audience
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.interactions import ColumnNames
@@ -150,17 +150,42 @@ def test_recommend_prints_what_the_library_recommends(
 @pytest.mark.usefixtures("trained")
 def test_recommend_writes_a_file_for_all_users(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "all.csv"
-    assert recommend(folder, "--output", str(output), "--k", "3") == 0
+    assert recommend(folder, "--all", "--output", str(output), "--k", "3") == 0
     table = pd.read_csv(output)
     assert table.columns.tolist() == ["user_id", "item_id", "rank", "score"]
     assert table["user_id"].tolist() == np.repeat(np.arange(1, 61), 3).tolist()
     seen = read_table(folder / "ratings.dat").to_pandas().groupby("user_id")["item_id"].agg(set)
     assert not any(row.item_id in seen[row.user_id] for row in table.itertuples())
 
-    assert recommend(folder, "--output", str(output), "--k", "100", "--include-seen") == 0
-    table = pd.read_csv(output)
+    everything = ["--all", "--k", "100", "--include-seen", "--movies", f"{folder}/movies.dat"]
+    assert recommend(folder, *everything, "--output", str(tmp_path / "all.parquet")) == 0
+    table = pd.read_parquet(tmp_path / "all.parquet")
     assert all(seen[user] <= set(items) for user, items in table.groupby("user_id")["item_id"])
-    assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
+    assert table.columns.tolist() == ["user_id", "item_id", "rank", "score", "title"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.csv", "all.parquet"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_recommend_answers_for_a_history_without_ratings(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["recommend", "--model", f"{folder}/model.keras", "--movies", f"{folder}/movies.dat"]
+    assert main([*files, "--history", "5,7", "9", "x", "--k", "4"]) == 0
+    printed = capsys.readouterr().out
+    assert "note: 1 of 4 item ids are unknown and were skipped, first 'x' in history 0" in printed
+    model = sf.load_model(folder / "model.keras")
+    titles = read_movies(folder / "movies.dat")
+    expected = sf.recommend(model, histories=[[5, 7, 9]], k=4, titles=titles)
+    block = re.search(r"^history: 3 items, last .*\n((?:  +\d+  .*\n)+)", printed, re.MULTILINE)
+    assert block
+    shown = [line.split("  ")[-1] for line in block[1].splitlines()]
+    assert shown == [t if isinstance(t, str) else "item 1" for t in expected["title"]]
+
+    output = tmp_path / "one.csv"
+    assert main([*files[:3], "--history", "x", "--k", "3", "--output", str(output)]) == 0
+    assert "no known item, first history 0: the most popular items" in capsys.readouterr().out
+    popular = np.argsort(-model.item_counts[1:], kind="stable")[:3]
+    assert pd.read_csv(output)["item_id"].tolist() == model.items.ids[popular].tolist()
 
 
 @pytest.mark.usefixtures("trained")
@@ -173,9 +198,8 @@ def test_recommend_serves_users_and_items_training_has_not_seen(
     assert recommend(folder, *names, "--users", "ann", "bob", ratings="new.csv") == 0
     printed = capsys.readouterr().out
     assert "note: left out 2 interactions with items new to the model" in printed
-    assert "note: no recommendation for 1 user without an item known to the model, first bob" in (
-        printed
-    )
+    assert "note: 1 histories hold no known item, first user bob: the most popular" in printed
+    assert re.search(r"^user bob: 0 items\n   1  item \d+$", printed, re.MULTILINE)
     assert "user ann: 1 item, last item 5\n" in printed  # one is new, one is under --min-rating
 
 
@@ -214,13 +238,14 @@ def test_histories_are_those_of_prepare(
         ties=ties,
     )
     columns = ColumnNames(*names.values(), rating)
-    histories = read_histories(table, columns, data.options, None)
-    assert list(histories) == data.users.ids.tolist()
+    audience, items = read_audience(table, columns, data.options, None)
+    assert audience.values.tolist() == data.users.ids.tolist()
+    rows, indices = audience.histories.pairs()
     offsets = data.sequences.offsets
-    for row, history in enumerate(histories.values()):
-        indices = data.sequences.items[offsets[row] : offsets[row + 1]]
-        assert history == data.items.lookup(indices).tolist()
-    assert list(read_histories(table, columns, data.options, ["9", "2", "9"])) == [9, 2]
+    assert rows.tolist() == np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)).tolist()
+    assert items.lookup(indices).tolist() == data.items.lookup(data.sequences.items).tolist()
+    audience, _ = read_audience(table, columns, data.options, ["9", "2", "9"])
+    assert audience.values.tolist() == [9, 2]
 
 
 def test_demo_compares_with_the_best_possible(capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,8 +339,18 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("recommend --model {d}/none.keras --ratings x --users 1", "none.keras: there is no such"),
         ("recommend --model {d}/ok.dat --ratings x --users 1", "ok.dat is no .keras file: "),
         ("recommend --model {d}/py.keras --ratings x --users 1", "was not saved by `sasrec-fast t"),
-        ("recommend --model {d}/x --ratings x", "all users without --output: give a .csv file"),
-        ("recommend --model {d}/x --ratings x --users ,", "--users ',' holds no user id"),
+        ("recommend --model {d}/x --ratings x", "one of the arguments --users --history --all is"),
+        ("recommend --model {d}/x --ratings x --all", "--all needs --output, a .parquet or .csv"),
+        (
+            "recommend --model {d}/x --ratings x --all --output {d}/r.txt",
+            "ends in .parquet or .csv",
+        ),
+        ("recommend --model {d}/x --all --output {d}/r.csv", "--users and --all need --ratings"),
+        ("recommend --model {d}/x --ratings x --users ,", "--users ',' holds no id"),
+        ("recommend --model {d}/x --ratings x --history 1", "--history takes no --ratings"),
+        ("recommend --model {d}/none.keras --history 1", "none.keras: there is no such file"),
+        ("recommend --model {d}/py.keras --history 1", "py.keras cannot be loaded by Keras: "),
+        ("recommend --model {d}/ok.dat --history 1", "ok.dat is no .keras file"),
     ],
 )
 def test_bad_input_is_one_line(

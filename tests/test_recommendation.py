@@ -10,27 +10,15 @@ import pandas as pd
 import pytest
 
 import sasrec_fast as sf
+from groceries import HISTORIES, STRINGS, prepared
 from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.scoring import top_k
 from small_models import keras, make_model
 
-LENGTH = 6
-HISTORIES = {
-    "zoe": ["tea", "milk", "rice", "salt", "oil", "corn", "soap", "fish"],
-    "ada": ["tea", "rice", "tea", "salt"],
-    "bob": ["milk", "tea", "eggs", "wine"],
-}
-STRINGS = sorted({item for items in HISTORIES.values() for item in items})
-
-
-def table(histories: dict[Any, list[Any]]) -> pd.DataFrame:
-    rows = [(user, item) for user, items in histories.items() for item in items]
-    return pd.DataFrame(rows, columns=["user_id", "item_id"])
-
 
 @pytest.fixture(scope="module")
 def data() -> sf.Prepared:
-    return sf.prepare(table(HISTORIES), timestamp=None, max_sequence_length=LENGTH)
+    return prepared()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +29,7 @@ def numbers() -> sf.Prepared:
         users[user]: [7 + 5 * STRINGS.index(item) for item in items]
         for user, items in HISTORIES.items()
     }
-    return sf.prepare(table(histories), timestamp=None, max_sequence_length=LENGTH)
+    return prepared(histories)
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +109,9 @@ def test_users_must_be_a_list(data, users):
 
 
 def test_no_users_give_an_empty_table_of_the_same_types(data, numbers):
-    for prepared in (data, numbers):
-        full = sf.recommend(by_popularity(prepared), prepared)
-        empty = sf.recommend(by_popularity(prepared), prepared, users=[])
+    for kind in (data, numbers):
+        full = sf.recommend(by_popularity(kind), kind)
+        empty = sf.recommend(by_popularity(kind), kind, users=[])
         assert len(empty) == 0
         pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sasrec_fast.preparation import KERAS_EXAMPLE, Prepared, prepare
     from sasrec_fast.recommendation import recommend
     from sasrec_fast.report import Report
+    from sasrec_fast.saved_model import load_model
+    from sasrec_fast.similarity import similar_items
     from sasrec_fast.splits import Arrays, Split
     from sasrec_fast.vocabulary import Vocabulary
 
@@ -47,10 +49,12 @@ __all__ = [
     "evaluate",
     "keep_compilations",
     "load",
+    "load_model",
     "losses",
     "plots",
     "prepare",
     "recommend",
+    "similar_items",
 ]
 
 _HOMES = {
@@ -70,10 +74,12 @@ _HOMES = {
     "evaluate": "evaluation",
     "keep_compilations": "compilation",
     "load": "artifact",
+    "load_model": "saved_model",
     "losses": "losses",
     "plots": "plots",
     "prepare": "preparation",
     "recommend": "recommendation",
+    "similar_items": "similarity",
 }
 
 if _core.DEBUG_BUILD:

@@ -15,6 +15,7 @@ __all__ = [
     "order_ties",
     "philox",
     "shown_items",
+    "top_k",
 ]
 
 DEBUG_BUILD: Final[bool]
@@ -157,3 +158,9 @@ def philox(
     key: tuple[int, int] | list[int] | NDArray[np.uint64],
     n: int,
 ) -> NDArray[np.uint64]: ...
+def top_k(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
+    k: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...

@@ -197,7 +197,7 @@ def _open(path: Path, content: Mapping[str, Any], verify: bool) -> Prepared:
         for window in windows
         if window.holdout is None
     }
-    made = make_splits(sequences, users, windows, rows)
+    made = make_splits(sequences, (users, items), windows, rows)
     splits = {split.name: split for split in made}
     options = {
         name: items if value == _ITEMS_OPTION else manifest.decode(value)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sasrec_fast.preparation import Prepared
     from sasrec_fast.scoring import Scorer
+    from sasrec_fast.splits import Split
     from sasrec_fast.vocabulary import Vocabulary
 
 
@@ -47,18 +48,35 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
                 "SASRec(..., items=data.items)"
             )
         return own
+    require_same_items(model, data, "the data")
+    return data.items
+
+
+def require_same_items(model: Any, data: Prepared | Split, name: str) -> None:
+    """Refuse a model that was made for other items than the data's.
+
+    Args:
+        model: With a vocabulary_size and, perhaps, `items`.
+        data: Prepared data or a split.
+        name: What to call it.
+
+    Raises:
+        ValueError: They differ.
+    """
     if model.vocabulary_size != data.vocabulary_size:
         raise ValueError(
-            f"the model was made for vocabulary_size={model.vocabulary_size}, the data has "
+            f"the model was made for vocabulary_size={model.vocabulary_size}, {name} has "
             f"vocabulary_size={data.vocabulary_size}"
         )
-    if own is not None and own != data.items:
-        index = int(np.argmax(own.ids != data.items.ids))
-        raise ValueError(
-            f"the model was made for other items than the data's: index {index + 1} is "
-            f"{shown(own.ids[index])} in the model and {shown(data.items.ids[index])} in the data"
-        )
-    return data.items
+    own: Vocabulary | None = getattr(model, "items", None)
+    other = data.items
+    if own is None or other is None or own == other:
+        return
+    index = int(np.argmax(own.ids != other.ids)) if own.ids.dtype == other.ids.dtype else 0
+    raise ValueError(
+        f"the model was made for other items than {name} has: index {index + 1} is "
+        f"{shown(own.ids[index])} in the model and {shown(other.ids[index])} in {name}"
+    )
 
 
 def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sasrec_fast.vocabulary import Vocabulary
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -40,6 +44,42 @@ def fraction(
         limit = f"{below:g})" if most is None else f"{most:g}]"
         raise ValueError(f"{name} must be in [0, {limit}, received {value}")
     return number
+
+
+def items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
+    """The vocabulary of a model, or None.
+
+    Raises:
+        ValueError: It has another number of items.
+    """
+    if vocabulary is not None and len(vocabulary) + 1 != vocabulary_size:
+        raise ValueError(
+            f"vocabulary_size={vocabulary_size}, but items holds {len(vocabulary)} "
+            f"ids: it must be {len(vocabulary) + 1} (padding has index 0)"
+        )
+    return vocabulary
+
+
+def counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | None:
+    """Interactions of each item index as int64 [vocabulary_size], a copy; None for None.
+
+    Raises:
+        ValueError: Of another shape, or negative.
+        TypeError: Not integers.
+    """
+    if values is None:
+        return None
+    received = np.asarray(values)
+    if received.shape != (vocabulary_size,):
+        raise ValueError(
+            f"item_counts has shape {received.shape}, expected ({vocabulary_size},): an entry for "
+            "each item index, that of padding, 0, included; data.item_counts is such an array"
+        )
+    if received.dtype.kind not in "iu":
+        raise TypeError(f"item_counts must be integers, received {received.dtype}")
+    if received.min(initial=0) < 0:
+        raise ValueError(f"item_counts must be at least 0, received {received.min()}")
+    return received.astype(np.int64)
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sasrec_fast import checks
+from sasrec_fast.audience import require_same_items
 from sasrec_fast.histories import Histories
 from sasrec_fast.metrics import Metrics, check_cutoffs
 from sasrec_fast.scoring import Scorer, checked_scores, input_length
@@ -55,11 +56,7 @@ def evaluate(
     """
     cutoffs = check_cutoffs(k)
     checks.integer("batch_size", batch_size, 1)
-    if model.vocabulary_size != split.vocabulary_size:
-        raise ValueError(
-            f"the model was made for vocabulary_size={model.vocabulary_size}, the {split.name} "
-            f"split has vocabulary_size={split.vocabulary_size}"
-        )
+    require_same_items(model, split, f"the {split.name} split")
     if not len(split):
         raise ValueError(f"the {split.name} split has no rows to evaluate")
     items = split.sequences.items

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec_fast.vocabulary import listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -87,6 +89,15 @@ class Histories:
         item_ids[mask] = self.items[positions[mask]]
         return {"item_ids": item_ids, "padding_mask": mask}
 
+    def take(self, rows: NDArray[np.int64]) -> Histories:
+        """Some of the rows, in the order given."""
+        return Histories(self.items, self.starts[rows], self.ends[rows])
+
+    def padded(self, count: int) -> Histories:
+        """These rows and empty ones after them, `count` together."""
+        fill = (0, count - len(self))
+        return Histories(self.items, np.pad(self.starts, fill), np.pad(self.ends, fill))
+
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row number and item index of every item of every row, whole rows."""
         counts = self.ends - self.starts
@@ -113,9 +124,7 @@ class Histories:
             size = -(-count // -(-count // size))  # the same number of parts, evenly filled
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            fill = (0, size - (rows.stop - rows.start))
-            starts, ends = np.pad(self.starts[rows], fill), np.pad(self.ends[rows], fill)
-            yield rows, Histories(self.items, starts, ends)
+            yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
 
 
 def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:
@@ -133,13 +142,13 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
         return np.arange(len(known))
     if isinstance(users, str) or not isinstance(users, Iterable):
         raise TypeError(f"users must be a list of user ids, received {users!r}")
-    users = list(users)
+    users = listed(users)
     positions = known.index(users).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]
     if unknown:
-        listed = ", ".join(shown(user) for user in unknown[:5])
+        some = ", ".join(shown(user) for user in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise KeyError(f"users not in the data: {listed}{more}")
+        raise KeyError(f"users not in the data: {some}{more}")
     return positions
 
 
@@ -152,4 +161,4 @@ def _listed(values: Any, number: int | None = None) -> list[Any]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         what = "histories" if number is None else f"history {number}"
         raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
-    return list(values)
+    return listed(values)

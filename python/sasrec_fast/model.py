@@ -10,10 +10,10 @@ from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.blocks import BlockOptions
 from sasrec_fast.dropout import Dropout
 from sasrec_fast.inference import Inference, last_position
+from sasrec_fast.item_assets import load_counts, load_vocabulary, save_counts, save_vocabulary
 from sasrec_fast.positions import positions_from_end
 from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
 from sasrec_fast.training import NextItemModel
-from sasrec_fast.vocabulary_asset import load_vocabulary, save_vocabulary
 
 import keras  # isort: skip
 import keras_hub  # isort: skip
@@ -70,6 +70,9 @@ class SASRec(NextItemModel):
             entries); default: every item. Saved with the model.
         items: The `Vocabulary` of the data, saved with the model; the model then
             refuses data that has another. `from_config` does not restore it, a saved file does.
+        item_counts: Interactions of each item index, int [vocabulary_size], `data.item_counts`,
+            saved with the model. Without data at hand `recommend` gives the most frequent items
+            to a history without a known item, and never one of count 0.
         dtype: Keras dtype or policy, such as "mixed_bfloat16". Losses and scores are float32.
         **kwargs: `name` and `trainable` of `keras.Model`.
 
@@ -100,6 +103,7 @@ class SASRec(NextItemModel):
         k: int = 10,
         candidates: ArrayLike | str | None = None,
         items: Vocabulary | None = None,
+        item_counts: ArrayLike | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -115,21 +119,14 @@ class SASRec(NextItemModel):
         self.scale_embeddings = bool(scale_embeddings)
         self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
-        self.items = items
-        self._check_items()
+        self.items = checks.items(items, self.vocabulary_size)
+        self.item_counts = checks.counts(item_counts, self.vocabulary_size)
         self._create_layers()
         mask = candidate_mask(candidates, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(
             mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
         )
         self._inference: Inference | None = None
-
-    def _check_items(self) -> None:
-        if self.items is not None and len(self.items) + 1 != self.vocabulary_size:
-            raise ValueError(
-                f"vocabulary_size={self.vocabulary_size}, but items holds {len(self.items)} "
-                f"ids: it must be {len(self.items) + 1} (padding has index 0)"
-            )
 
     def _create_layers(self) -> None:
         dtype = self.dtype_policy
@@ -249,6 +246,17 @@ class SASRec(NextItemModel):
         """
         return self._infer(self._score_items, x)
 
+    def item_vectors(self) -> NDArray[np.float32]:
+        """The vectors whose dot products with `encode_last` score the items.
+
+        Returns:
+            float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
+        """
+        self.build()
+        table: NDArray[np.float32] = ops.convert_to_numpy(ops.cast(self.scoring_table, "float32"))
+        table.flags.writeable = False
+        return table
+
     def _encode_last(self, inputs: Inputs) -> Tensor:
         last = last_position(self.encode(inputs), inputs["padding_mask"])
         return ops.cast(last, "float32")
@@ -266,7 +274,7 @@ class SASRec(NextItemModel):
         return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})
 
     def get_config(self) -> dict[str, Any]:
-        """Arguments that make an equal model, without its weights and `items`."""
+        """Arguments that make an equal model, without its weights, `items` and `item_counts`."""
         names = (
             "vocabulary_size",
             "num_layers",
@@ -286,10 +294,13 @@ class SASRec(NextItemModel):
         }
 
     def save_assets(self, directory: str) -> None:
-        """Write the item vocabulary into the model file's assets (called by `save`)."""
+        """Write item ids and counts into the model file's assets (called by `save`)."""
         if self.items is not None:
             save_vocabulary(self.items, directory)
+        if self.item_counts is not None:
+            save_counts(self.item_counts, directory)
 
     def load_assets(self, directory: str | None) -> None:
-        """Read the item vocabulary, if the model was saved with one (called on loading)."""
-        self.items = load_vocabulary(directory)
+        """Read what `save_assets` wrote (called on loading)."""
+        self.items = checks.items(load_vocabulary(directory), self.vocabulary_size)
+        self.item_counts = checks.counts(load_counts(directory), self.vocabulary_size)

@@ -308,7 +308,7 @@ def _splits(grouped: Grouped, options: Options) -> list[Split]:
     if grouped.before is not None:
         offsets = grouped.sequences.offsets
         rows = {name: dated(offsets, grouped.before, n) for n, name in enumerate(SPLITS)}
-    return make_splits(grouped.sequences, grouped.users, windows, rows)
+    return make_splits(grouped.sequences, (grouped.users, grouped.items), windows, rows)
 
 
 def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:

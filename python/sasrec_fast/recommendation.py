@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from sasrec_fast import checks
+from sasrec_fast import checks, delivery
 from sasrec_fast.audience import Audience, known_users, raw_histories, shared_items
-from sasrec_fast.scoring import Scorer, checked_scores, input_length, top_k
+from sasrec_fast.catalogue import Catalogue, open_catalogue
+from sasrec_fast.delivery import Columns, Written
+from sasrec_fast.ranking import Ranker
+from sasrec_fast.scoring import Scorer, input_length
+from sasrec_fast.titles import Titles, titles_by_id
 
 if TYPE_CHECKING:
     from sasrec_fast.preparation import Prepared
-    from sasrec_fast.vocabulary import Vocabulary
-
-Titles: TypeAlias = pd.DataFrame | pd.Series | Mapping[Any, str]
-Ranking = tuple[NDArray[Any], ...]  # row, item index, rank and score of every recommendation
 
 
+@dataclass(frozen=True)
+class Request:
+    """How to recommend; see `recommend`."""
+
+    k: int = 10
+    exclude_seen: bool = True
+    candidates: Iterable[Any] | None = None
+    exclude: Iterable[Any] | None = None
+    titles: Titles | None = None
+    output: str | os.PathLike[str] | None = None
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        checks.integer("k", self.k, 1)
+        checks.integer("batch_size", self.batch_size, 1)
+
+
+@overload
+def recommend(
+    model: Scorer,
+    data: Prepared | None = ...,
+    *,
+    users: Iterable[Any] | None = ...,
+    histories: Sequence[Sequence[Any]] | None = ...,
+    k: int = ...,
+    exclude_seen: bool = ...,
+    candidates: Iterable[Any] | None = ...,
+    exclude: Iterable[Any] | None = ...,
+    titles: Titles | None = ...,
+    output: None = ...,
+    batch_size: int = ...,
+) -> pd.DataFrame: ...
+@overload
+def recommend(
+    model: Scorer,
+    data: Prepared | None = ...,
+    *,
+    users: Iterable[Any] | None = ...,
+    histories: Sequence[Sequence[Any]] | None = ...,
+    k: int = ...,
+    exclude_seen: bool = ...,
+    candidates: Iterable[Any] | None = ...,
+    exclude: Iterable[Any] | None = ...,
+    titles: Titles | None = ...,
+    output: str | os.PathLike[str],
+    batch_size: int = ...,
+) -> Written: ...
 def recommend(
     model: Scorer,
     data: Prepared | None = None,
@@ -30,10 +78,16 @@ def recommend(
     histories: Sequence[Sequence[Any]] | None = None,
     k: int = 10,
     exclude_seen: bool = True,
+    candidates: Iterable[Any] | None = None,
+    exclude: Iterable[Any] | None = None,
     titles: Titles | None = None,
+    output: str | os.PathLike[str] | None = None,
     batch_size: int = 256,
-) -> pd.DataFrame:
+) -> pd.DataFrame | Written:
     """The k items each user is most likely to choose next, best first.
+
+    The search is exact. Scores of all users, or of one user for a large catalogue, are never held
+    together: at a million items a batch needs a few megabytes besides the model.
 
     Args:
         model: A `SASRec` or a baseline.
@@ -43,29 +97,38 @@ def recommend(
             history, held-out items included. None, without histories: every user.
         histories: Instead of users, one list of external item ids for each history, oldest
             first. Unknown ids are skipped, with a warning that counts them. A history without
-            any known item gets the most popular items of `data`, with a warning; their scores
-            are numbers of interactions.
+            any known item gets the most popular items of `data` or of the model's `item_counts`,
+            with a warning; their scores are numbers of interactions.
         k: Items for each; fewer where fewer are left to recommend.
         exclude_seen: Never recommend an item of the history, however old.
+        candidates: External ids of the only items to recommend. None: every item. Unknown ids,
+            and those of items that are never recommended, are counted in a warning.
+        exclude: External ids of items not to recommend to anybody; unknown ones are counted in a
+            warning.
         titles: Titles to add: a DataFrame with columns item_id and title, a Series
             indexed by item id, or a mapping; an unknown title is missing.
-        batch_size: Most histories scored at once.
+        output: A .parquet or .csv file to write to instead, while recommendations are made, in
+            memory that does not grow with the users. The file appears whole, in the end;
+            an earlier one stays as it is until then, and for good after an error or interrupt.
+        batch_size: Most histories the model gets at once.
 
     Returns:
         A DataFrame in the order asked for, then by rank: user_id (external id) or history (its
         number, from 0), item_id (external id), rank (int64, from 1), score (float32), and title
         if titles are given. Among equal scores the smaller item index comes first. Items without
-        an interaction in `data` are not recommended.
+        an interaction in `data`, or else in the model's `item_counts`, are not recommended. With
+        `output`, these columns are in the file, and returned is what was written: `path`, `rows`,
+        `histories`, `popular` (those served with popular items), `short` (with fewer than k).
 
     Raises:
         KeyError: A user is not in the data.
         ValueError: The model was made for other items than the data's, neither data nor
-            vocabulary is at hand, a history is empty and there is no data, scores are NaN, or
-            titles have no such columns or two titles for an item.
-        TypeError: Users or histories are not lists.
+            vocabulary is at hand, a history is empty and no counts are known, no candidate is
+            known or left, scores are NaN, titles have no such columns or two titles for an item,
+            or the output cannot be written.
+        TypeError: Users, histories, candidates or exclude are not lists.
     """
-    checks.integer("k", k, 1)
-    checks.integer("batch_size", batch_size, 1)
+    request = Request(k, exclude_seen, candidates, exclude, titles, output, batch_size)
     if users is not None and histories is not None:
         raise ValueError("give users or histories, not both")
     items = shared_items(model, data)
@@ -75,77 +138,41 @@ def recommend(
         audience = known_users(data, users)
     else:
         raise ValueError("give the data whose users to recommend to, or histories")
-    candidates = model.candidate_mask if data is None else _candidates(model, data)
-    length = input_length(model, None if data is None else data.max_sequence_length)
-    popularity = _popularity(audience, data)
-    found = []
-    for rows, part in audience.histories.chunks(batch_size, model.vocabulary_size):
-        scores = checked_scores(model, part, length)
-        scores[part.starts == part.ends] = popularity
-        scores[:, ~candidates] = -np.inf
-        if exclude_seen:
-            scores[part.pairs()] = -np.inf
-        row, item, rank = top_k(scores[: rows.stop - rows.start], k)
-        found.append((row + rows.start, item, rank, scores[row, item]))
-    table = _table(audience, items, found)
-    return table if titles is None else table.assign(title=_titles(table["item_id"], titles))
+    return serve(model, data, audience, request)
 
 
-def _candidates(model: Scorer, data: Prepared) -> NDArray[np.bool_]:
-    candidates: NDArray[np.bool_] = model.candidate_mask & (data.item_counts > 0)
-    return candidates
+def serve(
+    model: Scorer, data: Prepared | None, audience: Audience, request: Request
+) -> pd.DataFrame | Written:
+    """Recommend to an audience whose item indices are the model's; see `recommend`."""
+    path = None if request.output is None else delivery.require_output(request.output)
+    titles = None if request.titles is None else titles_by_id(request.titles)
+    catalogue = open_catalogue(model, data, request.candidates, request.exclude)
+    _note_empty(audience, catalogue)
+    ranker = Ranker(
+        model,
+        catalogue,
+        request.k,
+        request.exclude_seen,
+        request.batch_size,
+        input_length(model, None if data is None else data.max_sequence_length),
+    )
+    columns, rankings = Columns(audience, catalogue, titles), ranker.rank(audience.histories)
+    if path is None:
+        return delivery.as_frame(columns, rankings)
+    return delivery.write(path, columns, rankings)
 
 
-def _popularity(audience: Audience, data: Prepared | None) -> NDArray[np.float32]:
-    """Scores for empty histories: interactions of each item."""
+def _note_empty(audience: Audience, catalogue: Catalogue) -> None:
+    """Say that histories without a known item get the most popular items."""
     empty = np.flatnonzero(audience.histories.starts == audience.histories.ends)
     if not empty.size:
-        return np.zeros(1, np.float32)
-    if data is None:
+        return
+    name = audience.label.removesuffix("_id")
+    some = f"{empty.size} histories hold no known item, first {name} {audience.values[empty[0]]}"
+    if catalogue.counts is None:
         raise ValueError(
-            f"{empty.size} histories hold no known item, first history {empty[0]}: the most "
-            "popular items are recommended to them, which takes the data"
+            f"{some}: the most popular items are recommended to them, which takes the data, or a "
+            "model that knows how popular items are, SASRec(..., item_counts=data.item_counts)"
         )
-    warnings.warn(
-        f"{empty.size} histories hold no known item, first history {empty[0]}: the most popular "
-        "items are recommended to them",
-        stacklevel=3,
-    )
-    return data.item_counts.astype(np.float32)
-
-
-def _table(audience: Audience, items: Vocabulary, found: Sequence[Ranking]) -> pd.DataFrame:
-    none = np.zeros(0, np.int64)
-    rows, indices, ranks, scores = (
-        np.concatenate(column)
-        for column in zip((none, none, none, np.zeros(0, np.float32)), *found, strict=True)
-    )
-    return pd.DataFrame(
-        {
-            audience.label: _ids(audience.values[rows]),
-            "item_id": _ids(items.lookup(indices)),
-            "rank": ranks,
-            "score": scores.astype(np.float32),
-        }
-    )
-
-
-def _ids(values: NDArray[Any]) -> pd.Series[Any]:
-    return pd.Series(values, dtype="str" if values.dtype == object else values.dtype)
-
-
-def _titles(item_ids: pd.Series[Any], titles: Titles) -> pd.Series[Any]:
-    if isinstance(titles, pd.DataFrame):
-        missing = {"item_id", "title"} - set(titles.columns)
-        if missing:
-            raise ValueError(
-                f"titles has columns {list(titles.columns)}, without {sorted(missing)}"
-            )
-        titles = titles.set_index("item_id")["title"]
-    series = titles if isinstance(titles, pd.Series) else pd.Series(dict(titles))
-    repeated = series.index[series.index.duplicated()]
-    if len(repeated):
-        raise ValueError(
-            f"titles names {len(repeated.unique())} items twice, first {repeated[0]!r}"
-        )
-    return item_ids.map(series)
+    warnings.warn(f"{some}: the most popular items are recommended to them", stacklevel=4)

@@ -31,26 +31,26 @@ def replacement(folder: Path, require_replaceable: Callable[[Path], None]) -> It
         folder: Folder to make or replace; missing parents are made, symbolic links followed.
         require_replaceable: Raises where the present content of a folder must not be lost.
     """
-    target = _resolved(folder)
+    target = resolved(folder)
     require_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.parent):
+    with locked(target.parent):
         _clear_leftovers(target)
-        temporary = _sibling(target, "unfinished")
+        temporary = sibling(target, "unfinished")
         temporary.mkdir()
-        lock = _lock(temporary, wait=False)
+        descriptor = lock(temporary, wait=False)
     try:
         yield temporary
         _flush(temporary)
-        with _locked(target.parent):
+        with locked(target.parent):
             require_replaceable(target)
             _swap(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
-        if lock is not None:
-            os.close(lock)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def current(folder: Path, *, warn: bool = True) -> Path:
@@ -59,11 +59,11 @@ def current(folder: Path, *, warn: bool = True) -> Path:
     Warns:
         UserWarning: It had been set aside, unless `warn` is False.
     """
-    target = _resolved(folder)
-    if target.exists() or not _siblings(target, "replaced"):
+    target = resolved(folder)
+    if target.exists() or not siblings(target, "replaced"):
         return target
-    with _locked(target.parent):  # a replacement that is alive ends first
-        aside = _siblings(target, "replaced")
+    with locked(target.parent):  # a replacement that is alive ends first
+        aside = siblings(target, "replaced")
         if target.exists() or not aside:
             return target
     if warn:
@@ -78,52 +78,55 @@ def current(folder: Path, *, warn: bool = True) -> Path:
 def _swap(temporary: Path, target: Path) -> None:
     if not target.exists():
         temporary.rename(target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
         return
-    aside = _sibling(target, "replaced")
+    aside = sibling(target, "replaced")
     target.rename(aside)
     try:
         temporary.rename(target)
     except BaseException:
         aside.rename(target)
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
     _remove(aside, target)
 
 
 def _clear_leftovers(target: Path) -> None:
     """Undo or finish what killed replacements left; the parent is locked."""
-    for aside in _siblings(target, "replaced"):
+    for aside in siblings(target, "replaced"):
         if target.exists():
             _remove(aside, target)
         else:
             aside.rename(target)
-    for leftover in _siblings(target, "discarded"):
+    for leftover in siblings(target, "discarded"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in _siblings(target, "unfinished"):
-        lock = _lock(leftover, wait=False)
-        if lock is not None:
+    for leftover in siblings(target, "unfinished"):
+        descriptor = lock(leftover, wait=False)
+        if descriptor is not None:
             shutil.rmtree(leftover, ignore_errors=True)
-            os.close(lock)
+            os.close(descriptor)
 
 
 def _remove(aside: Path, target: Path) -> None:
     """Remove a folder; half removed, it must not pass for the previous content."""
-    discarded = _sibling(target, "discarded")
+    discarded = sibling(target, "discarded")
     with suppress(OSError):  # the new content is in place; the next replacement tries again
         aside.rename(discarded)
         shutil.rmtree(discarded, ignore_errors=True)
 
 
-def _resolved(folder: Path) -> Path:
-    return Path(os.path.realpath(folder))
+def resolved(path: Path) -> Path:
+    """What a path names in the end, symbolic links followed."""
+    return Path(os.path.realpath(path))
 
 
-def _sibling(target: Path, role: str) -> Path:
+def sibling(target: Path, role: str) -> Path:
+    """A hidden path beside the target that nothing has."""
     return target.with_name(f".{target.name}.{role}-{secrets.token_hex(4)}")
 
 
-def _siblings(target: Path, role: str) -> list[Path]:
+def siblings(target: Path, role: str) -> list[Path]:
+    """The hidden paths of this role beside the target, see `sibling`."""
     prefix = f".{target.name}.{role}-"
     try:
         return sorted(path for path in target.parent.iterdir() if path.name.startswith(prefix))
@@ -132,25 +135,25 @@ def _siblings(target: Path, role: str) -> list[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a folder's lock; go on without where the file system has none."""
-    lock = _lock(folder, wait=True)
+    descriptor = lock(folder, wait=True)
     try:
         yield
     finally:
-        if lock is not None:
-            os.close(lock)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _lock(folder: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds a folder's lock until it is closed or the process ends.
+def lock(path: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock of a folder or file until it is closed or the process ends.
 
     None where another process holds it, or where there are no such locks.
     """
     if sys.platform == "win32":
         return None
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
@@ -166,10 +169,11 @@ def _flush(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("r+b") as file:
             os.fsync(file.fileno())
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have a folder's list of files on disk."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,17 @@ class Scorer(Protocol):
 
     def score_items(self, x: Mapping[str, Any]) -> Scores:
         """Scores [n, vocabulary_size] after the histories x ("item_ids", "padding_mask")."""
+
+
+@runtime_checkable
+class VectorScorer(Scorer, Protocol):
+    """A scorer whose scores are dot products, so that they need not all be held: `SASRec`."""
+
+    def encode_last(self, x: Mapping[str, Any]) -> NDArray[np.float32]:
+        """A vector for each history, float32 [n, d]."""
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """A vector for each item index, float32 [vocabulary_size, d]."""
 
 
 def input_length(model: Scorer, prepared: int | None) -> int:

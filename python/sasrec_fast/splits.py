@@ -104,6 +104,7 @@ class Split:
         sequences: The compact store.
         sequence_rows: One row for each sequence: the latest window, or the earliest with
             truncation="oldest".
+        items: The vocabulary of item ids, where it is known.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Split:
         self._options = options
         if sequence_rows is not None:
             self.sequence_rows = sequence_rows
+        self.items: Vocabulary | None = None
         self._popularity: PopularityDistribution | None = None
 
     @cached_property
@@ -327,7 +329,7 @@ class Split:
 
 def make_splits(
     sequences: Sequences,
-    user_vocabulary: Vocabulary,
+    vocabularies: tuple[Vocabulary, Vocabulary],
     options: Sequence[WindowOptions],
     sequence_rows: Mapping[str, Rows],
 ) -> list[Split]:
@@ -335,14 +337,16 @@ def make_splits(
 
     Args:
         sequences: The compact store.
-        user_vocabulary: Its users.
+        vocabularies: Its users and items.
         options: Of each split, training first.
         sequence_rows: By split, where the last interactions of each user do not tell.
     """
     splits = [
-        Split(sequences, user_vocabulary, window, sequence_rows.get(SPLITS[window.split]))
+        Split(sequences, vocabularies[0], window, sequence_rows.get(SPLITS[window.split]))
         for window in options
     ]
+    for split in splits:
+        split.items = vocabularies[1]
     exponent = options[0].exponent
     if exponent is not None:
         popularity = PopularityDistribution(splits[0], exponent)

@@ -9,6 +9,8 @@ from typing import Any
 
 from sasrec_fast import checks, fitting, losses
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
+from sasrec_fast.audience import require_same_items
+from sasrec_fast.splits import Split
 
 import keras  # isort: skip
 from keras import ops  # isort: skip
@@ -162,10 +164,12 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
 
         Raises:
             TypeError: A number as third argument (batch_size goes by keyword).
-            ValueError: An item index of the data outside the model's vocabulary; a checkpoint
-                that is damaged or belongs to another model or other batches.
+            ValueError: An item index of the data outside the model's vocabulary, or batches of
+                other items than the model's; a checkpoint that is damaged or belongs to another
+                model or other batches.
         """
         self._check_data(x, y, sample_weight)
+        self._check_split(options.get("validation_data"))
         x, options = fitting.follow_epochs(x, options)
         if resume is not None and self.compiled:
             options = fitting.resume_from(resume, self, x, options)
@@ -196,6 +200,13 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         _check_weights(sample_weight)
         for arrays in (x, y):
             checks.item_indices(arrays, self.vocabulary_size)
+        self._check_split(x)
+
+    def _check_split(self, x: Any) -> None:
+        """Refuse batches or a split of data that has other items."""
+        split = getattr(x, "split", x)
+        if isinstance(split, Split):
+            require_same_items(self, split, f"the {split.name} split")
 
     def predict(self, x: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.predict`, after a check that the items are in the vocabulary.

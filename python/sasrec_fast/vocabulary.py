@@ -61,7 +61,7 @@ class Vocabulary:
         Returns:
             int32 array of n indices; 0 where an id is unknown.
         """
-        wanted = ids if isinstance(ids, np.ndarray | pd.Series | pd.Index) else list(ids)
+        wanted = ids if isinstance(ids, np.ndarray | pd.Series | pd.Index) else listed(ids)
         if len(wanted) == 0:
             return np.zeros(0, np.int32)
         target = pd.Index(wanted)
@@ -124,6 +124,12 @@ class Vocabulary:
             )
         found: NDArray[Any] = self.ids[wanted - 1]
         return found
+
+
+def listed(values: Iterable[Any]) -> list[Any]:
+    """The values as a list; those of an Arrow array, whose elements are no Python values, too."""
+    plain: list[Any] = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+    return plain
 
 
 def _integer_dtype(ids: list[int]) -> type[np.signedinteger[Any]] | type[np.unsignedinteger[Any]]:

@@ -102,19 +102,27 @@ def _add_recommend(commands: Any) -> None:
     files.add_argument(
         "--model", type=Path, metavar="PATH", required=True, help="a .keras file saved by train"
     )
-    _add_files(files)
+    _add_files(files, ratings_required=False)
     files.add_argument(
         "--output",
         type=Path,
         metavar="PATH",
-        help="a .csv file for the recommendations, instead of printing them",
+        help="a .parquet or .csv file for the recommendations, instead of printing them",
     )
-    command.add_argument(
+    whom = command.add_argument_group("for whom").add_mutually_exclusive_group(required=True)
+    whom.add_argument(
         "--users",
         nargs="+",
         metavar="ID",
-        help="user ids, separated by spaces or commas; without it, all users (needs --output)",
+        help="user ids, separated by spaces or commas, with their histories in --ratings",
     )
+    whom.add_argument(
+        "--history",
+        nargs="+",
+        metavar="ID",
+        help="item ids, oldest first, separated by spaces or commas; needs no --ratings",
+    )
+    whom.add_argument("--all", action="store_true", help="every user in --ratings; needs --output")
     command.add_argument(
         "--k", type=_integer(1), metavar="N", default=10, help="items for each user"
     )
@@ -156,12 +164,12 @@ def _add_evaluate(commands: Any) -> None:
     _add_columns(command, defaults=False)
 
 
-def _add_files(group: argparse._ArgumentGroup) -> None:
+def _add_files(group: argparse._ArgumentGroup, *, ratings_required: bool = True) -> None:
     group.add_argument(
         "--ratings",
         type=Path,
         metavar="PATH",
-        required=True,
+        required=ratings_required,
         help=".dat (user::item::rating::timestamp), or .csv or .tsv with a header",
     )
     group.add_argument(

@@ -11,17 +11,13 @@ from sasrec_fast import plots
 from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.cli.display import history_and_recommendations, metrics_table, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.model_file import (
-    check_output,
-    load_model,
-    read_fingerprint,
-    read_options,
-    written_at_once,
-)
+from sasrec_fast.cli.model_file import read_fingerprint, require_options
 from sasrec_fast.cli.train import prepared, read_ratings, read_titles
 from sasrec_fast.errors import DataError
 from sasrec_fast.evaluation import evaluate
 from sasrec_fast.plots.canvas import require_matplotlib
+from sasrec_fast.replaced_file import replaced_file, require_writable
+from sasrec_fast.saved_model import load_model
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +61,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse what cannot be written before anything is done."""
     if arguments.output is not None:
-        check_output(arguments.output, ".json")
+        require_writable("--output", arguments.output, (".json",))
     if arguments.plots is None:
         return
     try:
@@ -86,7 +82,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of `prepare` used in training; columns may be called otherwise in this file."""
     given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
     named = {name: column for name, column in given.items() if column is not None}
-    options = read_options(arguments.model)
+    options = require_options(arguments.model)
     if options["min_rating"] is None:
         named.pop("rating", None)
     return options | named
@@ -167,7 +163,7 @@ def _write(metrics: Mapping[str, Metrics], arguments: argparse.Namespace) -> Non
         "metrics": {name: dict(one) for name, one in metrics.items()},
         "standard_errors": errors,
     }
-    with written_at_once(arguments.output) as path:
+    with replaced_file(arguments.output) as path:
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -184,5 +180,5 @@ def _draw(metrics: Mapping[str, Metrics], data: Prepared, arguments: argparse.Na
     folder: Path = arguments.plots
     folder.mkdir(exist_ok=True)
     for name, figure in figures.items():
-        with written_at_once(folder / f"{name}.png") as path:
+        with replaced_file(folder / f"{name}.png") as path:
             figure.savefig(path, dpi=DOTS_PER_INCH)

@@ -7,47 +7,19 @@ A .keras file is a zip archive. Keras ignores members it does not know, so the o
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.replaced_file import replaced_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from sasrec_fast.model import SASRec
 
 MEMBER = "sasrec_fast.json"
-
-
-def check_output(path: Path, suffix: str) -> None:
-    """Refuse, before any work is done, a path that cannot be written.
-
-    Raises:
-        ValueError: Another suffix, a folder, or a parent that is no folder one can write to.
-    """
-    parent = path.absolute().parent
-    if path.suffix != suffix:
-        raise ValueError(f"--output {path}: expected a name that ends in {suffix}")
-    if path.is_dir():
-        raise ValueError(f"--output {path} is a folder, expected a file")
-    if not parent.is_dir():
-        raise ValueError(f"--output {path}: there is no folder {parent}")
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"--output {path}: the folder {parent} cannot be written to")
-
-
-@contextmanager
-def written_at_once(path: Path) -> Iterator[Path]:
-    """A temporary path, moved to `path` at the end; after an error `path` is as it was."""
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".sasrec-fast-") as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        temporary.replace(path)
 
 
 def save_model(
@@ -62,59 +34,49 @@ def save_model(
         fingerprint: `Prepared.fingerprint` of them.
     """
     content = {"prepare": dict(options), "fingerprint": fingerprint}
-    with written_at_once(path) as temporary:
+    with replaced_file(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, json.dumps(content, indent=1))
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The options of `prepare` of a model file.
+def read_options(path: Path) -> dict[str, Any] | None:
+    """The options of `prepare` of a model file; None where it was saved by other means.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DataError: It is no model file, or was not saved by `sasrec-fast train`.
+        DataError: It is no model file.
     """
-    options: dict[str, Any] = _read_member(path)["prepare"]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                return None
+            options: dict[str, Any] = json.loads(archive.read(MEMBER))["prepare"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file") from None
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError) as failure:
+        raise DataError(f"{path} is no .keras file: {failure}") from None
     return options
 
 
 def read_fingerprint(path: Path) -> str | None:
     """The fingerprint of the data a model was trained on; None where the file does not say."""
-    fingerprint: str | None = _read_member(path).get("fingerprint")
+    with zipfile.ZipFile(path) as archive:
+        fingerprint: str | None = json.loads(archive.read(MEMBER)).get("fingerprint")
     return fingerprint
 
 
-def _read_member(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            content: dict[str, Any] = json.loads(archive.read(MEMBER))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
-    except KeyError:
-        raise DataError(
-            f"{path} does not say how its data was prepared: it was not saved by "
-            "`sasrec-fast train`; use sasrec_fast.recommend and evaluate in Python"
-        ) from None
-    except (zipfile.BadZipFile, OSError, ValueError) as failure:
-        raise DataError(f"{path} is no .keras file: {failure}") from None
-    return content
-
-
-def load_model(path: Path) -> SASRec:
-    """The model of a file that `read_options` has accepted.
+def require_options(path: Path) -> dict[str, Any]:
+    """The options of `prepare` of a model saved by `sasrec-fast train`.
 
     Raises:
-        DataError: Keras cannot load it, or it is another kind of model.
+        FileNotFoundError: There is no such file.
+        DataError: It is no model file, or was not saved by `sasrec-fast train`.
     """
-    import keras
-
-    from sasrec_fast.model import SASRec
-
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as failure:  # Keras raises whatever a damaged file makes it run into
-        raise DataError(f"{path} cannot be loaded by Keras: {failure}") from None
-    if not isinstance(model, SASRec):
-        raise DataError(f"{path} holds a {type(model).__name__}, expected a SASRec")
-    return model
+    options = read_options(path)
+    if options is None:
+        raise DataError(
+            f"{path} does not say how its data was prepared: it was not saved by "
+            "`sasrec-fast train`; use `recommend --history`, or sasrec_fast in Python"
+        )
+    return options

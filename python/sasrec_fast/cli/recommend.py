@@ -1,29 +1,36 @@
-"""`sasrec-fast recommend`: a saved model and a file of ratings in, recommendations out."""
+"""`sasrec-fast recommend`: a saved model and histories in, recommendations out."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
+from sasrec_fast.audience import Audience, raw_histories
 from sasrec_fast.cli.display import Titles, ranked, title_of, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.model_file import check_output, load_model, read_options, written_at_once
+from sasrec_fast.cli.model_file import read_options, require_options
 from sasrec_fast.cli.screen import counted
 from sasrec_fast.cli.train import read_ratings, read_titles
+from sasrec_fast.delivery import SUFFIXES, Written
 from sasrec_fast.errors import DataError
 from sasrec_fast.grouping import group
+from sasrec_fast.histories import Histories
 from sasrec_fast.interactions import ColumnNames, read_interactions
 from sasrec_fast.options import Options
-from sasrec_fast.recommendation import recommend
+from sasrec_fast.recommendation import Request, serve
+from sasrec_fast.replaced_file import require_writable
+from sasrec_fast.saved_model import load_model
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from sasrec_fast.cli.screen import Screen
     from sasrec_fast.model import SASRec
@@ -32,40 +39,70 @@ if TYPE_CHECKING:
 SERVED = {"min_user_interactions": 1, "min_item_interactions": 1, "split_at": None, "items": None}
 """Options of `prepare` that differ for histories to recommend from."""
 
-Histories = dict[Any, list[Any]]
-"""External item ids of each user, in time order, by external user id."""
-
 
 def run(arguments: argparse.Namespace, screen: Screen) -> None:
-    """Read the ratings as they were read for training, and recommend."""
+    """Recommend to a history, or to users with the histories in a file of ratings."""
     if arguments.output is not None:
-        check_output(arguments.output, ".csv")
-    elif arguments.users is None:
-        raise ValueError("all users without --output: give a .csv file, or --users to print a few")
-    wanted = _user_ids(arguments.users)
-    options = read_options(arguments.model)
+        require_writable("--output", arguments.output, SUFFIXES)
+    elif arguments.all:
+        raise ValueError("--all needs --output, a .parquet or .csv file")
+    if arguments.history is not None:
+        _serve_history(arguments, screen)
+    else:
+        _serve_users(arguments, screen)
+
+
+def _serve_history(arguments: argparse.Namespace, screen: Screen) -> None:
+    typed = _ids("--history", arguments.history)
+    if arguments.ratings is not None:
+        raise ValueError("--history takes no --ratings: the history is all there is to know")
+    options = read_options(arguments.model) or {}
+    item = arguments.item or options.get("item", "item_id")
+    movies = read_titles(arguments, item, screen)
+    model = _load(arguments, screen)
+    assert model.items is not None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        audience = raw_histories([_of_kind(typed, model.items)], model.items)
+    _say_notes(caught, screen)
+    _deliver(model, audience, arguments, movies, screen)
+
+
+def _serve_users(arguments: argparse.Namespace, screen: Screen) -> None:
+    """Read the ratings as they were read for training, and recommend."""
+    wanted = None if arguments.all else _ids("--users", arguments.users)
+    if arguments.ratings is None:
+        raise ValueError("--users and --all need --ratings, a file with the users' histories")
+    options = require_options(arguments.model)
     names = _column_names(arguments, options)
     movies = read_titles(arguments, names.item, screen)
     columns = (names.timestamp, names.rating)
     table = read_ratings(arguments.ratings, (names.user, names.item), columns, screen)
-    histories = read_histories(table, names, options, wanted)
+    audience, items = read_audience(table, names, options, wanted)
+    model = _load(arguments, screen)
+    audience = known_audience(audience, items, model, screen)
+    _deliver(model, audience, arguments, movies, screen)
+
+
+def _load(arguments: argparse.Namespace, screen: Screen) -> SASRec:
     load_keras(screen)
     with screen.step(f"loading {arguments.model}"):
-        model = load_model(arguments.model)
-    histories = known_histories(histories, model.items, screen)
-    with screen.step(f"recommending to {counted(len(histories), 'user')}"):
-        found = _recommend(model, histories, arguments, movies)
-    _deliver(found, histories, arguments.output, titles_of(movies), screen)
+        return load_model(arguments.model, compiled=False)
 
 
-def _user_ids(typed: Sequence[str] | None) -> list[str] | None:
+def _ids(option: str, typed: Sequence[str]) -> list[str]:
     """Ids as text, some of which were joined by commas."""
-    if typed is None:
-        return None
     wanted = [text for joined in typed for text in joined.split(",") if text]
     if not wanted:
-        raise ValueError(f"--users {' '.join(typed)!r} holds no user id")
+        raise ValueError(f"{option} {' '.join(typed)!r} holds no id")
     return wanted
+
+
+def _of_kind(typed: Sequence[str], items: Vocabulary) -> list[Any]:
+    """Ids of the vocabulary's kind where they can be."""
+    if items.ids.dtype == object:
+        return list(typed)
+    return [int(text) if text.lstrip("-").isdecimal() else text for text in typed]
 
 
 def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> ColumnNames:
@@ -77,13 +114,13 @@ def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> 
     return ColumnNames(**names)
 
 
-def read_histories(
+def read_audience(
     table: pa.Table,
     names: ColumnNames,
     prepared: Mapping[str, Any],
     wanted: Sequence[str] | None,
-) -> Histories:
-    """Users' items in the order in which `prepare` puts them.
+) -> tuple[Audience, Vocabulary]:
+    """Users with their items in the order in which `prepare` puts them, and the items' ids.
 
     Users and items with few interactions are kept: they were of no use for training, but can be
     served.
@@ -99,18 +136,16 @@ def read_histories(
     """
     given = {field.name: prepared[field.name] for field in fields(Options)}
     grouped = group(read_interactions(table, names), Options(**given | SERVED), names)
-    ids = grouped.users.ids.tolist()
+    positions = _positions(grouped.users.ids.tolist(), wanted)
     offsets, items = grouped.sequences.offsets, grouped.sequences.items
-    return {
-        ids[user]: grouped.items.lookup(items[offsets[user] : offsets[user + 1]]).tolist()
-        for user in _positions(ids, wanted)
-    }
+    histories = Histories(items, offsets[positions], offsets[positions + 1])
+    return Audience("user_id", grouped.users.ids[positions], histories), grouped.items
 
 
-def _positions(ids: Sequence[Any], wanted: Sequence[str] | None) -> Iterable[int]:
+def _positions(ids: Sequence[Any], wanted: Sequence[str] | None) -> NDArray[np.int64]:
     """Where in `ids` the wanted users are, each once."""
     if wanted is None:
-        return range(len(ids))
+        return np.arange(len(ids))
     positions = {str(user): position for position, user in enumerate(ids)}
     missing = [text for text in wanted if text not in positions]
     if missing:
@@ -119,65 +154,86 @@ def _positions(ids: Sequence[Any], wanted: Sequence[str] | None) -> Iterable[int
             f"no rating to go by for {counted(len(missing), 'user')} of {len(wanted):,}: {listed}; "
             f"there are ratings of {counted(len(ids), 'user')}, such as {ids[0]}"
         )
-    return [positions[text] for text in dict.fromkeys(wanted)]
+    return np.array([positions[text] for text in dict.fromkeys(wanted)], np.int64)
 
 
-def known_histories(histories: Histories, items: Vocabulary | None, screen: Screen) -> Histories:
-    """The histories without the items the model does not know, and what that leaves out.
+def known_audience(
+    audience: Audience, items: Vocabulary, model: SASRec, screen: Screen
+) -> Audience:
+    """The histories in the model's indices, without items it does not know; says what was left out.
+
+    Users who are left without an item are left out too if the model cannot tell what is popular.
 
     Raises:
-        DataError: The model knows none of the items, or carries no item ids.
+        DataError: The model knows none of the items.
     """
-    if items is None:
-        raise DataError("the model carries no item ids; save one made with SASRec(..., items=...)")
-    flat = [item for history in histories.values() for item in history]
-    known = iter((items.index(flat) > 0).tolist())
-    kept = {user: [item for item in history if next(known)] for user, history in histories.items()}
-    left = sum(map(len, kept.values()))
-    if not left:
+    assert model.items is not None
+    rows, indices = audience.histories.pairs()
+    mapped = np.concatenate([[0], model.items.index(items.ids)]).astype(np.int32)[indices]
+    known = mapped > 0
+    if not known.any():
+        example = items.lookup(indices[:1]).tolist()[0]
         raise DataError(
-            f"the model knows no item of these users, such as {flat[0]!r}; "
-            f"its {len(items):,} items are such as {items.ids[:1].tolist()[0]!r}"
+            f"the model knows no item of these users, such as {example!r}; "
+            f"its {len(model.items):,} items are such as {model.items.ids[:1].tolist()[0]!r}"
         )
-    if unknown := len(flat) - left:
+    if unknown := int(np.count_nonzero(~known)):
         screen.say(f"note: left out {counted(unknown, 'interaction')} with items new to the model")
-    if empty := [user for user, history in kept.items() if not history]:
+    counts = np.bincount(rows[known], minlength=len(audience.histories))
+    ends = np.cumsum(counts)
+    values = audience.values
+    served = np.full(len(values), True) if model.item_counts is not None else counts > 0
+    if unserved := int(np.count_nonzero(~served)):
         screen.say(
-            f"note: no recommendation for {counted(len(empty), 'user')} without an item known to "
-            f"the model, first {empty[0]}"
+            f"note: no recommendation for {counted(unserved, 'user')} without an item known to the "
+            f"model, first {values[~served][0]}"
         )
-    return {user: history for user, history in kept.items() if history}
-
-
-def _recommend(
-    model: SASRec, histories: Histories, arguments: argparse.Namespace, movies: pd.DataFrame | None
-) -> pd.DataFrame:
-    found = recommend(
-        model,
-        histories=list(histories.values()),
-        k=arguments.k,
-        exclude_seen=not arguments.include_seen,
-        titles=movies,
-    )
-    users = pd.Series(list(histories))
-    found.insert(0, "user_id", found.pop("history").map(users))
-    return found
+    kept = Histories(mapped[known], (ends - counts)[served], ends[served])
+    return Audience(audience.label, values[served], kept)
 
 
 def _deliver(
-    found: pd.DataFrame, histories: Histories, output: Path | None, titles: Titles, screen: Screen
+    model: SASRec,
+    audience: Audience,
+    arguments: argparse.Namespace,
+    movies: pd.DataFrame | None,
+    screen: Screen,
 ) -> None:
-    """Write the recommendations to the file, or print them user by user."""
-    if output is not None:
-        with (
-            screen.step(f"writing {len(found):,} rows to {output}"),
-            written_at_once(output) as path,
-        ):
-            found.to_csv(path, index=False)
+    """Write the recommendations to the file, or print them history by history."""
+    count, seen, output = len(audience.histories), not arguments.include_seen, arguments.output
+    whom = "the history" if audience.label == "history" else counted(count, "user")
+    request = Request(arguments.k, seen, titles=movies, output=output)
+    task = f"recommending to {whom}" + (f" in {output}" if output is not None else "")
+    with warnings.catch_warnings(record=True) as caught, screen.step(task):
+        warnings.simplefilter("always", UserWarning)
+        found = serve(model, None, audience, request)
+    _say_notes(caught, screen)
+    if isinstance(found, Written):
+        short = f"; {found.short:,} got fewer than {arguments.k}" if found.short else ""
+        screen.say(f"wrote {counted(found.rows, 'row')} to {found.path}{short}")
         return
-    for user, items in found.groupby("user_id", sort=False)["item_id"]:
-        history = histories[user]
-        screen.say(
-            f"\nuser {user}: {counted(len(history), 'item')}, last {title_of(history[-1], titles)}"
-        )
-        screen.say("\n".join(ranked(items.tolist(), titles)))
+    _print(found, audience, model.items, titles_of(movies), screen)
+
+
+def _say_notes(caught: Sequence[warnings.WarningMessage], screen: Screen) -> None:
+    for warning in caught:
+        if warning.category is UserWarning:
+            screen.say(f"note: {warning.message}")
+
+
+def _print(
+    found: pd.DataFrame,
+    audience: Audience,
+    items: Vocabulary | None,
+    titles: Titles,
+    screen: Screen,
+) -> None:
+    assert items is not None
+    histories = audience.histories
+    by_value = dict(iter(found.groupby(audience.label, sort=False)["item_id"]))
+    for row, value in enumerate(audience.values.tolist()):
+        history = histories.items[histories.starts[row] : histories.ends[row]]
+        last = [title_of(item, titles) for item in items.lookup(history[-1:]).tolist()]
+        name = f"user {value}" if audience.label == "user_id" else "history"
+        screen.say(f"\n{name}: {', last '.join([counted(len(history), 'item'), *last])}")
+        screen.say("\n".join(ranked(by_value.get(value, []), titles)))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.model_file import check_output, save_model
+from sasrec_fast.cli.model_file import save_model
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.preparation import Prepared, prepare
+from sasrec_fast.replaced_file import require_writable
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,7 @@ PREPARATION = (
 def run(arguments: argparse.Namespace, screen: Screen) -> None:
     """Read, prepare, train, test against popularity, show one user, save."""
     start = time.perf_counter()
-    check_output(arguments.output, ".keras")
+    require_writable("--output", arguments.output, (".keras",))
     if arguments.hidden_dim % arguments.num_heads:
         raise ValueError(
             f"--hidden-dim {arguments.hidden_dim} is not divisible by "

@@ -63,6 +63,7 @@ def train_model(
         **vars(sizes),
         max_sequence_length=data.max_sequence_length,
         items=data.items,
+        item_counts=data.item_counts,
     )
     model.build()
     screen.say(

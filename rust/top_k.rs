@@ -1,0 +1,314 @@
+//! The k items whose vectors have the highest dot products with each query, without the matrix of
+//! all scores: a tile of queries meets a block of items at a time, so that scores stay in the cache,
+//! and only those above the k-th best so far are looked at again. Exact; among equal scores the
+//! smaller column comes first.
+
+use crate::error::Error;
+use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+/// Queries scored together.
+const TILE: usize = 64;
+/// Items scored together: with a tile of queries, 128 KiB of scores.
+const BLOCK: usize = 512;
+/// Items that all tiles pass through before the next ones are read from memory.
+const STRETCH: usize = 1 << 14;
+/// Fewer queries than this are multiplied one by one, which packs nothing.
+const FEW: usize = 6;
+/// Scores compared with the threshold at once.
+const GROUP: usize = 32;
+
+/// A score and its column; the greatest is the worst.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    score: f32,
+    column: i32,
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let scores = other.score.partial_cmp(&self.score); // none is NaN
+        scores.unwrap_or(Ordering::Equal).then(self.column.cmp(&other.column))
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Found {}
+
+/// Columns that each query must not get: those of query i are `columns[offsets[i]..offsets[i + 1]]`,
+/// in ascending order.
+#[derive(Clone, Copy)]
+pub struct Excluded<'a> {
+    /// One more than there are queries.
+    pub offsets: &'a [i64],
+    /// Ascending within each query.
+    pub columns: &'a [i32],
+}
+
+impl<'a> Excluded<'a> {
+    fn check(&self, queries: usize) -> Result<(), Error> {
+        let total = self.columns.len() as i64;
+        let ends = (self.offsets.first(), self.offsets.last());
+        let ascending = self.offsets.windows(2).all(|pair| pair[0] <= pair[1]);
+        if self.offsets.len() != queries + 1 || ends != (Some(&0), Some(&total)) || !ascending {
+            return Err(Error::Inconsistent(format!(
+                "offsets of excluded columns that do not ascend from 0 to {total}, one for each \
+                 of {queries} queries"
+            )));
+        }
+        Ok(())
+    }
+
+    fn of(&self, query: usize) -> &'a [i32] {
+        &self.columns[self.offsets[query] as usize..self.offsets[query + 1] as usize]
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Search<'a> {
+    /// A row for each query.
+    pub queries: ArrayView2<'a, f32>,
+    /// A row for each item, as wide.
+    pub vectors: ArrayView2<'a, f32>,
+    /// Columns, that is rows of `vectors`, which are not to be found.
+    pub excluded: Excluded<'a>,
+    /// Items for each query.
+    pub k: usize,
+}
+
+/// Scores and columns [queries, k], best first; minus infinity and -1 where there are fewer.
+pub struct Best {
+    /// Row after row.
+    pub scores: Vec<f32>,
+    /// Rows of the vectors.
+    pub columns: Vec<i32>,
+}
+
+/// Queries that meet a share of every stretch of items, and the best they have met.
+struct Task {
+    queries: Range<usize>,
+    share: usize,
+    heaps: Vec<BinaryHeap<Found>>,
+    nan: Option<usize>,
+}
+
+/// Find the best columns of every query.
+///
+/// # Errors
+/// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
+/// NaN, and what `pause` returns.
+pub fn top_k(
+    search: &Search<'_>,
+    pause: &(impl Fn() -> Result<(), Error> + ?Sized),
+) -> Result<Best, Error> {
+    let (queries, items) = (search.queries.nrows(), search.vectors.nrows());
+    if search.queries.ncols() != search.vectors.ncols() {
+        return Err(Error::Inconsistent(format!(
+            "queries of width {}, vectors of width {}",
+            search.queries.ncols(),
+            search.vectors.ncols()
+        )));
+    }
+    if !(1..=items).contains(&search.k) {
+        return Err(Error::Inconsistent(format!("k is {}, of {items} vectors", search.k)));
+    }
+    if i32::try_from(items).is_err() {
+        return Err(Error::TooManyItems { items, max: i32::MAX as usize });
+    }
+    search.excluded.check(queries)?;
+    let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
+    let mut tasks = tasks(queries, shares);
+    for first in (0..items).step_by(STRETCH) {
+        pause()?;
+        let stretch = first..items.min(first + STRETCH);
+        tasks.par_iter_mut().for_each_init(
+            || vec![0.0; TILE * BLOCK],
+            |buffer, task| task.meet(search, part(&stretch, task.share, shares), buffer),
+        );
+        if let Some(row) = tasks.iter().filter_map(|task| task.nan).min() {
+            return Err(Error::NotANumber { row, rows: queries });
+        }
+    }
+    Ok(merge(tasks, queries, search.k))
+}
+
+fn tasks(queries: usize, shares: usize) -> Vec<Task> {
+    let tiles = (0..queries).step_by(TILE).map(|first| first..queries.min(first + TILE));
+    tiles
+        .flat_map(|queries| (0..shares).map(move |share| (queries.clone(), share)))
+        .map(|(queries, share)| Task {
+            heaps: queries.clone().map(|_| BinaryHeap::new()).collect(),
+            queries,
+            share,
+            nan: None,
+        })
+        .collect()
+}
+
+/// One of so many nearly equal parts.
+fn part(whole: &Range<usize>, number: usize, parts: usize) -> Range<usize> {
+    whole.start + whole.len() * number / parts..whole.start + whole.len() * (number + 1) / parts
+}
+
+impl Task {
+    fn meet(&mut self, search: &Search<'_>, columns: Range<usize>, buffer: &mut [f32]) {
+        let queries = search.queries.slice(s![self.queries.clone(), ..]);
+        for first in columns.clone().step_by(BLOCK) {
+            let block = first..columns.end.min(first + BLOCK);
+            let vectors = search.vectors.slice(s![block.clone(), ..]);
+            let scores = &mut buffer[..queries.nrows() * block.len()];
+            multiply(queries, vectors, scores);
+            for (number, row) in scores.chunks_exact(block.len()).enumerate() {
+                let query = self.queries.start + number;
+                let excluded = search.excluded.of(query);
+                let ended =
+                    keep_best(row, first as i32, excluded, search.k, &mut self.heaps[number]);
+                if ended.is_err() {
+                    self.nan = self.nan.or(Some(query));
+                }
+            }
+        }
+    }
+}
+
+/// Scores of every query (a row each) and vector.
+fn multiply(queries: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>, scores: &mut [f32]) {
+    let shape = (queries.nrows(), vectors.nrows());
+    if queries.nrows() < FEW {
+        for (query, row) in queries.rows().into_iter().zip(scores.chunks_exact_mut(shape.1)) {
+            let query: ArrayView1<'_, f32> = query;
+            general_mat_vec_mul(1.0, &vectors, &query, 0.0, &mut ArrayViewMut1::from(row));
+        }
+    } else if let Ok(mut product) = ArrayViewMut2::from_shape(shape, scores) {
+        general_mat_mul(1.0, &queries, &vectors.t(), 0.0, &mut product);
+    }
+}
+
+/// A score is NaN.
+struct NotANumber;
+
+/// Put those of a row of scores that are among the k best into the heap.
+fn keep_best(
+    row: &[f32],
+    first: i32,
+    excluded: &[i32],
+    k: usize,
+    heap: &mut BinaryHeap<Found>,
+) -> Result<(), NotANumber> {
+    let mut least = threshold(heap, k);
+    for (number, group) in row.chunks(GROUP).enumerate() {
+        // NaN is not at most the threshold, so it does not pass unseen.
+        if group.iter().filter(|&&score| score <= least).count() == group.len() {
+            continue;
+        }
+        let start = first + (number * GROUP) as i32;
+        for (column, &score) in (start..).zip(group) {
+            if score <= least {
+                continue;
+            }
+            if score.is_nan() {
+                return Err(NotANumber);
+            }
+            if excluded.binary_search(&column).is_ok() {
+                continue;
+            }
+            if heap.len() == k {
+                heap.pop();
+            }
+            heap.push(Found { score, column });
+            least = threshold(heap, k);
+        }
+    }
+    Ok(())
+}
+
+/// What a score must be above; columns ascend, so an equal one comes later.
+fn threshold(heap: &BinaryHeap<Found>, k: usize) -> f32 {
+    heap.peek().filter(|_| heap.len() == k).map_or(f32::NEG_INFINITY, |worst| worst.score)
+}
+
+fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Best {
+    let mut found: Vec<Vec<Found>> = (0..queries).map(|_| Vec::new()).collect();
+    for task in tasks {
+        for (query, heap) in task.queries.zip(task.heaps) {
+            found[query].extend(heap);
+        }
+    }
+    let mut best =
+        Best { scores: vec![f32::NEG_INFINITY; queries * k], columns: vec![-1; queries * k] };
+    let rows = best.scores.chunks_mut(k).zip(best.columns.chunks_mut(k));
+    for ((scores, columns), mut row) in rows.zip(found) {
+        row.sort_unstable();
+        for (place, one) in row.iter().take(k).enumerate() {
+            scores[place] = one.score;
+            columns[place] = one.column;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn best(queries: &Array2<f32>, vectors: &Array2<f32>, k: usize) -> Result<Best, Error> {
+        let offsets = vec![0; queries.nrows() + 1];
+        let excluded = Excluded { offsets: &offsets, columns: &[] };
+        let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k };
+        top_k(&search, &|| Ok(()))
+    }
+
+    #[test]
+    fn equal_scores_come_by_column_across_blocks_and_stretches() {
+        let items = STRETCH + BLOCK + 3;
+        let vectors = Array2::from_shape_fn((items, 2), |(item, _)| [0.0, 1.0, 2.0][item % 3]);
+        for queries in [1, FEW, 2 * TILE + 1] {
+            let found = best(&Array2::ones((queries, 2)), &vectors, 4).unwrap();
+            assert_eq!(found.columns, [2, 5, 8, 11].repeat(queries));
+            assert_eq!(found.scores, vec![4.0; 4 * queries]);
+        }
+    }
+
+    #[test]
+    fn excluded_columns_leave_places() {
+        let (queries, vectors) = (Array2::ones((2, 1)), Array2::ones((3, 1)));
+        let excluded = Excluded { offsets: &[0, 0, 2], columns: &[0, 2] };
+        let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 2 };
+        let found = top_k(&search, &|| Ok(())).unwrap();
+        assert_eq!(found.columns, [0, 1, 1, -1]);
+        assert_eq!(found.scores, [1.0, 1.0, 1.0, f32::NEG_INFINITY]);
+    }
+
+    #[test]
+    fn a_score_that_is_nan_names_its_row() {
+        let mut queries = Array2::ones((70, 1));
+        queries[[65, 0]] = f32::NAN;
+        let failure = best(&queries, &Array2::ones((2, 1)), 1).err();
+        assert_eq!(failure, Some(Error::NotANumber { row: 65, rows: 70 }));
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_search() {
+        let (queries, vectors) = (Array2::<f32>::ones((1, 1)), Array2::<f32>::ones((2, 1)));
+        let excluded = Excluded { offsets: &[0, 0], columns: &[] };
+        let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 1 };
+        assert!(top_k(&search, &|| Err(Error::Interrupted)).is_err());
+    }
+}

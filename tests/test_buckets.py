@@ -89,3 +89,11 @@ def test_rows_that_fill_no_whole_batch_join_the_next_bucket():
 def test_impossible_boundaries_are_refused(boundaries):
     with pytest.raises(ValueError, match=r"boundaries are .* at least 30, the longest row"):
         buckets_of(np.array([3, 30], np.int32), 16, boundaries)
+
+
+def test_many_rows_are_dealt_as_evenly_as_few():
+    lengths = np.random.default_rng(1).integers(1, 31, 400).astype(np.int32)
+    (bucket,) = buckets_of(lengths, 50, [30])
+    for generator in (None, np.random.default_rng(0)):
+        sums = np.where((dealt := bucket.deal(generator)) >= 0, lengths[dealt], 0).sum(axis=1)
+        assert np.ptp(sums) < 30

@@ -145,3 +145,24 @@ def test_dropout_scales_what_it_keeps_and_counts_its_calls():
     np.testing.assert_array_equal(np.asarray(layer(x)), x)
     again = Dropout.from_config(layer.get_config())
     np.testing.assert_array_equal(np.asarray(again(x, training=True)), first)
+
+
+def plain_mask(size, keep, seed):
+    """The formula of `keep_mask`, in 64 bits."""
+
+    def mixed(x, key=0):
+        x = ((x ^ x >> 16) * 0x7FEB352D & 0xFFFFFFFF) ^ key
+        x = (x ^ x >> 15) * 0x846CA68B & 0xFFFFFFFF
+        return x ^ x >> 16
+
+    golden = 0x9E3779B9
+    first = mixed(seed[0] ^ mixed(seed[1] + golden & 0xFFFFFFFF))
+    second = mixed(first + golden & 0xFFFFFFFF)
+    places = [mixed(first + i & 0xFFFFFFFF, second) for i in range(size)]
+    return [place < round(keep * 2**32) for place in places]
+
+
+@pytest.mark.parametrize(("keep", "seed"), [(0.5, (0, 0)), (0.8, (7, 3)), (0.1, (2**32 - 1, 9))])
+def test_masks_are_the_formula_that_is_documented(keep, seed):
+    made = np.asarray(keep_mask((300,), keep, np.array(seed, np.uint32)))
+    assert made.tolist() == plain_mask(300, keep, seed)

@@ -116,7 +116,7 @@ def test_train_stops_without_progress_and_keeps_the_best_weights(
         weights.append(model.get_weights())
         return {"hit_rate@10": 0.0, "ndcg@10": scores[len(weights) - 1]}
 
-    monkeypatch.setattr("sasrec_fast.cli.training.evaluate", scripted)
+    monkeypatch.setattr("sasrec_fast.ranking_metrics.evaluate", scripted)
     output = tmp_path / "m.keras"
     files = ["--ratings", f"{folder}/ratings.dat", "--output", str(output)]
     assert main(["train", *files, *TINY.split(), "--epochs", "9", "--patience", "2"]) == 0

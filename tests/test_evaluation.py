@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 import sasrec_fast as sf
+from plain_ranking import metrics_of
 from sasrec_fast.baselines import MarkovChain, Popularity
+from sasrec_fast.sampled_negatives import draw_negatives
 from small_models import make_model
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 LENGTH, CUTOFFS = 6, (1, 3, 10)
 
 
-def prepared(**options: Any) -> sf.Prepared:
+def prepared(users: slice = slice(None), **options: Any) -> sf.Prepared:
     """30 users of 4 to 19 interactions with 20 items, some of them repeatedly."""
     rng = np.random.default_rng(11)
     lengths = rng.integers(4, 20, 30)
@@ -30,6 +32,7 @@ def prepared(**options: Any) -> sf.Prepared:
         }
     )
     table.loc[:19, "item_id"] = np.arange(20) * 3 + 1  # every item occurs
+    table = table[table["user_id"].isin(table["user_id"].unique()[users])]
     return sf.prepare(table, timestamp=None, max_sequence_length=LENGTH, **options)
 
 
@@ -66,33 +69,6 @@ def coarse(history: list[int]) -> np.ndarray:
     return np.random.default_rng(history).integers(0, 4, 21).astype(np.float32)
 
 
-def naive(model: Any, split: sf.Split, *, exclude_seen: bool) -> dict[str, float]:
-    """Every candidate of every row in a list, and the mean over all orders of its ties."""
-    columns: dict[str, list[float]] = {}
-    everything = set(split.sequences.items.tolist())
-    candidates = everything & set(np.flatnonzero(model.candidate_mask).tolist())
-    for start, end in zip(split.starts, split.ends, strict=True):
-        *history, target = split.sequences.items[start:end].tolist()
-        recent = history[-model.max_sequence_length :]
-        padding = [0] * (model.max_sequence_length - len(recent))
-        x = {
-            "item_ids": np.array([recent + padding], np.int32),
-            "padding_mask": np.array([[True] * len(recent) + [False] * len(padding)]),
-        }
-        scores = model.score_items(x)[0]
-        others = (candidates - set(history) if exclude_seen else candidates) - {target}
-        above = sum(scores[item] > scores[target] for item in others)
-        level = sum(scores[item] == scores[target] for item in others)
-        ranks = range(above + 1, above + level + 2) if target in candidates else ()
-        for k in CUTOFFS:
-            hits = [rank <= k for rank in ranks]
-            gains = [(rank <= k) / np.log2(rank + 1) for rank in ranks]
-            columns.setdefault(f"hit_rate@{k}", []).append(np.mean(hits) if ranks else 0.0)
-            columns.setdefault(f"ndcg@{k}", []).append(np.mean(gains) if ranks else 0.0)
-        columns.setdefault("mrr", []).append(np.mean([1 / r for r in ranks]) if ranks else 0.0)
-    return {name: float(np.mean(values)) for name, values in columns.items()}
-
-
 @pytest.mark.parametrize("exclude_seen", [True, False])
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 @pytest.mark.parametrize("score", [pseudo_random, coarse])
@@ -100,18 +76,20 @@ def test_metrics_are_those_of_a_naive_ranking(data, score, split, exclude_seen):
     model = Fixed(21, score)
     rows = getattr(data, split)
     metrics = sf.evaluate(model, rows, k=CUTOFFS, exclude_seen=exclude_seen)
-    expected = naive(model, rows, exclude_seen=exclude_seen)
+    expected = metrics_of(model, data, rows, CUTOFFS, exclude_seen)
     assert dict(metrics) == pytest.approx(expected, rel=1e-12)
-    assert list(metrics) == [f"hit_rate@{k}" for k in CUTOFFS] + [
-        *(f"ndcg@{k}" for k in CUTOFFS),
-        "mrr",
+    kinds = ["hit_rate", "ndcg", "mrr", "coverage"]
+    assert list(metrics) == [
+        f"{kind}@{k}" if k else kind
+        for kind in kinds
+        for k in (CUTOFFS if kind != "mrr" else [None])
     ]
 
 
 def test_sasrec_is_ranked_like_any_model(data):
     model = make_model(max_sequence_length=LENGTH)
     metrics = sf.evaluate(model, data.test, k=CUTOFFS)
-    assert dict(metrics) == pytest.approx(naive(model, data.test, exclude_seen=True), rel=1e-9)
+    assert dict(metrics) == pytest.approx(metrics_of(model, data, data.test, CUTOFFS), rel=1e-9)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 1000])
@@ -123,7 +101,7 @@ def test_the_batch_size_changes_nothing(data, batch_size):
     np.testing.assert_array_equal(parts.ranks, whole.ranks)
 
 
-def test_every_chunk_has_the_same_shape(data):
+def test_chunks_have_few_shapes_and_short_histories_little_padding(data):
     shapes = set()
 
     def record(x: Mapping[str, Any]) -> np.ndarray:
@@ -132,8 +110,8 @@ def test_every_chunk_has_the_same_shape(data):
 
     model = Fixed(21, coarse)
     model.score_items = record  # type: ignore[method-assign]
-    sf.evaluate(model, data.test, batch_size=8)
-    assert shapes == {(8, LENGTH)}
+    sf.evaluate(model, data.test, batch_size=2)
+    assert shapes == {(2, 4), (2, LENGTH)}
 
 
 def test_a_constant_model_is_at_chance(data):
@@ -153,7 +131,8 @@ def test_a_model_that_knows_the_target_is_perfect_and_one_that_avoids_it_is_last
         for start, end in zip(data.test.starts, data.test.ends, strict=True)
     }
     oracle = Fixed(21, lambda history: np.arange(21) == targets[tuple(history)])
-    assert set(sf.evaluate(oracle, data.test).values()) == {1.0}
+    metrics = sf.evaluate(oracle, data.test)
+    assert {value for name, value in metrics.items() if "coverage" not in name} == {1.0}
     opposite = Fixed(21, lambda history: np.arange(21) != targets[tuple(history)])
     assert sf.evaluate(opposite, data.test, k=1)["hit_rate@1"] == 0.0
 
@@ -191,8 +170,108 @@ def test_a_target_that_is_no_candidate_is_a_miss_and_counted(data):
     assert metrics.cold_targets == np.count_nonzero(targets > 10) > 0
     assert np.isinf(metrics.ranks[targets > 10]).all()
     assert metrics.num_candidates == 10
-    assert dict(metrics) == pytest.approx(naive(model, data.test, exclude_seen=True))
+    assert dict(metrics) == pytest.approx(metrics_of(model, data, data.test, CUTOFFS))
     assert f"{metrics.cold_targets} targets are no candidates" in str(metrics)
+
+
+def test_candidates_may_be_given(data):
+    model = Fixed(21, coarse)
+    few = sf.evaluate(model, data.test, candidates=[3, 5, 8, 13])
+    assert few.num_candidates == 4
+    assert dict(few) == dict(sf.evaluate(Fixed(21, coarse, (3, 5, 8, 13)), data.test))
+    mask = np.isin(np.arange(21), [3, 5, 8, 13])
+    assert dict(few) == dict(sf.evaluate(model, data.test, candidates=mask))
+
+
+def test_a_sampled_ranking_says_so(data):
+    metrics = sf.evaluate(Fixed(21, pseudo_random), data.test, candidates=("uniform", 5, 3))
+    assert str(metrics).splitlines()[0] == (
+        "test: 30 users, sampled ranking, each target among 5 uniform negatives of 20 candidates "
+        "(seed 3), training items excluded"
+    )
+    assert (metrics.num_negatives, metrics.seed, metrics.num_candidates) == (5, 3, 20)
+    assert not any(name.startswith("coverage") for name in metrics)
+    assert metrics.ranks.max() <= 6
+
+
+def test_sampled_negatives_are_no_training_items_and_depend_on_seed_and_user_alone(data):
+    def drawn(prepared: sf.Prepared, seed: int, outside_training: bool = True) -> dict:
+        every = np.arange(21) > 0
+        found = draw_negatives(prepared.test, every, 400, seed, outside_training)
+        return dict(zip(prepared.test.user_ids.tolist(), found.items.tolist(), strict=True))
+
+    negatives = drawn(data, 0)
+    sequences = data.sequences
+    for user, row in enumerate(negatives.values()):
+        whole = sequences.items[sequences.offsets[user] : sequences.offsets[user + 1]]
+        assert set(row) == set(range(1, 21)) - set(whole[:-2]) - {whole[-1]}
+    assert negatives != drawn(data, 1)
+    assert set(drawn(data, 0, outside_training=False)[0]) > set(negatives[0])
+    fewer = prepared(users=slice(5, None))
+    assert fewer.vocabulary_size == 21
+    assert drawn(fewer, 0) == dict(list(negatives.items())[5:])
+
+
+def test_users_with_few_possible_negatives_are_reported(data):
+    sampled = ("uniform", 12, 0)
+    metrics = sf.evaluate(Fixed(21, coarse), data.test, candidates=sampled)
+    known = [
+        {*data.sequences.items[start : end - 2], data.sequences.items[end - 1]}
+        for start, end in zip(data.test.starts, data.test.ends, strict=True)
+    ]
+    assert metrics.short_users == sum(20 - len(items) < 12 for items in known) > 0
+    assert f"{metrics.short_users} users have fewer than 12 possible negatives" in str(metrics)
+
+
+def test_training_items_under_split_at_are_those_before_validation():
+    table = {
+        "user_id": [1] * 6 + [2] * 3,
+        "item_id": [1, 2, 3, 4, 5, 6, 7, 8, 9],
+        "timestamp": [0, 1, 10, 11, 20, 21, 0, 1, 20],
+    }
+    data = sf.prepare(table, split_at=(10, 20), max_sequence_length=LENGTH)
+    assert (data.train.training_ends - data.train.starts).tolist() == [1, 1]
+    assert (data.validation.training_ends - data.validation.starts).tolist() == [2]
+    assert (data.test.training_ends - data.test.starts).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ("uniform", "must be item indices, a mask, or"),
+        (("popular", 100, 0), r"received \('popular', 100, 0\)"),
+        (("uniform", 100), "must be item indices"),
+        (("uniform", 0, 0), "negatives must be at least 1, received 0"),
+        (("uniform", 9, -1), "seed must be at least 0"),
+        ([0, 1], "candidates holds 1 indices outside 1..20"),
+        ([], "at least one item index"),
+    ],
+)
+def test_candidates_are_checked(data, candidates, message):
+    with pytest.raises(ValueError, match=message):
+        sf.evaluate(Fixed(21, coarse), data.test, candidates=candidates)
+
+
+def test_a_user_with_several_windows_counts_once():
+    windowed = prepared(windows=("stride", LENGTH))
+    assert len(windowed.train) > len(windowed.train.sequence_rows)
+    model = Fixed(21, pseudo_random)
+    assert dict(sf.evaluate(model, windowed.train)) == dict(sf.evaluate(model, prepared().train))
+
+
+def test_a_sample_of_users_is_fixed_by_its_seed(data):
+    sample = data.test.sample(8, seed=1)
+    assert len(sample) == 8
+    ids = sample.user_ids.tolist()
+    assert ids == sorted(ids) == data.test.sample(8, seed=1).user_ids.tolist()
+    assert ids != data.test.sample(8, seed=2).user_ids.tolist()
+    assert len(data.test.sample(99)) == 30
+    later = prepared(users=slice(5, None)).test.sample(8, seed=1).user_ids.tolist()
+    assert set(later) >= {user for user in ids if user >= 35}
+    model = Fixed(21, pseudo_random)
+    whole = sf.evaluate(model, data.test)
+    chosen = np.isin(data.test.user_ids, ids)
+    assert sf.evaluate(model, sample).ranks.tolist() == whole.ranks[chosen].tolist()
 
 
 def test_ids_without_interactions_are_no_candidates():
@@ -221,8 +300,10 @@ def test_metrics_print_as_a_table(data):
         "ndcg@1",
         "ndcg@10",
         "mrr",
+        "coverage@1",
+        "coverage@10",
     ]
-    assert all(" ± " in line for line in lines)
+    assert [" ± " in line for line in lines] == [True] * 5 + [False] * 2
 
 
 def test_nan_scores_are_refused(data):

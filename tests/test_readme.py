@@ -69,7 +69,17 @@ def test_every_command_and_option_exists(line: str, tmp_path: Path) -> None:
 def test_the_readme_shows_commands() -> None:
     assert {line.split()[1] for line in command_lines("make")} >= {"demo", "test"}
     commands = {line.split()[1] for line in command_lines("sasrec-fast")}
-    assert commands == {"demo", "train", "recommend", "evaluate"}
+    assert commands == {"demo", "train", "recommend", "evaluate", "reproduce"}
+
+
+def test_the_table_of_recipes_says_what_they_say() -> None:
+    for name, recipe in sf.recipes.RECIPES.items():
+        shown = {"hit_rate@10": "HR@10", "ndcg@10": "NDCG@10"}
+        required = ", ".join(
+            f"{shown[key]} {least:g}".replace(" 0.", " .") for key, least in recipe.required.items()
+        )
+        ranking = "full" if recipe.candidates is None else f"{recipe.candidates[1]} negatives"
+        assert f"| `{name}` | {recipe.file} | {ranking} | {required} |" in README
 
 
 def test_the_table_of_differences_names_every_option_of_the_keras_example() -> None:

@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
 
 if TYPE_CHECKING:
-    from sasrec_fast import baselines, datasets, losses, plots
+    from sasrec_fast import baselines, datasets, losses, plots, recipes
     from sasrec_fast.artifact import load
     from sasrec_fast.batches import Batches
     from sasrec_fast.compilation import keep_compilations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sasrec_fast.evaluation import Metrics, evaluate
     from sasrec_fast.model import SASRec
     from sasrec_fast.preparation import KERAS_EXAMPLE, Prepared, prepare
+    from sasrec_fast.ranking_metrics import RankingMetrics
     from sasrec_fast.recommendation import recommend
     from sasrec_fast.report import Report
     from sasrec_fast.saved_model import load_model
@@ -40,6 +41,7 @@ __all__ = [
     "DataWarning",
     "Metrics",
     "Prepared",
+    "RankingMetrics",
     "Report",
     "SASRec",
     "Split",
@@ -53,6 +55,7 @@ __all__ = [
     "losses",
     "plots",
     "prepare",
+    "recipes",
     "recommend",
     "similar_items",
 ]
@@ -65,6 +68,7 @@ _HOMES = {
     "DataWarning": "errors",
     "Metrics": "evaluation",
     "Prepared": "preparation",
+    "RankingMetrics": "ranking_metrics",
     "Report": "report",
     "SASRec": "model",
     "Split": "splits",
@@ -78,6 +82,7 @@ _HOMES = {
     "losses": "losses",
     "plots": "plots",
     "prepare": "preparation",
+    "recipes": "recipes",
     "recommend": "recommendation",
     "similar_items": "similarity",
 }

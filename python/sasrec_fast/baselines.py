@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sasrec_fast.histories import slices
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,12 +65,12 @@ class MarkovChain(Popularity):
     def __init__(self, train: Split) -> None:
         super().__init__(train.item_counts)
         items = train.sequences.items.astype(np.int64)
-        follows = np.zeros(len(items), dtype=np.bool_)  # the next item is of the same row
         rows = train.sequence_rows
         starts = train.sequences.offsets[rows.users]
-        for start, end in zip(starts, starts + rows.ends, strict=True):
-            follows[start : end - 1] = True
-        before = np.flatnonzero(follows)
+        edges = np.zeros(len(items) + 1, np.int8)
+        edges[starts] += 1
+        edges[starts + rows.ends - 1] -= 1
+        before = np.flatnonzero(np.cumsum(edges, dtype=np.int8))  # the next item is of the same row
         pairs = items[before] * self.vocabulary_size + items[before + 1]
         self._pairs, self._times = np.unique(pairs, return_counts=True)
 
@@ -77,8 +79,8 @@ class MarkovChain(Popularity):
         item_ids, mask = np.asarray(x["item_ids"]), np.asarray(x["padding_mask"])
         scores = np.tile(self.counts / (self.counts[1:].max() + 1.0), (len(item_ids), 1))
         last = np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
-        for row, item in enumerate(item_ids[np.arange(len(item_ids)), last]):
-            first = int(item) * self.vocabulary_size
-            found = slice(*np.searchsorted(self._pairs, [first, first + self.vocabulary_size]))
-            scores[row, self._pairs[found] - first] += self._times[found]
+        firsts = item_ids[np.arange(len(item_ids)), last] * np.int64(self.vocabulary_size)
+        starts, ends = np.searchsorted(self._pairs, [firsts, firsts + self.vocabulary_size])
+        row, place = slices(starts, ends)
+        scores[row, self._pairs[place] - firsts[row]] += self._times[place]
         return scores

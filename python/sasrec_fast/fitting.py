@@ -17,13 +17,14 @@ def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]
         options: Keyword arguments of `fit`.
 
     Returns:
-        Both as Keras gets them. For `Batches`, steps_per_epoch and validation_steps have
-        become their length, shuffle is False and an `EpochCallback` comes before the others.
+        Both as Keras gets them, with `RankingMetrics` before the callbacks that read the logs.
+        For `Batches`, steps_per_epoch and validation_steps have become their length, shuffle is
+        False and an `EpochCallback` comes first.
 
     Raises:
         ValueError: `shuffle=True` for `Batches`, or rows that the devices cannot share.
     """
-    options = dict(options)
+    options = _metrics_first(options)
     validation = options.get("validation_data")
     if isinstance(validation, Batches):
         _check_devices(validation)
@@ -76,17 +77,37 @@ def resume_from(
     return options
 
 
+def _metrics_first(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with `RankingMetrics` before the callbacks that read the logs."""
+    import keras
+
+    from sasrec_fast.ranking_metrics import RankingMetrics
+
+    callbacks = options.get("callbacks") or []
+    container = callbacks if isinstance(callbacks, keras.callbacks.CallbackList) else None
+    every = keras.tree.flatten(container.callbacks if container else callbacks)
+    metrics = [callback for callback in every if isinstance(callback, RankingMetrics)]
+    others = [callback for callback in every if not isinstance(callback, RankingMetrics)]
+    for callback in metrics:
+        callback.precede(others)
+    if container is None:
+        return {**options, "callbacks": [*metrics, *others]}
+    container.callbacks = [*metrics, *others]
+    return dict(options)
+
+
 def _with_callbacks(options: dict[str, Any], first: Any = None, last: Any = None) -> dict[str, Any]:
     """The options with one more callback before or after the others."""
     import keras
 
-    callbacks = options.get("callbacks") or []
-    added = first or last
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(added)
-        return {**options, "callbacks": callbacks}
-    others = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-    return {**options, "callbacks": [added, *others] if first else [*others, added]}
+    callbacks = options["callbacks"]
+    contained = isinstance(callbacks, keras.callbacks.CallbackList)
+    others = callbacks.callbacks if contained else callbacks
+    listed = [first, *others] if first else [*others, last]
+    if not contained:
+        return {**options, "callbacks": listed}
+    callbacks.callbacks = listed
+    return options
 
 
 def _check_devices(batches: Batches) -> None:

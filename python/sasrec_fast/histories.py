@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""
 
+LENGTHS = 5
+"""Most lengths that `Histories.batches` pads to."""
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -100,10 +103,7 @@ class Histories:
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row number and item index of every item of every row, whole rows."""
-        counts = self.ends - self.starts
-        rows = np.repeat(np.arange(len(self)), counts)
-        firsts = np.cumsum(counts) - counts
-        positions = np.arange(len(rows)) - np.repeat(firsts - self.starts, counts)
+        rows, positions = slices(self.starts, self.ends)
         return rows, self.items[positions]
 
     def chunks(self, batch_size: int, vocabulary_size: int) -> Iterator[tuple[slice, Histories]]:
@@ -125,6 +125,41 @@ class Histories:
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
             yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
+
+    def batches(
+        self, batch_size: int, vocabulary_size: int, longest: int
+    ) -> Iterator[tuple[NDArray[np.int64], Histories, int]]:
+        """Parts of rows of similar length, so that short histories need not be padded to the end.
+
+        All are of one size and padded to one of at most `LENGTHS` lengths, so that a model
+        compiles no more often than that.
+
+        Args:
+            batch_size: See `chunks`.
+            vocabulary_size: See `chunks`.
+            longest: Most columns of a part, the rest of a row is cut.
+
+        Yields:
+            The numbers of a part's rows, the part, filled up with empty rows at its end, and the
+            columns that show its longest row.
+        """
+        lengths = np.minimum(self.ends - self.starts, longest)
+        order = np.argsort(lengths, kind="stable")
+        ordered = Histories(self.items, self.starts[order], self.ends[order])
+        step = -(-longest // LENGTHS)
+        for rows, part in ordered.chunks(batch_size, vocabulary_size):
+            columns = -(-max(int(lengths[order[rows.stop - 1]]), 1) // step) * step
+            yield order[rows], part, min(columns, longest)
+
+
+def slices(
+    starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number and every position of slices starts[i]:ends[i], slice after slice."""
+    counts = ends - starts
+    numbers = np.repeat(np.arange(len(starts)), counts)
+    firsts = np.cumsum(counts) - counts
+    return numbers, np.arange(len(numbers)) - np.repeat(firsts - starts, counts)
 
 
 def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:

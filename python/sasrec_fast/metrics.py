@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,28 +54,61 @@ def reciprocal_ranks(better: Counts, equal: Counts) -> Values:
     return expected
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How a ranking was made.
+
+    Attributes:
+        name: Of the split.
+        num_candidates: Items ranked, before a user's seen ones are left out; or, of a sampled
+            ranking, items that negatives are drawn from.
+        seen_excluded: Whether seen items were left out.
+        num_negatives: Items each target was ranked among, or None for all candidates.
+        seed: Of these.
+        short_users: Users with fewer possible negatives than that, some drawn repeatedly.
+    """
+
+    name: str
+    num_candidates: int
+    seen_excluded: bool
+    num_negatives: int | None = None
+    seed: int | None = None
+    short_users: int = 0
+
+    def __str__(self) -> str:
+        """Without the split's name."""
+        seen = "excluded" if self.seen_excluded else "included"
+        items = f"{self.num_candidates:,} candidates"
+        if self.num_negatives is None:
+            return f"full ranking of {items}, seen items {seen}"
+        return (
+            f"sampled ranking, each target among {self.num_negatives:,} uniform negatives "
+            f"of {items} (seed {self.seed}), training items {seen}"
+        )
+
+
 class Metrics(Mapping[str, float]):
-    """Means over users: "hit_rate@k", "ndcg@k" for every k, and "mrr".
+    """Means over users: "hit_rate@k" and "ndcg@k" for every k, "mrr", and "coverage@k".
+
+    The coverage, of full rankings alone, is a share of the catalogue and no mean over users.
 
     Attributes:
         per_user: float64 [n] that each mean is of, by its key.
-        standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user.
+        standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user
+            and for the coverage.
         ranks: float64 [n], each row's expected rank from 1, infinite for a cold target.
-        name: Of the split.
-        num_candidates: Items ranked, before a user's seen ones are left out.
         cold_targets: Rows whose target is no candidate: misses.
-        seen_excluded: Whether seen items were left out.
+        setting: How the ranking was made; its attributes `name`, `num_candidates`,
+            `seen_excluded`, `num_negatives`, `seed` and `short_users` are those of this object
+            too.
     """
 
     def __init__(
         self,
         per_user: Mapping[str, Values],
+        coverage: Mapping[str, float],
         ranks: Values,
-        *,
-        name: str,
-        num_candidates: int,
-        cold_targets: int,
-        seen_excluded: bool,
+        setting: Setting,
     ) -> None:
         users = len(ranks)
         self.per_user = per_user
@@ -82,38 +117,35 @@ class Metrics(Mapping[str, float]):
             key: float(values.std(ddof=1) / np.sqrt(users)) if users > 1 else float("nan")
             for key, values in per_user.items()
         }
+        self._means |= coverage
+        self.standard_errors |= dict.fromkeys(coverage, float("nan"))
         self.ranks = ranks
-        self.name = name
-        self.num_candidates = num_candidates
-        self.cold_targets = cold_targets
-        self.seen_excluded = seen_excluded
+        self.cold_targets = int(np.count_nonzero(np.isinf(ranks)))
+        self.setting = setting
 
     @classmethod
     def from_counts(
         cls,
-        better: Counts,
-        equal: Counts,
-        cutoffs: Iterable[int],
-        *,
-        name: str,
-        num_candidates: int,
+        counts: tuple[Counts, Counts],
         cold: NDArray[np.bool_],
-        seen_excluded: bool,
+        cutoffs: Iterable[int],
+        coverage: Mapping[str, float],
+        setting: Setting,
     ) -> Metrics:
-        """Metrics of targets with `better` items above and `equal` items (itself too) level."""
+        """Metrics of targets with so many items above, and so many (itself too) level with it."""
+        better, equal = counts
         cutoffs = tuple(cutoffs)
         per_user = {f"hit_rate@{k}": hit_rates(better, equal, k) for k in cutoffs}
         per_user |= {f"ndcg@{k}": ndcgs(better, equal, k) for k in cutoffs}
         per_user["mrr"] = reciprocal_ranks(better, equal)
         per_user = {key: np.where(cold, 0.0, values) for key, values in per_user.items()}
-        return cls(
-            per_user,
-            np.where(cold, np.inf, better + (equal + 1) / 2),
-            name=name,
-            num_candidates=num_candidates,
-            cold_targets=int(np.count_nonzero(cold)),
-            seen_excluded=seen_excluded,
-        )
+        ranks = np.where(cold, np.inf, better + (equal + 1) / 2)
+        return cls(per_user, coverage, ranks, setting)
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "setting" and name in Setting.__dataclass_fields__:
+            return getattr(self.setting, name)
+        raise AttributeError(f"Metrics has no attribute {name!r}")
 
     def __getitem__(self, key: str) -> float:
         return self._means[key]
@@ -126,18 +158,19 @@ class Metrics(Mapping[str, float]):
 
     def __str__(self) -> str:
         """A table of the means with their standard errors."""
-        seen = "seen items excluded" if self.seen_excluded else "seen items included"
-        lines = [
-            f"{self.name}: {len(self.ranks):,} users, full ranking of "
-            f"{self.num_candidates:,} candidates, {seen}"
-        ]
+        lines = [f"{self.setting.name}: {len(self.ranks):,} users, {self.setting}"]
         if self.cold_targets:
             lines.append(f"  {self.cold_targets:,} targets are no candidates and count as misses")
+        if self.setting.short_users:
+            lines.append(
+                f"  {self.setting.short_users:,} users have fewer than "
+                f"{self.setting.num_negatives:,} possible negatives, some of them drawn repeatedly"
+            )
         width = max(map(len, self))
-        lines += [
-            f"  {key:<{width}}  {mean:.4f} ± {self.standard_errors[key]:.4f}"
-            for key, mean in self.items()
-        ]
+        for key, mean in self.items():
+            error = self.standard_errors[key]
+            shown = f"  {key:<{width}}  {mean:.4f}"
+            lines.append(shown if key.startswith("coverage") else f"{shown} ± {error:.4f}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast import checks
 from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.blocks import BlockOptions
+from sasrec_fast.candidates import candidate_mask, pack_mask
 from sasrec_fast.dropout import Dropout
 from sasrec_fast.inference import Inference, last_position
 from sasrec_fast.item_assets import load_counts, load_vocabulary, save_counts, save_vocabulary
 from sasrec_fast.positions import positions_from_end
-from sasrec_fast.retrieval import CandidateRetrieval, candidate_mask, pack_mask
+from sasrec_fast.retrieval import CandidateRetrieval
 from sasrec_fast.training import NextItemModel
 
 import keras  # isort: skip

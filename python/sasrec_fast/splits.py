@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sasrec_fast import _core
+from sasrec_fast import _core, checks
 from sasrec_fast.memory import free_memory, shown_bytes
 from sasrec_fast.popularity import AliasTable, PopularityDistribution
 from sasrec_fast.rows import Rows, held_out, with_windows
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _ALWAYS_ALLOWED = 1 << 24
 """Bytes of arrays for which nobody asks how much memory is free: batches come often."""
 SPLITS = ("train", "validation", "test")
+_SAMPLE_STREAM = 6
+"""Third word of the counter of the streams that choose users; see README, "Randomness"."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Split:
             self.sequence_rows = sequence_rows
         self.items: Vocabulary | None = None
         self._popularity: PopularityDistribution | None = None
+        self._first_held_out: Split | None = None
 
     @cached_property
     def sequence_rows(self) -> Rows:  # noqa: D102  (in the class docstring)
@@ -154,6 +158,21 @@ class Split:
     def ends(self) -> NDArray[np.int64]:
         """int64 [n], see `starts`."""
         return self.starts + self._rows.ends
+
+    @property
+    def training_ends(self) -> NDArray[np.int64]:
+        """int64 [n]; the sequence of row i before any held-out target ends here, see `starts`.
+
+        Of `sequence_rows`. In train, where nothing is held out, it ends before the last target.
+        """
+        rows = self.sequence_rows
+        ends = rows.ends.astype(np.int64) - 1
+        if self._first_held_out is not None:
+            first = self._first_held_out.sequence_rows
+            before = np.full(len(self.sequences.user_keys), np.iinfo(np.int64).max)
+            before[first.users] = first.ends - 1
+            ends = np.minimum(ends, before[rows.users])
+        return self.sequences.offsets[rows.users] + ends
 
     @property
     def lengths(self) -> NDArray[np.int32]:
@@ -315,6 +334,30 @@ class Split:
         options = self._options
         return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
 
+    def sample(self, users: int, seed: int = 0) -> Split:
+        """The rows of some users, the same ones for the same seed.
+
+        A user's place in a random order is the first draw of NumPy's
+        `Philox(counter=[0, user_key, 6, 0], key=[seed, 0])`, and the first `users` are taken: who
+        they are depends neither on the order of rows nor on the machine.
+
+        Args:
+            users: How many; all of them where there are fewer.
+            seed: Non-negative.
+
+        Raises:
+            ValueError: A number out of range.
+            TypeError: A number that is no integer.
+        """
+        users, seed = checks.integer("users", users, 1), checks.integer("seed", seed, 0)
+        keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
+        draws = [_core.philox([0, key, _SAMPLE_STREAM, 0], [seed, 0], 1)[0] for key in keys]
+        chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
+        other = copy.copy(self)
+        other.__dict__.pop("_rows", None)
+        other.sequence_rows = self.sequence_rows.take(chosen)
+        return other
+
     def batches(self, batch_size: int = 128, **options: Any) -> Batches:
         """Batches for `fit`, filled while training runs, with fresh negatives each epoch.
 
@@ -352,6 +395,8 @@ def make_splits(
         popularity = PopularityDistribution(splits[0], exponent)
         for split in splits:
             split._popularity = popularity
+    for split in splits[1:]:
+        split._first_held_out = splits[1]
     return splits
 
 

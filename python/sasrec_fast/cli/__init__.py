@@ -1,4 +1,4 @@
-"""The command line, `sasrec-fast demo | train | recommend | evaluate`."""
+"""The command line, `sasrec-fast demo | train | recommend | evaluate | reproduce`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 130 after Ctrl-C, or 2 for input that cannot be used, with one line on stderr.
 
     Raises:
-        SystemExit: After --help and --version (code 0), and for wrong arguments (code 2).
+        SystemExit: After --help and --version (code 0), for wrong arguments (code 2), and where a
+            recipe misses what it must reach (code 1).
     """
     arguments = parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import sasrec_fast
-from sasrec_fast.cli import demo, evaluate, recommend, train
+from sasrec_fast.cli import demo, evaluate, recommend, reproduce, train
+from sasrec_fast.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_train(commands)
     _add_recommend(commands)
     _add_evaluate(commands)
+    _add_reproduce(commands)
     return parser.parse_args(argv)
 
 
@@ -130,6 +132,34 @@ def _add_recommend(commands: Any) -> None:
         "--include-seen", action="store_true", help="also recommend items of the user's history"
     )
     _add_columns(command, defaults=False)
+
+
+def _add_reproduce(commands: Any) -> None:
+    command = _add_command(
+        commands, "reproduce", reproduce.run, "run a recipe and compare with what was published"
+    )
+    command.add_argument(
+        "recipe", choices=tuple(RECIPES), metavar="RECIPE", help=f"one of {', '.join(RECIPES)}"
+    )
+    command.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help=f"the folder of data, or a file of other data; default: ${reproduce.FOLDER_VARIABLE}",
+    )
+    command.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="for results and models (default: reproduced/RECIPE); a run that was interrupted "
+        "goes on from there",
+    )
+    command.add_argument(
+        "--seeds", nargs="+", type=_integer(0), metavar="N", help="one run each (default: 0)"
+    )
+    command.add_argument(
+        "--smoke", action="store_true", help="a small version on made-up data, within two minutes"
+    )
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -9,6 +9,7 @@ from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.preparation import prepare
+from sasrec_fast.recipes import Training
 from sasrec_fast.synthetic import synthetic
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
         data = prepare(made.ratings, max_sequence_length=40, num_negatives=8, seed=arguments.seed)
     screen.say(f"\n{data.report}\n")
     load_keras(screen)
-    from sasrec_fast.cli.training import ModelOptions, TrainingOptions, train_model
+    from sasrec_fast.cli.training import train_model
 
-    sizes = ModelOptions(num_layers=1, num_heads=1, hidden_dim=64, dropout=0.2)
-    options = TrainingOptions(
+    options = {"num_layers": 1, "num_heads": 1, "hidden_dim": 64, "dropout": 0.2}
+    training = Training(
         epochs=arguments.epochs,
         patience=arguments.epochs,
         batch_size=64,
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
         seed=arguments.seed,
         max_buckets=1,
     )
-    model = train_model(data, sizes, options, screen)
+    model, _ = train_model(data, options, training, screen)
 
     own, popular = display.test_against_popularity(model, data)
     best = made.best_hit_rate(10)

@@ -13,6 +13,7 @@ from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.files import read_movies, read_table
 from sasrec_fast.preparation import Prepared, prepare
+from sasrec_fast.recipes import Training
 from sasrec_fast.replaced_file import require_writable
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
         have = "item has" if untitled == 1 else "items have"
         screen.say(f"note: {untitled:,} {have} no title in {arguments.movies}\n")
     load_keras(screen)
-    from sasrec_fast.cli.training import ModelOptions, TrainingOptions, train_model
+    from sasrec_fast.cli.training import train_model
 
     names = ("num_layers", "num_heads", "hidden_dim", "dropout", "l2")
-    sizes = ModelOptions(**{name: getattr(arguments, name) for name in names})
+    options = {name: getattr(arguments, name) for name in names}
     names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
-    options = TrainingOptions(**{name: getattr(arguments, name) for name in names})
-    model = train_model(data, sizes, options, screen)
+    training = Training(max_buckets=3, **{name: getattr(arguments, name) for name in names})
+    model, _ = train_model(data, options, training, screen)
     with screen.step(f"saving {arguments.output}"):
         save_model(model, arguments.output, data.options, data.fingerprint)
 

@@ -37,11 +37,12 @@ _NAMED: dict[str, type[NextItemLoss]] = {
 }
 
 
-def get(loss: Any = None) -> NextItemLoss:
-    """The loss of a name, with its default arguments; an object is returned as it is.
+def get(loss: Any = None, **options: Any) -> NextItemLoss:
+    """The loss of a name; an object is returned as it is.
 
     Args:
         loss: "bce" (also where None), "gbce", "sampled_softmax", "softmax", or a `NextItemLoss`.
+        **options: Arguments of the loss of that name.
 
     Raises:
         ValueError: Another name.
@@ -57,4 +58,4 @@ def get(loss: Any = None) -> NextItemLoss:
         )
     if loss not in _NAMED:
         raise ValueError(f"loss is {loss!r}; the names are {sorted(_NAMED)}")
-    return _NAMED[loss]()
+    return _NAMED[loss](**options)

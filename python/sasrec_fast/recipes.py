@@ -1,0 +1,130 @@
+"""Recipes: complete options of training runs that reach published quality.
+
+Plain options, run by `sasrec-fast reproduce NAME`. The published results are for leave-one-out
+splits: the last interaction of each user is the test, the one before validates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["RECIPES", "Recipe", "Training"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a model is trained.
+
+    Attributes:
+        loss: Its name and, besides "name", its arguments; `"item_counts": "train"` stands for
+            the counts in the training sequences.
+        learning_rate: Of Adam; the highest of a schedule.
+        beta_2: Of Adam.
+        weight_decay: Of AdamW; 0 is Adam.
+        schedule: "constant", or "cosine": down to 0 in the last of `epochs`.
+        warmup_epochs: Epochs in which a cosine schedule first rises from 0.
+        batch_size: Mean number of rows a batch.
+        max_buckets: Most shapes of batches; each is compiled once.
+        epochs: Most passes over the training rows.
+        patience: Stop after so many epochs without a better validation NDCG@10.
+        validate_every: Epochs from one validation to the next.
+        seed: Of initial weights, dropout, negatives and the order of batches.
+    """
+
+    loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "bce"})
+    learning_rate: float = 1e-3
+    beta_2: float = 0.98
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup_epochs: int = 0
+    batch_size: int = 128
+    max_buckets: int = 5
+    epochs: int = 200
+    patience: int = 10
+    validate_every: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Data, options and what they reach.
+
+    Attributes:
+        summary: What it is, in a line.
+        file: The data, below the folder of data.
+        prepare: Arguments of `prepare`.
+        model: Arguments of `SASRec`; its length is that of the data.
+        training: How it is trained.
+        candidates: Protocol of validation and test, as `evaluate` takes it; None ranks all.
+        required: Least metrics of the test.
+        published: Metrics published for this data and protocol.
+        source: Who published them.
+        seeds: Of the runs, whose mean counts.
+    """
+
+    summary: str
+    file: str
+    prepare: Mapping[str, Any]
+    model: Mapping[str, Any]
+    training: Training
+    candidates: tuple[str, int, int] | None = None
+    required: Mapping[str, float]
+    published: Mapping[str, float]
+    source: str
+    seeds: tuple[int, ...] = (0,)
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "ml-1m-bce": Recipe(
+            summary="MovieLens-1M, the paper's model and loss, 100 sampled negatives",
+            file="ml-1m-sequences/ml-1m.txt.gz",
+            prepare={"max_sequence_length": 200, "num_negatives": 1},
+            model={"hidden_dim": 50, "num_layers": 2, "num_heads": 1, "dropout": 0.2},
+            training=Training(epochs=300, patience=30, validate_every=3),
+            candidates=("uniform", 100, 0),
+            required={"hit_rate@10": 0.82, "ndcg@10": 0.585},
+            published={"hit_rate@10": 0.8245, "ndcg@10": 0.5905},
+            source="Kang & McAuley 2018",
+        ),
+        "ml-1m-softmax": Recipe(
+            summary="MovieLens-1M, cross-entropy over the catalogue, full ranking",
+            file="ml-1m-sequences/ml-1m.txt.gz",
+            prepare={"max_sequence_length": 200},
+            model={"hidden_dim": 64, "num_layers": 2, "num_heads": 1, "dropout": 0.1},
+            training=Training(loss={"name": "softmax"}, epochs=80, patience=10),
+            required={"hit_rate@10": 0.315, "ndcg@10": 0.182},
+            published={"hit_rate@10": 0.3152, "ndcg@10": 0.1821},
+            source="Turning Dross into Gold Loss, 2023",
+        ),
+        "s3-beauty": Recipe(
+            summary="Amazon Beauty as S3-Rec published it, full ranking",
+            file="beauty/s3-beauty.txt.gz",
+            prepare={"max_sequence_length": 50},
+            model={"hidden_dim": 64, "num_layers": 2, "num_heads": 1, "dropout": 0.5},
+            training=Training(loss={"name": "softmax"}, batch_size=256, epochs=200, patience=20),
+            required={"hit_rate@10": 0.092, "ndcg@10": 0.053},
+            published={"hit_rate@10": 0.0935, "ndcg@10": 0.0544},
+            source="Scalable cross-entropy, 2024",
+        ),
+        "beauty": Recipe(
+            summary="Amazon Beauty as BERT4Rec published it, full ranking",
+            file="beauty/beauty.txt.gz",
+            prepare={"max_sequence_length": 50},
+            model={"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.4},
+            training=Training(
+                loss={"name": "sampled_softmax", "num_negatives": 2048},
+                batch_size=256,
+                epochs=100,
+                patience=10,
+            ),
+            required={"ndcg@10": 0.0359},
+            published={"hit_rate@10": 0.0595, "ndcg@10": 0.0359},
+            source="RecTools, full cross-entropy",
+        ),
+    }
+)
+"""Every recipe by name."""

@@ -23,7 +23,8 @@ import numpy as np
 import sasrec_fast as sf
 from requirements import Requirement, compared, header
 from sasrec_fast.histories import Histories
-from training_data import SETTINGS, columns, data_folder
+from sasrec_fast.sequence_files import read_sequences
+from training_data import SETTINGS, data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(path: Path, rounds: int, users: int | None) -> list[str]:
     """The lines of the table."""
-    table = columns(path)
-    table["timestamp"] = np.arange(len(table["user_id"]))
+    table = read_sequences(path)
     data = sf.prepare(table, max_sequence_length=SETTINGS["ml-1m"].length)
     split = data.test if users is None else data.test.sample(users)
     model = sf.SASRec(data.vocabulary_size, hidden_dim=WIDTH, max_sequence_length=200)

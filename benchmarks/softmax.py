@@ -20,6 +20,8 @@ import numpy as np
 
 import sasrec_fast as sf
 from sasrec_fast import losses
+from sasrec_fast.sequence_files import read_sequences
+from training_data import SETTINGS
 
 sf.SASRec  # noqa: B018  (chooses the backend before keras is imported)
 import jax  # noqa: E402
@@ -36,11 +38,6 @@ class PlainSoftmax(losses.NextItemLoss):
         scores = ops.matmul(positions.hidden, ops.transpose(positions.table))
         normalizer = ops.logsumexp(scores[:, 1:], axis=-1)
         return ops.sum(positions.weight * (normalizer - positions.target_logits()))
-
-
-def read(folder: Path) -> dict[str, np.ndarray]:
-    rows = np.loadtxt(folder / "ml-1m-sequences" / "ml-1m.txt.gz", dtype=np.int64)
-    return {"user_id": rows[:, 0], "item_id": rows[:, 1], "timestamp": np.arange(len(rows))}
 
 
 def model_with(loss: Any, data: sf.Prepared) -> Any:
@@ -77,7 +74,7 @@ def compare(name: str, batch: Any, models: dict[str, Any]) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ["SASREC_FAST_DATA"])
-    data = sf.prepare(read(folder), max_sequence_length=200)
+    data = sf.prepare(read_sequences(folder / SETTINGS["ml-1m"].file), max_sequence_length=200)
     print(f"jax {jax.__version__}, {platform.machine()}, {os.cpu_count()} CPUs, d 64")
     print(f"{data.vocabulary_size - 1} items")
     models = {

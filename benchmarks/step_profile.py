@@ -17,7 +17,8 @@ from typing import Any
 
 import sasrec_fast as sf
 from sasrec_fast import attention
-from training_data import SETTINGS, Setting, columns, data_folder
+from sasrec_fast.sequence_files import read_sequences
+from training_data import SETTINGS, Setting, data_folder
 
 sf.SASRec  # noqa: B018  (chooses the backend before keras is imported)
 import jax  # noqa: E402
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     setting = SETTINGS[options.data]
-    table = columns(data_folder(options.folder) / setting.file)
+    table = read_sequences(data_folder(options.folder) / setting.file)
     data = sf.prepare(table, timestamp=None, max_sequence_length=setting.length)
     batches = data.train.batches(setting.batch_size)
     longest = max(range(len(batches)), key=lambda i: batches[i][0]["item_ids"].shape[1])

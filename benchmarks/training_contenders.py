@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from training_data import SETTINGS, Setting, columns
+from sasrec_fast.sequence_files import read_sequences
+from training_data import SETTINGS, Setting
 
 PACKAGE = "sasrec_fast"
 EXAMPLE = "Keras example's way"
@@ -38,7 +39,7 @@ def main(job: Job) -> dict[str, Any]:
     """Figures of the contender; "missing" alone where its library is not installed."""
     import sasrec_fast as sf
 
-    table = columns(Path(job.folder) / job.setting.file)
+    table = read_sequences(Path(job.folder) / job.setting.file)
     if job.users is not None:
         chosen = table["user_id"] <= job.users
         table = {name: column[chosen] for name, column in table.items()}

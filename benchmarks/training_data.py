@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 FOLDER_VARIABLE = "SASREC_FAST_DATA"
 BESIDE_THE_PROJECT = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -49,18 +45,3 @@ def data_folder(chosen: str | None) -> Path:
             f"no data in {folder}: name its folder with --folder or {FOLDER_VARIABLE}"
         )
     return folder
-
-
-def columns(path: Path) -> dict[str, NDArray[np.int64]]:
-    """User and item of every interaction, in time order.
-
-    A line holds a user and an item, or a user and all of its items.
-    """
-    users: list[int] = []
-    items: list[int] = []
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            user, *more = map(int, line.split())
-            users += [user] * len(more)
-            items += more
-    return {"user_id": np.array(users), "item_id": np.array(items)}

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_data import SETTINGS, Setting, columns, data_folder
+from sasrec_fast.sequence_files import read_sequences
+from training_data import SETTINGS, Setting, data_folder
 
 SMALL = Setting("ml-100k", "ml-100k/ratings.dat", 100, 50, 0.2, 1.0, batch_size=16)
 WAYS = ("fresh", "padded", "fixed", "example")
@@ -59,7 +60,7 @@ def _prepared(setting: Setting, folder: Path) -> Any:
     path = folder / setting.file
     if setting is SMALL:
         return sf.prepare(path, max_sequence_length=setting.length)
-    return sf.prepare(columns(path), timestamp=None, max_sequence_length=setting.length)
+    return sf.prepare(read_sequences(path), timestamp=None, max_sequence_length=setting.length)
 
 
 def train(way: str, data: Any, setting: Setting, seed: int, options: argparse.Namespace) -> Any:

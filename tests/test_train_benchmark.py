@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import train as benchmark
 import training_contenders as contenders
-import training_data
 from sasrec_fast import _core
+from sasrec_fast.sequence_files import read_sequences
 from training_data import SETTINGS
 
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", [contenders.EXAMPLE, contenders.PACKAGE])
 def test_a_contender_trains_every_target_and_compiles_in_the_first_epoch_alone(folder, name):
     figures = contenders.main(contenders.Job(name, "beauty", str(folder), 3))
-    table = training_data.columns(folder / SETTINGS["beauty"].file)
+    table = read_sequences(folder / SETTINGS["beauty"].file)
     users, counts = np.unique(table["user_id"], return_counts=True)
     assert len(users) == 40
     assert figures["targets"] == (counts - 3).sum()
@@ -64,10 +64,10 @@ def test_a_device_that_is_not_there_is_refused(folder):
 
 
 def test_both_layouts_of_lines_are_read(tmp_path):
-    for name, text in (("pairs", "1 5\n1 6\n2 5\n"), ("rows", "1 5 6\n2 5\n")):
+    for name, text in (("pairs.gz", "1 5\n1 6\n2 5\n"), ("rows.gz", "1 5 6\n2 5\n")):
         with gzip.open(tmp_path / name, "wt") as file:
             file.write(text)
-        table = training_data.columns(tmp_path / name)
+        table = read_sequences(tmp_path / name)
         assert table["user_id"].tolist() == [1, 1, 2]
         assert table["item_id"].tolist() == [5, 6, 5]
 

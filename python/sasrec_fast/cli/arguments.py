@@ -101,9 +101,7 @@ def _add_recommend(commands: Any) -> None:
         commands, "recommend", recommend.run, "recommend items with a model saved by train"
     )
     files = command.add_argument_group("files")
-    files.add_argument(
-        "--model", type=Path, metavar="PATH", required=True, help="a .keras file saved by train"
-    )
+    _add_model_file(files)
     _add_files(files, ratings_required=False)
     files.add_argument(
         "--output",
@@ -167,9 +165,7 @@ def _add_evaluate(commands: Any) -> None:
         commands, "evaluate", evaluate.run, "measure a model saved by train on held-out ratings"
     )
     files = command.add_argument_group("files")
-    files.add_argument(
-        "--model", type=Path, metavar="PATH", required=True, help="a .keras file saved by train"
-    )
+    _add_model_file(files)
     _add_files(files)
     files.add_argument(
         "--output", type=Path, metavar="PATH", help="a .json file for what is printed"
@@ -192,6 +188,12 @@ def _add_evaluate(commands: Any) -> None:
         help="cut-offs of hit rate and NDCG",
     )
     _add_columns(command, defaults=False)
+
+
+def _add_model_file(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model", type=Path, metavar="PATH", required=True, help="a .keras file saved by train"
+    )
 
 
 def _add_files(group: argparse._ArgumentGroup, *, ratings_required: bool = True) -> None:

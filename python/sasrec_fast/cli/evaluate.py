@@ -12,7 +12,7 @@ from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.cli.display import history_and_recommendations, metrics_table, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import read_fingerprint, require_options
-from sasrec_fast.cli.train import prepared, read_ratings, read_titles
+from sasrec_fast.cli.train import column_names, prepared, read_ratings, read_titles
 from sasrec_fast.errors import DataError
 from sasrec_fast.evaluation import evaluate
 from sasrec_fast.plots.canvas import require_matplotlib
@@ -80,12 +80,8 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of `prepare` used in training; columns may be called otherwise in this file."""
-    given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
-    named = {name: column for name, column in given.items() if column is not None}
     options = require_options(arguments.model)
-    if options["min_rating"] is None:
-        named.pop("rating", None)
-    return options | named
+    return options | vars(column_names(arguments, options))
 
 
 def _prepare(arguments: argparse.Namespace, options: Mapping[str, Any], screen: Screen) -> Prepared:

@@ -13,7 +13,7 @@ from sasrec_fast.cli.display import Titles, ranked, title_of, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import read_options, require_options
 from sasrec_fast.cli.screen import counted
-from sasrec_fast.cli.train import read_ratings, read_titles
+from sasrec_fast.cli.train import column_names, read_ratings, read_titles
 from sasrec_fast.delivery import SUFFIXES, Written
 from sasrec_fast.errors import DataError
 from sasrec_fast.grouping import group
@@ -74,7 +74,7 @@ def _serve_users(arguments: argparse.Namespace, screen: Screen) -> None:
     if arguments.ratings is None:
         raise ValueError("--users and --all need --ratings, a file with the users' histories")
     options = require_options(arguments.model)
-    names = _column_names(arguments, options)
+    names = column_names(arguments, options)
     movies = read_titles(arguments, names.item, screen)
     columns = (names.timestamp, names.rating)
     table = read_ratings(arguments.ratings, (names.user, names.item), columns, screen)
@@ -103,15 +103,6 @@ def _of_kind(typed: Sequence[str], items: Vocabulary) -> list[Any]:
     if items.ids.dtype == object:
         return list(typed)
     return [int(text) if text.lstrip("-").isdecimal() else text for text in typed]
-
-
-def _column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> ColumnNames:
-    """The columns used in training, unless they are called otherwise in this file."""
-    given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
-    names = {name: value or options[name] for name, value in given.items()}
-    if options["min_rating"] is None:
-        names["rating"] = None
-    return ColumnNames(**names)
 
 
 def read_audience(

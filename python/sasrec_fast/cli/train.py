@@ -12,6 +12,7 @@ from sasrec_fast.cli.model_file import save_model
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.files import read_movies, read_table
+from sasrec_fast.interactions import ColumnNames
 from sasrec_fast.preparation import Prepared, prepare
 from sasrec_fast.recipes import Training
 from sasrec_fast.replaced_file import require_writable
@@ -97,6 +98,15 @@ def prepared(table: pa.Table, options: Mapping[str, Any], screen: Screen) -> Pre
     for warning in caught:
         screen.say(f"warning: {warning.message}\n")
     return data
+
+
+def column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> ColumnNames:
+    """The columns used in training, by its options, unless arguments call them otherwise."""
+    given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
+    names = {name: value or options[name] for name, value in given.items()}
+    if options["min_rating"] is None:
+        names["rating"] = None
+    return ColumnNames(**names)
 
 
 def read_ratings(

@@ -198,7 +198,7 @@ def test_recommend_serves_users_and_items_training_has_not_seen(
     assert recommend(folder, *names, "--users", "ann", "bob", ratings="new.csv") == 0
     printed = capsys.readouterr().out
     assert "note: left out 2 interactions with items new to the model" in printed
-    assert "note: 1 histories hold no known item, first user bob: the most popular" in printed
+    assert "note: histories without a known item: 1, first user bob: the most popular" in printed
     assert re.search(r"^user bob: 0 items\n   1  item \d+$", printed, re.MULTILINE)
     assert "user ann: 1 item, last item 5\n" in printed  # one is new, one is under --min-rating
 

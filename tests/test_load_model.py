@@ -44,7 +44,7 @@ def test_it_answers_as_before_saving_without_data(model: Any, data: Any, file: P
     histories: list[list[str]] = [["tea"], [], ["milk", "rice"], ["wine"] * 9]
     answers = []
     for scorer, known in ((model, data), (model, None), (loaded, None), (loaded, data)):
-        with pytest.warns(UserWarning, match="1 histories hold no known item"):
+        with pytest.warns(UserWarning, match="histories without a known item: 1"):
             answers.append(sf.recommend(scorer, known, histories=histories, k=6))
     for answer in answers[1:]:
         pd.testing.assert_frame_equal(answer, answers[0], check_exact=True)

@@ -101,7 +101,7 @@ def test_candidates_that_are_never_recommended_are_counted(data):
 
 def test_a_model_that_knows_popularity_needs_no_data_for_empty_histories(data, informed):
     histories: list[list[str]] = [["tea"], [], []]
-    with pytest.warns(UserWarning, match="2 histories hold no known item, first history 1"):
+    with pytest.warns(UserWarning, match="histories without a known item: 2, first history 1"):
         found = sf.recommend(informed, histories=histories, k=3)
     assert found[found["history"] == 1]["item_id"].tolist() == ["tea", "milk", "rice"]
     assert found[found["history"] == 2]["score"].tolist() == [4, 2, 2]
@@ -159,10 +159,10 @@ def one_row(history: list[int], length: int) -> dict[str, np.ndarray]:
 def test_windows_change_nothing(data, informed, monkeypatch):
     rng = np.random.default_rng(0)
     histories = [rng.choice(STRINGS, rng.integers(0, 8)).tolist() for _ in range(40)]
-    with pytest.warns(UserWarning, match="histories hold no known item"):
+    with pytest.warns(UserWarning, match="histories without a known item"):
         whole = sf.recommend(informed, histories=histories, k=4)
     monkeypatch.setattr(ranking, "WINDOW", 7)
-    with pytest.warns(UserWarning, match="histories hold no known item"):
+    with pytest.warns(UserWarning, match="histories without a known item"):
         parts = sf.recommend(informed, histories=histories, k=4, batch_size=4)
     pd.testing.assert_frame_equal(parts, whole, rtol=1e-4)
 

@@ -68,7 +68,7 @@ def test_each_window_is_a_row_group(
 
 def test_the_summary_counts(data: sf.Prepared, tmp_path: Path) -> None:
     histories = [["tea"], [], HISTORIES["zoe"]]
-    with pytest.warns(UserWarning, match="1 histories hold no known item"):
+    with pytest.warns(UserWarning, match="histories without a known item: 1"):
         done = sf.recommend(
             popularity(data), data, histories=histories, k=3, output=tmp_path / "r.csv"
         )

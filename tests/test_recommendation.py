@@ -149,7 +149,7 @@ def test_unknown_ids_are_skipped_and_counted(data):
 
 
 def test_an_empty_history_gets_the_most_popular_items_and_says_so(data, model):
-    with pytest.warns(UserWarning, match="1 histories hold no known item, first history 1: the m"):
+    with pytest.warns(UserWarning, match="without a known item: 1, first history 1: the m"):
         found = sf.recommend(model, data, histories=[["tea"], []], k=3)
     second = found[found["history"] == 1]
     assert second["item_id"].tolist() == ["tea", "milk", "rice"]
@@ -158,7 +158,7 @@ def test_an_empty_history_gets_the_most_popular_items_and_says_so(data, model):
 
 
 def test_an_empty_history_without_data_is_refused(model):
-    with pytest.raises(ValueError, match=r"hold no known item, first history 0: .* takes the data"):
+    with pytest.raises(ValueError, match=r"item: 1, first history 0: .* takes the data"):
         sf.recommend(model, histories=[[]])
 
 
@@ -214,7 +214,7 @@ def test_titles_without_the_columns_or_with_two_for_an_item_are_refused(data):
     with pytest.raises(ValueError, match=r"without \['title'\]"):
         sf.recommend(popularity, data, titles=pd.DataFrame({"item_id": ["tea"], "name": ["x"]}))
     twice = pd.DataFrame({"item_id": ["tea", "tea", "oil"], "title": ["x", "y", "z"]})
-    with pytest.raises(ValueError, match="1 items twice, first 'tea'"):
+    with pytest.raises(ValueError, match="items with two titles: 1, first 'tea'"):
         sf.recommend(popularity, data, titles=twice)
 
 
@@ -269,3 +269,18 @@ def test_top_k_takes_the_smaller_index_among_equal_scores():
         expected = order[np.isfinite(scores[row, order])]
         assert items[rows == row].tolist() == expected.tolist()
         assert ranks[rows == row].tolist() == list(range(1, len(expected) + 1))
+
+
+def test_scores_of_a_subclass_count_not_the_vectors_it_inherits(data, model):
+    class Reversed(type(model)):  # type: ignore[misc]
+        def score_items(self, x: Any) -> np.ndarray:
+            return -super().score_items(x)
+
+    other = Reversed.from_config(model.get_config())
+    other.build()
+    other.set_weights(model.get_weights())
+    options: dict[str, Any] = {"exclude_seen": False, "k": len(data.items)}
+    mine, theirs = sf.recommend(model, data, **options), sf.recommend(other, data, **options)
+    for _, rows in mine.merge(theirs, on=["user_id", "item_id"]).groupby("user_id"):
+        np.testing.assert_allclose(rows["score_x"], -rows["score_y"], atol=1e-6)
+    assert theirs["item_id"].tolist() != mine["item_id"].tolist()

@@ -163,8 +163,8 @@ class Metrics(Mapping[str, float]):
             lines.append(f"  {self.cold_targets:,} targets are no candidates and count as misses")
         if self.setting.short_users:
             lines.append(
-                f"  {self.setting.short_users:,} users have fewer than "
-                f"{self.setting.num_negatives:,} possible negatives, some of them drawn repeatedly"
+                f"  users with fewer than {self.setting.num_negatives:,} possible negatives, some "
+                f"drawn repeatedly: {self.setting.short_users:,}"
             )
         width = max(map(len, self))
         for key, mean in self.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from sasrec_fast import _core
 from sasrec_fast.histories import SCORES_PER_CHUNK, Histories
-from sasrec_fast.scoring import VectorScorer, checked_scores, top_k
+from sasrec_fast.scoring import checked_scores, is_vector_scorer, top_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,14 +92,14 @@ class Ranker:
     @property
     def _rows(self) -> int:
         """Most histories scored at once."""
-        if isinstance(self.model, VectorScorer):
+        if is_vector_scorer(self.model):
             return self.batch_size
         return max(1, min(self.batch_size, SCORES_PER_CHUNK // self.model.vocabulary_size))
 
     def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
         padded = part.padded(_rounded(len(part), self._rows))
         length = _width(int((part.ends - part.starts).max()), self.length)
-        if not isinstance(self.model, VectorScorer):
+        if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
             return self._best_of_scores(scores, part)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
@@ -134,7 +134,7 @@ class Ranker:
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
-        assert isinstance(self.model, VectorScorer)
+        assert is_vector_scorer(self.model)
         return self.model.item_vectors()[self.catalogue.selection]
 
     @cached_property

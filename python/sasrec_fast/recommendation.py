@@ -169,7 +169,8 @@ def _note_empty(audience: Audience, catalogue: Catalogue) -> None:
     if not empty.size:
         return
     name = audience.label.removesuffix("_id")
-    some = f"{empty.size} histories hold no known item, first {name} {audience.values[empty[0]]}"
+    first = f"first {name} {audience.values[empty[0]]}"
+    some = f"histories without a known item: {empty.size:,}, {first}"
     if catalogue.counts is None:
         raise ValueError(
             f"{some}: the most popular items are recommended to them, which takes the data, or a "

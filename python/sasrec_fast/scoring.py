@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,22 @@ class VectorScorer(Scorer, Protocol):
 
     def item_vectors(self) -> NDArray[np.float32]:
         """A vector for each item index, float32 [vocabulary_size, d]."""
+
+
+def is_vector_scorer(model: Scorer) -> TypeGuard[VectorScorer]:
+    """Whether the model's own scores are its dot products.
+
+    They are not known to be where a subclass replaces `score_items` alone, or somebody replaced
+    that of one model: then `score_items` decides.
+    """
+    if not isinstance(model, VectorScorer) or "score_items" in getattr(model, "__dict__", {}):
+        return False
+    classes = type(model).__mro__
+
+    def definer(name: str) -> int:
+        return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))
+
+    return definer("score_items") >= min(definer("encode_last"), definer("item_vectors"))
 
 
 def input_length(model: Scorer, prepared: int | None) -> int:

@@ -31,6 +31,6 @@ def titles_by_id(titles: Titles) -> pd.Series[Any]:
     repeated = series.index[series.index.duplicated()]
     if len(repeated):
         raise ValueError(
-            f"titles names {len(repeated.unique())} items twice, first {repeated[0]!r}"
+            f"items with two titles: {len(repeated.unique()):,}, first {repeated[0]!r}"
         )
     return series

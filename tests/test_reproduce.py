@@ -15,7 +15,8 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast.cli import main
-from sasrec_fast.recipes import RECIPES, Recipe, Training
+from sasrec_fast.cli.arguments import parse
+from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, Training
 from sasrec_fast.sequence_files import read_sequences
 from small_models import keras
 from training_run import small_data
@@ -196,6 +197,11 @@ def test_recipes_are_plain_options_of_what_they_call(name):
     assert recipe.required.keys() <= recipe.published.keys()
     loss = {key: value for key, value in recipe.training.loss.items() if value != "train"}
     sf.losses.get(loss.pop("name"), **loss)
+
+
+def test_without_a_name_it_is_the_default_recipe():
+    assert parse(["reproduce"]).recipe == DEFAULT
+    assert parse(["reproduce", "beauty"]).recipe == "beauty"
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["RECIPES", "Recipe", "Training"]
+__all__ = ["DEFAULT", "RECIPES", "Recipe", "Training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,6 @@ class Training:
         max_buckets: Most shapes of batches; each is compiled once.
         epochs: Most passes over the training rows.
         patience: Stop after so many epochs without a better validation NDCG@10.
-        validate_every: Epochs from one validation to the next.
         seed: Of initial weights, dropout, negatives and the order of batches.
     """
 
@@ -44,7 +43,6 @@ class Training:
     max_buckets: int = 5
     epochs: int = 200
     patience: int = 10
-    validate_every: int = 1
     seed: int = 0
 
 
@@ -84,7 +82,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="ml-1m-sequences/ml-1m.txt.gz",
             prepare={"max_sequence_length": 200, "num_negatives": 1},
             model={"hidden_dim": 50, "num_layers": 2, "num_heads": 1, "dropout": 0.2},
-            training=Training(epochs=300, patience=30, validate_every=3),
+            training=Training(
+                learning_rate=2e-3,
+                schedule="cosine",
+                warmup_epochs=1,
+                batch_size=32,
+                epochs=80,
+                patience=20,
+            ),
             candidates=("uniform", 100, 0),
             required={"hit_rate@10": 0.82, "ndcg@10": 0.585},
             published={"hit_rate@10": 0.8245, "ndcg@10": 0.5905},
@@ -93,9 +98,17 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "ml-1m-softmax": Recipe(
             summary="MovieLens-1M, cross-entropy over the catalogue, full ranking",
             file="ml-1m-sequences/ml-1m.txt.gz",
-            prepare={"max_sequence_length": 200},
+            prepare={"max_sequence_length": 200, "windows": ("stride", 200)},
             model={"hidden_dim": 64, "num_layers": 2, "num_heads": 1, "dropout": 0.1},
-            training=Training(loss={"name": "softmax"}, epochs=80, patience=10),
+            training=Training(
+                loss={"name": "softmax"},
+                learning_rate=2e-3,
+                schedule="cosine",
+                warmup_epochs=1,
+                batch_size=32,
+                epochs=27,
+                patience=10,
+            ),
             required={"hit_rate@10": 0.315, "ndcg@10": 0.182},
             published={"hit_rate@10": 0.3152, "ndcg@10": 0.1821},
             source="Turning Dross into Gold Loss, 2023",
@@ -128,3 +141,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     }
 )
 """Every recipe by name."""
+
+DEFAULT = "ml-1m-softmax"
+"""The recipe to start from with data of your own."""

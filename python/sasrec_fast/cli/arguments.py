@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import sasrec_fast
 from sasrec_fast.cli import demo, evaluate, recommend, reproduce, train
-from sasrec_fast.recipes import RECIPES
+from sasrec_fast.recipes import DEFAULT, RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +137,12 @@ def _add_reproduce(commands: Any) -> None:
         commands, "reproduce", reproduce.run, "run a recipe and compare with what was published"
     )
     command.add_argument(
-        "recipe", choices=tuple(RECIPES), metavar="RECIPE", help=f"one of {', '.join(RECIPES)}"
+        "recipe",
+        nargs="?",
+        choices=tuple(RECIPES),
+        default=DEFAULT,
+        metavar="RECIPE",
+        help=f"one of {', '.join(RECIPES)}",
     )
     command.add_argument(
         "--data",

@@ -70,12 +70,15 @@ def _smoke(recipe: Recipe) -> tuple[Recipe, Any]:
     training = replace(
         recipe.training, learning_rate=5e-3, batch_size=64, max_buckets=1, epochs=12, patience=12
     )
+    prepare = {**recipe.prepare, "max_sequence_length": 40}
+    if "windows" in prepare:
+        prepare["windows"] = ("stride", 40)
     recipe = replace(
         recipe,
         summary=f"a small version of it on made-up data (best possible hit rate@10 "
         f"{made.best_hit_rate(10):.4f})",
         file="made-up data",
-        prepare={**recipe.prepare, "max_sequence_length": 40},
+        prepare=prepare,
         model={**recipe.model, **small},
         training=training,
         candidates=None,

@@ -62,9 +62,7 @@ def train_model(
         training.batch_size, max_buckets=training.max_buckets, seed=training.seed
     )
     model.compile(optimizer(training, len(batches)), loss=loss(training.loss, data))
-    metrics = RankingMetrics(
-        data.validation, k=10, every=training.validate_every, candidates=candidates
-    )
+    metrics = RankingMetrics(data.validation, k=10, candidates=candidates)
     among = f"{candidates[1]} random items" if candidates else "all items not seen"
     screen.say(f"\nvalidation: each user's last item but one, among {among}")
     best = BestEpoch(training, screen, folder)

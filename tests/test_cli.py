@@ -183,7 +183,7 @@ def test_recommend_answers_for_a_history_without_ratings(
 
     output = tmp_path / "one.csv"
     assert main([*files[:3], "--history", "x", "--k", "3", "--output", str(output)]) == 0
-    assert "no known item, first history 0: the most popular items" in capsys.readouterr().out
+    assert "known item: 1, first history 0: the most popular items" in capsys.readouterr().out
     popular = np.argsort(-model.item_counts[1:], kind="stable")[:3]
     assert pd.read_csv(output)["item_id"].tolist() == model.items.ids[popular].tolist()
 

@@ -277,6 +277,7 @@ def test_scores_of_a_subclass_count_not_the_vectors_it_inherits(data, model):
             return -super().score_items(x)
 
     other = Reversed.from_config(model.get_config())
+    model.build()
     other.build()
     other.set_weights(model.get_weights())
     options: dict[str, Any] = {"exclude_seen": False, "k": len(data.items)}

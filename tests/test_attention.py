@@ -17,6 +17,7 @@ LENGTHS = [90, 41, 1, 70]
 
 @pytest.fixture
 def rows():
+    keras.utils.set_random_seed(0)  # of the layers' weights
     x = np.random.default_rng(0).normal(size=(4, 90, 8)).astype(np.float32)
     return x, np.arange(90) < np.array(LENGTHS)[:, None]
 
@@ -65,6 +66,40 @@ def test_the_block_computes_what_the_decoder_of_keras_hub_does(rows, pre_norm):
         layer.set_weights(weight.get_weights()[: len(layer.get_weights())])
     expected = values(theirs, x, decoder_padding_mask=mask)
     np.testing.assert_allclose(values(ours, x, mask)[mask], expected[mask], atol=2e-5)
+
+
+def rotated(x):
+    """RoFormer, equation 34, of [T, d]: feature i turns with feature i + d / 2."""
+    half = x.shape[1] // 2
+    angles = np.arange(len(x))[:, None] * 10000.0 ** (-np.arange(half) / half)
+    pairs = (x[:, :half] + 1j * x[:, half:]) * np.exp(1j * angles)
+    return np.concatenate([pairs.real, pairs.imag], axis=1)
+
+
+def test_rotary_attention_is_that_of_rotated_queries_and_keys(rows):
+    x, mask = rows
+    layer = CausalAttention(2, 4, rotary=True)
+    layer.build(x.shape, x.shape)
+    for variable in layer.trainable_variables:
+        variable.assign(np.random.default_rng(1).normal(size=variable.shape))
+    got = np.asarray(layer.attend(x, mask))
+    names = ("query", "key", "value")
+    kernels, biases = (
+        [getattr(layer, f"_{n}_dense").get_weights()[i] for n in names] for i in (0, 1)
+    )
+    out, out_bias = layer._output_dense.get_weights()
+    for row, length in zip(range(4), LENGTHS, strict=True):
+        expected = out_bias
+        for head in range(2):
+            q, k, v = (
+                x[row, :length].astype(float) @ kernel[:, head] + bias[head]
+                for kernel, bias in zip(kernels, biases, strict=True)
+            )
+            scores = np.where(np.tri(length), rotated(q) @ rotated(k).T / 2, -np.inf)
+            shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+            expected = expected + shares / shares.sum(axis=1, keepdims=True) @ v @ out[head]
+        np.testing.assert_allclose(got[row, :length], expected, rtol=1e-3, atol=2e-4)
+    assert CausalAttention.from_config(layer.get_config()).rotary
 
 
 def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(rows):

@@ -15,6 +15,7 @@ from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_m
 OPTIONS: dict[str, dict[str, Any]] = {
     "the paper's": {},
     "from the start": {"positions": "start"},
+    "rotary": {"positions": "rotary", "num_heads": 2, "num_layers": 2},
     "post-norm": {"pre_norm": False, "activation": "gelu", "feed_forward_dim": 24},
     "separate": {"tie_embeddings": False, "scale_embeddings": False},
     "ligr": {"block": "ligr", "num_heads": 2, "num_layers": 2},
@@ -101,8 +102,10 @@ def test_positions_count_back_from_the_last_item_wherever_the_padding_is():
     np.testing.assert_array_equal(positions_from_end(mask), expected)
 
 
-@pytest.mark.parametrize(("positions", "same"), [("end", True), ("start", False)])
-def test_left_and_right_padded_rows_are_equal_where_positions_count_from_the_end(positions, same):
+@pytest.mark.parametrize(("positions", "same"), [("end", True), ("rotary", True), ("start", False)])
+def test_left_and_right_padded_rows_are_equal_unless_positions_count_from_the_start(
+    positions, same
+):
     model = make_model(positions=positions)
     rows = make_rows([4, 2])[0]
     rolled = {name: np.stack([np.roll(r, s) for r, s in zip(v, (2, 4), strict=True)])
@@ -215,7 +218,11 @@ def test_mixed_bfloat16_trains_every_block_with_float32_weights():
     ("options", "message"),
     [
         ({"block": "mamba"}, r"block must be one of \['transformer', 'ligr'\], received 'mamba'"),
-        ({"positions": "middle"}, r"positions must be one of \['start', 'end'\]"),
+        ({"positions": "middle"}, r"positions must be one of \['end', 'start', 'rotary'\]"),
+        (
+            {"positions": "rotary", "num_heads": WIDTH},
+            "heads of an even width, received hidden_dim",
+        ),
         ({"feed_forward_dim": 0}, "feed_forward_dim must be at least 1"),
         ({"block": "ligr", "pre_norm": False}, "pre_norm must be True"),
         ({"activation": "reluu"}, "reluu"),

@@ -10,6 +10,7 @@ from sasrec_fast.device import on_cpu
 from sasrec_fast.dropout import Dropout
 
 import keras  # isort: skip
+import keras_hub  # isort: skip
 from keras import ops  # isort: skip
 
 Tensor = Any
@@ -42,12 +43,23 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         num_heads: Attention heads.
         key_dim: Width of each.
         dropout: Rate, on the shares of attention.
+        rotary: Whether queries and keys are rotated by their positions (RoFormer, Su et al. 2021):
+            a score then depends on the distance between two items and not on where they stand.
         **kwargs: Other arguments of `keras.layers.MultiHeadAttention`.
     """
 
-    def __init__(self, num_heads: int, key_dim: int, dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        dropout: float = 0.0,
+        rotary: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_heads, key_dim, **kwargs)
         self.rate = dropout
+        self.rotary = rotary
+        self._rotate = keras_hub.layers.RotaryEmbedding(dtype=self.dtype_policy, name="rotate")
         self._drop = Dropout(dropout, seed=self.seed, dtype=self.dtype_policy, name="drop")
 
     def attend(self, x: Tensor, padding_mask: Tensor, training: bool = False) -> Tensor:
@@ -77,6 +89,8 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         **__: Any,
     ) -> tuple[Tensor, None]:
         """`keras.layers.MultiHeadAttention` names this method as the one to override."""
+        if self.rotary:
+            query, key = self._rotate(query), self._rotate(key)
         edges = block_edges(query.shape[1])
         views = [
             self._view(
@@ -101,4 +115,4 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
-        return {**super().get_config(), "dropout": self.rate}
+        return {**super().get_config(), "dropout": self.rate, "rotary": self.rotary}

@@ -13,6 +13,7 @@ from sasrec_fast.transformer import TransformerBlock
 import keras  # isort: skip
 
 BLOCKS = ("transformer", "ligr")
+POSITIONS = ("end", "start", "rotary")
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class BlockOptions:
     feed_forward_dim: int | None
     activation: Any
     pre_norm: bool
+    positions: str
 
     def __post_init__(self) -> None:
         checks.one_of("block", self.block, BLOCKS)
+        checks.one_of("positions", self.positions, POSITIONS)
         for name in ("hidden_dim", "num_heads", "feed_forward_dim"):
             value = getattr(self, name)
             if value is not None:
@@ -43,9 +46,19 @@ class BlockOptions:
             raise ValueError(
                 f"hidden_dim={self.hidden_dim} is not divisible by num_heads={self.num_heads}"
             )
+        if self.rotary and self.hidden_dim // self.num_heads % 2:
+            raise ValueError(
+                f"positions='rotary' needs heads of an even width, received hidden_dim="
+                f"{self.hidden_dim} and num_heads={self.num_heads}"
+            )
         if self.block == "ligr" and not self.pre_norm:
             raise ValueError("block='ligr' normalises before its sublayers: pre_norm must be True")
         keras.activations.get(self.activation)
+
+    @property
+    def rotary(self) -> bool:
+        """Whether attention knows the positions, not the embeddings."""
+        return self.positions == "rotary"
 
     def config(self) -> dict[str, Any]:
         """The options as plain values."""
@@ -61,6 +74,7 @@ class BlockOptions:
                 num_heads=self.num_heads,
                 dropout=self.dropout,
                 activation=self.activation or "silu",
+                rotary=self.rotary,
                 dtype=dtype,
                 name=name,
             )
@@ -70,6 +84,7 @@ class BlockOptions:
             dropout=self.dropout,
             activation=self.activation or "relu",
             pre_norm=self.pre_norm,
+            rotary=self.rotary,
             dtype=dtype,
             name=name,
         )

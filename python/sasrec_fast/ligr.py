@@ -25,6 +25,7 @@ class LiGRBlock(CausalBlock):
         num_heads: Attention heads; divides the width of the input.
         dropout: Rate, on attention and on the output of both sublayers.
         activation: Of the feed-forward layer's gate.
+        rotary: Whether attention rotates queries and keys, see `CausalAttention`.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -34,9 +35,10 @@ class LiGRBlock(CausalBlock):
         num_heads: int,
         dropout: float = 0.0,
         activation: Any = "silu",
+        rotary: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(intermediate_dim, num_heads, dropout, activation, **kwargs)
+        super().__init__(intermediate_dim, num_heads, dropout, activation, rotary, **kwargs)
 
     def create_dense(self, width: int) -> list[Any]:
         """The feed-forward layer's three, and the gates of both sublayers."""

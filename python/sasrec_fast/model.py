@@ -60,7 +60,9 @@ class SASRec(NextItemModel):
             "ligr" blocks "silu".
         pre_norm: Normalise the input of each sublayer, or else the sum after it.
         positions: "end" numbers the items of a history from the last one backwards, as the
-            paper's authors do by padding on the left; "start" from the first one on.
+            paper's authors do by padding on the left; "start" from the first one on. Each number
+            has an embedding (`position_embedding`, otherwise None). "rotary" rotates queries and
+            keys instead (RoFormer, Su et al. 2021), so that attention sees distances alone.
         scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
         tie_embeddings: Score items with their input embeddings, or else with a table of their own
             (`output_embedding`).
@@ -113,10 +115,16 @@ class SASRec(NextItemModel):
         self.num_layers = checks.integer("num_layers", num_layers, 0)
         self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
         self.block_options = BlockOptions(
-            block, hidden_dim, num_heads, dropout, feed_forward_dim, activation, pre_norm
+            block,
+            hidden_dim,
+            num_heads,
+            dropout,
+            feed_forward_dim,
+            activation,
+            pre_norm,
+            positions,
         )
         self.hidden_dim = int(hidden_dim)
-        self.positions = checks.one_of("positions", positions, ("start", "end"))
         self.scale_embeddings = bool(scale_embeddings)
         self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
@@ -135,12 +143,14 @@ class SASRec(NextItemModel):
         self.output_embedding = (
             None if self.tie_embeddings else self._item_table("output_embedding")
         )
-        self.position_embedding = keras_hub.layers.PositionEmbedding(
-            sequence_length=self.max_sequence_length,
-            initializer="glorot_uniform",
-            dtype=dtype,
-            name="position_embedding",
-        )
+        self.position_embedding = None
+        if not self.block_options.rotary:
+            self.position_embedding = keras_hub.layers.PositionEmbedding(
+                sequence_length=self.max_sequence_length,
+                initializer="glorot_uniform",
+                dtype=dtype,
+                name="position_embedding",
+            )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
             self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
@@ -186,9 +196,10 @@ class SASRec(NextItemModel):
         self.item_embedding.build(hidden[:2])
         if self.output_embedding is not None:
             self.output_embedding.build(hidden[:2])
-        self.position_embedding.build(hidden)
-        # summary() needs it: the layer's compute_output_shape does not take build's argument.
-        self.position_embedding.output_shape = hidden
+        if self.position_embedding is not None:
+            self.position_embedding.build(hidden)
+            # summary() needs it: the layer's compute_output_shape does not take build's argument.
+            self.position_embedding.output_shape = hidden
         self.embeddings_add.build((hidden, hidden))
         self.embeddings_dropout.build(hidden)
         for layer in self.transformer_layers:
@@ -218,8 +229,10 @@ class SASRec(NextItemModel):
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
-        positions = positions_from_end(padding_mask) if self.positions == "end" else None
-        x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
+        if self.position_embedding is not None:
+            from_end = self.block_options.positions == "end"
+            positions = positions_from_end(padding_mask) if from_end else None
+            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
         x = self.embeddings_dropout(x, training=training)
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
@@ -280,7 +293,6 @@ class SASRec(NextItemModel):
             "vocabulary_size",
             "num_layers",
             "max_sequence_length",
-            "positions",
             "scale_embeddings",
             "tie_embeddings",
             "l2",

@@ -23,19 +23,27 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         num_heads: Attention heads; divides the width of the input.
         dropout: Rate, on attention and on the output of both sublayers.
         activation: Of the feed-forward layer.
+        rotary: Whether attention rotates queries and keys, see `CausalAttention`.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     built: bool
 
     def __init__(
-        self, intermediate_dim: int, num_heads: int, dropout: float, activation: Any, **kwargs: Any
+        self,
+        intermediate_dim: int,
+        num_heads: int,
+        dropout: float,
+        activation: Any,
+        rotary: bool,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
         self.dropout = dropout
         self.activation = keras.activations.get(activation)
+        self.rotary = rotary
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the sublayers for inputs [n, T, d]."""
@@ -45,6 +53,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
             self.num_heads,
             width // self.num_heads,
             dropout=self.dropout,
+            rotary=self.rotary,
             dtype=dtype,
             name="attention",
         )
@@ -91,6 +100,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
             "num_heads": self.num_heads,
             "dropout": self.dropout,
             "activation": keras.activations.serialize(self.activation),
+            "rotary": self.rotary,
         }
 
 
@@ -107,6 +117,7 @@ class TransformerBlock(CausalBlock):
         dropout: Rate, on attention and on the output of both sublayers.
         activation: Of the feed-forward layer.
         pre_norm: Whether the input of each sublayer is normalised, or the sum after it.
+        rotary: Whether attention rotates queries and keys, see `CausalAttention`.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -117,9 +128,10 @@ class TransformerBlock(CausalBlock):
         dropout: float = 0.0,
         activation: Any = "relu",
         pre_norm: bool = True,
+        rotary: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(intermediate_dim, num_heads, dropout, activation, **kwargs)
+        super().__init__(intermediate_dim, num_heads, dropout, activation, rotary, **kwargs)
         self.pre_norm = pre_norm
 
     def create_dense(self, width: int) -> list[Any]:

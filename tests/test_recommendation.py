@@ -258,10 +258,13 @@ def test_k_is_checked(data, k, error):
         sf.recommend(by_popularity(data), data, k=k)
 
 
-def test_top_k_takes_the_smaller_index_among_equal_scores():
+@pytest.mark.parametrize("width", [30, 640, 777])
+def test_top_k_takes_the_smaller_index_among_equal_scores(width):
     rng = np.random.default_rng(0)
-    scores = rng.integers(0, 5, (50, 30)).astype(np.float32)
+    scores = rng.integers(0, width // 6, (50, width)).astype(np.float32)
     scores[rng.random(scores.shape) < 0.5] = -np.inf
+    scores[8, 5:] = -np.inf
+    scores[9, ::64] = 1e6 + np.arange(len(scores[9, ::64]))  # one in each block of the search
     scores[7] = -np.inf
     rows, items, ranks = top_k(scores.copy(), 10)
     for row in range(50):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import io
 import json
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast.cli import main
 from sasrec_fast.cli.arguments import parse
+from sasrec_fast.cli.screen import Screen
+from sasrec_fast.cli.train import prepared
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, Training
 from sasrec_fast.sequence_files import read_sequences
 from small_models import keras
@@ -83,6 +86,7 @@ def test_a_recipe_is_run_and_recorded_for_each_seed(folder, capsys):
     assert (first["best_epoch"], first["validation"]["val_mrr"]) == (best["epoch"], best["val_mrr"])
     assert set(first["baselines"]) == {"popularity", "Markov chain"}
     assert "hit_rate@10" in first["standard_errors"]
+    assert first["data"]["report"]["users"] == first["data"]["users"] == 60
     assert "tiny: a tiny one\n" in printed
     assert "required" in printed
     assert printed.count("kept: the weights of epoch") == 2
@@ -96,6 +100,17 @@ def test_a_recipe_is_run_and_recorded_for_each_seed(folder, capsys):
     assert reproduce(output) == 0
     assert "seed 0: was run before" in capsys.readouterr().out
     assert result(output)["runs"] == {"seed 0": first}
+
+
+def test_what_to_know_of_the_data_is_a_line_each():
+    stream = io.StringIO()
+    users, items = np.repeat([1, 2, 3], 4), np.array([1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 1])
+    tied = {"user_id": users, "item_id": items, "timestamp": np.zeros(12, np.int64)}
+    prepared(tied, {"max_sequence_length": 4}, Screen(stream), report=False)
+    lines = stream.getvalue().split("\n\n")
+    assert lines[0].startswith("preparing ... ")
+    assert "warning: equal timestamps decide" in lines[0]
+    assert all(line.startswith("warning: ") for line in lines[1:-1])
 
 
 def test_an_interrupted_run_goes_on_to_the_same_result(folder, monkeypatch):

@@ -13,15 +13,16 @@ from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.checkpoint import FILE
 from sasrec_fast.cli.best_epoch import WEIGHTS
 from sasrec_fast.cli.model_file import save_model
+from sasrec_fast.cli.train import prepared
 from sasrec_fast.cli.training import train_model
 from sasrec_fast.evaluation import evaluate
-from sasrec_fast.preparation import Prepared, prepare
 from sasrec_fast.replaced_file import replaced_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sasrec_fast.cli.screen import Screen
+    from sasrec_fast.preparation import Prepared
     from sasrec_fast.recipes import Recipe
 
 OPTIONS, RESULT, MODEL = "options.json", "result.json", "model.keras"
@@ -51,20 +52,20 @@ def run_seed(
         screen.say(f"seed {seed}: was run before, see {folder / RESULT}")
         done: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return done
-    with screen.step(f"seed {seed}: preparing"):
-        data = prepare(interactions, seed=seed, **recipe.prepare)
+    screen.say(f"\nseed {seed}")
+    data = prepared(interactions, {**recipe.prepare, "seed": seed}, screen, report=False)
     training = replace(recipe.training, seed=seed)
     model, best = train_model(
         data, recipe.model, training, screen, candidates=recipe.candidates, folder=folder
     )
     assert data.test is not None
     assert best.best is not None
-    options: dict[str, Any] = {"k": CUTOFFS, "candidates": recipe.candidates}
+    measured: dict[str, Any] = {"k": CUTOFFS, "candidates": recipe.candidates}
     with screen.step("testing"):
-        test = evaluate(model, data.test, **options)
+        test = evaluate(model, data.test, **measured)
         baselines = {
-            "popularity": evaluate(Popularity(data.train.item_counts), data.test, **options),
-            "Markov chain": evaluate(MarkovChain(data.train), data.test, **options),
+            "popularity": evaluate(Popularity(data.train.item_counts), data.test, **measured),
+            "Markov chain": evaluate(MarkovChain(data.train), data.test, **measured),
         }
     result = {
         "seed": seed,
@@ -116,6 +117,7 @@ def _described(data: Prepared) -> dict[str, Any]:
         "items": len(data.items),
         "interactions": len(data.sequences.items),
         "prepare": dict(data.options),
+        "report": data.report.to_dict(),
     }
 
 

@@ -136,7 +136,7 @@ def _report(summary: Mapping[str, Any], runs: Mapping[str, Any], screen: Screen)
     """A table of what was asked for, published and reached."""
     names = list(dict.fromkeys([*summary["required"], "hit_rate@10", "ndcg@10"]))
     heads = "".join(f"{name:>13}" for name in names)
-    screen.say(f"\n{'test':13}{heads}   best epoch       time")
+    screen.say(f"\n{'test':13}{heads}   best epoch          time")
     first = next(iter(runs.values()))
     rows = {
         "required": summary["required"],
@@ -150,7 +150,7 @@ def _report(summary: Mapping[str, Any], runs: Mapping[str, Any], screen: Screen)
         if metrics:
             cells = "".join(f"{metrics[n]:13.4f}" if n in metrics else " " * 13 for n in names)
             run = runs.get(name)
-            more = f"{run['best_epoch']:13}{seconds(run['seconds']):>11}" if run else ""
+            more = f"{run['best_epoch']:13}{seconds(run['seconds']):>14}" if run else ""
             screen.say(f"{name:13}{cells}{more}".rstrip())
     for name, reached in summary["reached"].items():
         screen.say(

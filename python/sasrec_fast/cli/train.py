@@ -89,12 +89,15 @@ def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
     return data
 
 
-def prepared(table: pa.Table, options: Mapping[str, Any], screen: Screen) -> Prepared:
-    """What `prepare` makes of a table, with its report and warnings printed."""
+def prepared(
+    interactions: Any, options: Mapping[str, Any], screen: Screen, report: bool = True
+) -> Prepared:
+    """What `prepare` makes of interactions, with its report (if asked for) and warnings printed."""
     with warnings.catch_warnings(record=True) as caught, screen.step("preparing"):
         warnings.simplefilter("always", DataWarning)
-        data = prepare(table, **options)
-    screen.say(f"\n{data.report}\n")
+        data = prepare(interactions, **options)
+    if report:
+        screen.say(f"\n{data.report}\n")
     for warning in caught:
         screen.say(f"warning: {warning.message}\n")
     return data

@@ -96,7 +96,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             source="Kang & McAuley 2018",
         ),
         "ml-1m-softmax": Recipe(
-            summary="MovieLens-1M, cross-entropy over the catalogue, full ranking",
+            summary="MovieLens-1M, LiGR blocks, rotary positions, full softmax, full ranking",
             file="ml-1m-sequences/ml-1m.txt.gz",
             prepare={"max_sequence_length": 200, "windows": ("stride", 200)},
             model={
@@ -104,6 +104,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "num_layers": 2,
                 "num_heads": 1,
                 "dropout": 0.2,
+                "block": "ligr",
                 "positions": "rotary",
             },
             training=Training(
@@ -112,7 +113,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 schedule="cosine",
                 warmup_epochs=1,
                 batch_size=32,
-                epochs=40,
+                epochs=30,
                 patience=10,
             ),
             required={"hit_rate@10": 0.315, "ndcg@10": 0.182},

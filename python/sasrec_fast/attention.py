@@ -59,7 +59,9 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         super().__init__(num_heads, key_dim, **kwargs)
         self.rate = dropout
         self.rotary = rotary
-        self._rotate = keras_hub.layers.RotaryEmbedding(dtype=self.dtype_policy, name="rotate")
+        self._rotate = None
+        if rotary:
+            self._rotate = keras_hub.layers.RotaryEmbedding(dtype=self.dtype_policy, name="rotate")
         self._drop = Dropout(dropout, seed=self.seed, dtype=self.dtype_policy, name="drop")
 
     def attend(self, x: Tensor, padding_mask: Tensor, training: bool = False) -> Tensor:
@@ -89,7 +91,7 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         **__: Any,
     ) -> tuple[Tensor, None]:
         """`keras.layers.MultiHeadAttention` names this method as the one to override."""
-        if self.rotary:
+        if self._rotate is not None:
             query, key = self._rotate(query), self._rotate(key)
         edges = block_edges(query.shape[1])
         views = [

@@ -60,12 +60,12 @@ def run_seed(
     )
     assert data.test is not None
     assert best.best is not None
-    measured: dict[str, Any] = {"k": CUTOFFS, "candidates": recipe.candidates}
+    options: dict[str, Any] = {"k": CUTOFFS, "candidates": recipe.candidates}
     with screen.step("testing"):
-        test = evaluate(model, data.test, **measured)
+        test = evaluate(model, data.test, **options)
         baselines = {
-            "popularity": evaluate(Popularity(data.train.item_counts), data.test, **measured),
-            "Markov chain": evaluate(MarkovChain(data.train), data.test, **measured),
+            "popularity": evaluate(Popularity(data.train.item_counts), data.test, **options),
+            "Markov chain": evaluate(MarkovChain(data.train), data.test, **options),
         }
     result = {
         "seed": seed,

@@ -22,8 +22,8 @@ import numpy as np
 
 import sasrec_fast as sf
 from requirements import Requirement, compared, header
-from sasrec_fast.histories import Histories
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.reading import read_sequences
+from sasrec_fast.store import Histories
 from training_data import SETTINGS, data_folder
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-
-import keras  # isort: skip
-import keras_hub  # isort: skip
-from keras import ops  # isort: skip
+import keras
+import keras_hub
+from keras import ops
 
 
 class PaddedSASRec(keras.Model):

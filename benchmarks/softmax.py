@@ -20,7 +20,7 @@ import numpy as np
 
 import sasrec_fast as sf
 from sasrec_fast import losses
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.reading import read_sequences
 from training_data import SETTINGS
 
 sf.SASRec  # noqa: B018  (chooses the backend before keras is imported)

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 import sasrec_fast as sf
-from sasrec_fast import attention
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.layers import attention
+from sasrec_fast.reading import read_sequences
 from training_data import SETTINGS, Setting, data_folder
 
 sf.SASRec  # noqa: B018  (chooses the backend before keras is imported)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.reading import read_sequences
 from training_data import SETTINGS, Setting
 
 PACKAGE = "sasrec_fast"
@@ -72,7 +72,7 @@ def _keras(job: Job, data: Any) -> dict[str, Any]:
     import keras
 
     import sasrec_fast as sf
-    from sasrec_fast.compilation import compilations
+    from sasrec_fast.backend.compilation import compilations
 
     device = jax.devices()[0]
     kind = device.device_kind

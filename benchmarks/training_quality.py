@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.reading import read_sequences
 from training_data import SETTINGS, Setting, data_folder
 
 SMALL = Setting("ml-100k", "ml-100k/ratings.dat", 100, 50, 0.2, 1.0, batch_size=16)

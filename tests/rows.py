@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 import sasrec_fast as sf
-from sasrec_fast.interactions import ColumnNames, Interactions, read_interactions
+from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
 
 if TYPE_CHECKING:
     from pathlib import Path

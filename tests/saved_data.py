@@ -9,8 +9,8 @@ import numpy as np
 
 import sasrec_fast as sf
 from exactness import FIELDS, splits
-from sasrec_fast import manifest
-from sasrec_fast.splits import Sequences
+from sasrec_fast.saving import manifest
+from sasrec_fast.store import Sequences
 
 GENERATOR = np.random.default_rng(0)
 TABLE = {

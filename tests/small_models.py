@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 
 import sasrec_fast as sf
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
-
-import keras  # isort: skip
 
 jax.config.update("jax_disable_most_optimizations", True)  # compiles in half the time
 

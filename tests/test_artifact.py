@@ -19,7 +19,7 @@ from hypothesis import given, settings
 
 import sasrec_fast as sf
 from exactness import prepare, splits
-from sasrec_fast import artifact, manifest, stored
+from sasrec_fast.saving import artifact, manifest, stored
 from saved_data import GENERATOR, KINDS, TABLE, assert_same_data, prepared, rewrite
 from strategies import Case, valid_cases
 

@@ -1,16 +1,15 @@
 """Attention in blocks equals Keras'; masks of dropout are random, reproducible, device-free."""
 
 import jax
+import keras_hub
 import numpy as np
 import pytest
 
-from sasrec_fast import attention
-from sasrec_fast.attention import CausalAttention, block_edges
-from sasrec_fast.dropout import Dropout, keep_mask
-from sasrec_fast.transformer import TransformerBlock
+from sasrec_fast.layers import Dropout, attention
+from sasrec_fast.layers.attention import CausalAttention, block_edges
+from sasrec_fast.layers.dropout import keep_mask
+from sasrec_fast.layers.transformer import TransformerBlock
 from small_models import keras
-
-import keras_hub  # isort: skip
 
 LENGTHS = [90, 41, 1, 70]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.batches import Batches, EpochCallback
+from sasrec_fast.batching import Batches, EpochCallback
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import _core
-from sasrec_fast.rows import Rows
-from sasrec_fast.splits import Sequences, Split
+from sasrec_fast.store import Rows, Sequences, Split
 
 OFFSETS, ITEMS, KEYS = (
     np.array([0, 3, 6]),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_fast.buckets import Ranking, choose_boundaries, make_buckets
+from sasrec_fast.batching.buckets import Ranking, choose_boundaries, make_buckets
 
 row_lengths = st.lists(st.integers(1, 30), min_size=1, max_size=80).map(
     lambda lengths: np.array(lengths, np.int32)

@@ -24,8 +24,7 @@ from sasrec_fast.cli.display import history_and_recommendations
 from sasrec_fast.cli.model_file import read_options, save_model
 from sasrec_fast.cli.recommend import read_audience
 from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.files import read_movies, read_table
-from sasrec_fast.interactions import ColumnNames
+from sasrec_fast.reading import ColumnNames, read_movies, read_table
 
 TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
 
@@ -116,7 +115,7 @@ def test_train_stops_without_progress_and_keeps_the_best_weights(
         weights.append(model.get_weights())
         return {"hit_rate@10": 0.0, "ndcg@10": scores[len(weights) - 1]}
 
-    monkeypatch.setattr("sasrec_fast.ranking_metrics.evaluate", scripted)
+    monkeypatch.setattr("sasrec_fast.evaluation.ranking_metrics.evaluate", scripted)
     output = tmp_path / "m.keras"
     files = ["--ratings", f"{folder}/ratings.dat", "--output", str(output)]
     assert main(["train", *files, *TINY.split(), "--epochs", "9", "--patience", "2"]) == 0

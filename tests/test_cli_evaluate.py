@@ -14,9 +14,9 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
-from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.cli import main
 from sasrec_fast.cli.model_file import save_model
+from sasrec_fast.evaluation import MarkovChain, Popularity
 from small_models import make_model
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import http.server
 import io
 import pickle
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+
+DOWNLOAD = importlib.import_module("sasrec_fast.datasets.movielens")
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +209,8 @@ def server(archive: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}/ml-1m.zip"
-        monkeypatch.setattr(datasets, "_URL", url)
-        monkeypatch.setattr(datasets, "_SHA256", hashlib.sha256(archive).hexdigest())
+        monkeypatch.setattr(DOWNLOAD, "_URL", url)
+        monkeypatch.setattr(DOWNLOAD, "_SHA256", hashlib.sha256(archive).hexdigest())
         yield server
         server.shutdown()
         thread.join()
@@ -265,8 +268,8 @@ def test_refused_download_says_what_to_put_where_and_that_works(
 ) -> None:
     with Server(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_address[1]
-    monkeypatch.setattr(datasets, "_URL", f"http://127.0.0.1:{port}/ml-1m.zip")
-    monkeypatch.setattr(datasets, "_SHA256", hashlib.sha256(archive).hexdigest())
+    monkeypatch.setattr(DOWNLOAD, "_URL", f"http://127.0.0.1:{port}/ml-1m.zip")
+    monkeypatch.setattr(DOWNLOAD, "_SHA256", hashlib.sha256(archive).hexdigest())
     place = tmp_path / "datasets" / "ml-1m.zip"
     with pytest.raises(ConnectionError, match="refused") as failure:
         datasets.movielens_1m(tmp_path)
@@ -287,7 +290,7 @@ def test_stalled_download_ends(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.announced += 10
-    monkeypatch.setattr(datasets, "_STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(DOWNLOAD, "_STALLED_SECONDS", 0.2)
     monkeypatch.setattr(Handler, "finish", lambda self: time.sleep(1))
     with pytest.raises(ConnectionError, match="timed out"):
         datasets.movielens_1m(tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import training_run
-from sasrec_fast.compilation import compilations
+from sasrec_fast.backend.compilation import compilations
 from small_models import compiled, keras, make_model
 
 TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}

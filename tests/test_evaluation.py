@@ -11,8 +11,8 @@ import pytest
 
 import sasrec_fast as sf
 from plain_ranking import metrics_of
-from sasrec_fast.baselines import MarkovChain, Popularity
-from sasrec_fast.sampled_negatives import draw_negatives
+from sasrec_fast.evaluation import MarkovChain, Popularity
+from sasrec_fast.evaluation.sampled_negatives import draw_negatives
 from small_models import make_model
 
 if TYPE_CHECKING:

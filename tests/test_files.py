@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.files import read_movies, read_table
+from sasrec_fast.reading import read_movies, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ import plain_reading
 import sasrec_fast as sf
 from plain_reading import READERS, WrongError
 from rows import NAMES
-from sasrec_fast.interactions import Interactions, read_interactions
+from sasrec_fast.reading import Interactions, read_interactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

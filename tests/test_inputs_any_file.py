@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rows import FIRST_TWO, NAMES, attempt
-from sasrec_fast.interactions import ColumnNames
+from sasrec_fast.reading import ColumnNames
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 
 import sasrec_fast as sf
 from rows import FIRST_TWO, NAMES, attempt
-from sasrec_fast.interactions import ColumnNames, read_interactions
+from sasrec_fast.reading import ColumnNames, read_interactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ import pytest
 
 import sasrec_fast as sf
 from rows import ITEMS, TIMES, USERS, assert_same, prepared, table
-from sasrec_fast import columns
+from sasrec_fast.columns import ids_and_times as columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

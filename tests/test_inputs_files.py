@@ -15,8 +15,8 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, USERS, assert_same, prepared, table, write
-from sasrec_fast import text_types
-from sasrec_fast.files import read_columns, read_movies, read_table
+from sasrec_fast.reading import read_movies, read_table, text_types
+from sasrec_fast.reading.files import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, TIMES, USERS, assert_same, prepared, table, write
-from sasrec_fast.files import read_columns, read_table
+from sasrec_fast.reading import read_table
+from sasrec_fast.reading.files import read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -16,8 +17,6 @@ from sasrec_fast import losses
 from sasrec_fast.losses.chunks import chunk_size
 from sasrec_fast.losses.same_pass import same_pass_sum
 from sasrec_fast.losses.sampling import draw, probabilities
-
-import keras  # isort: skip
 
 ITEMS, WIDTH, COUNT, NEGATIVES = 8, 4, 13, 3
 COUNTS = np.array([0, 5, 1, 0, 7, 2, 9, 1, 3])

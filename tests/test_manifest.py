@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast import manifest
-from sasrec_fast.report import Report
+from sasrec_fast.saving import manifest
+from sasrec_fast.store import Report
 from saved_data import prepared
 
 VALUES = [

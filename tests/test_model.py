@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.dropout import Dropout
+from sasrec_fast.layers import Dropout
 from small_models import (
     ITEMS,
     LENGTH,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.ligr import LiGRBlock
-from sasrec_fast.positions import positions_from_end
+from sasrec_fast.layers import positions_from_end
+from sasrec_fast.layers.ligr import LiGRBlock
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast import memory
-from sasrec_fast.boundaries import boundaries
-from sasrec_fast.columns import read_timestamps
+from sasrec_fast.columns import boundaries
+from sasrec_fast.columns.ids_and_times import read_timestamps
+from sasrec_fast.store import memory
 
 
 def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
@@ -222,7 +222,7 @@ def test_large_arrays_are_refused_before_they_are_allocated(monkeypatch: Any) ->
     assert small.train.arrays(max_bytes=30 * 10 * 17)
     with pytest.raises(MemoryError, match=r"take 5\.1 kB, more than max_bytes, 5\.1 kB"):
         small.train.arrays(max_bytes=30 * 10 * 17 - 1)
-    monkeypatch.setattr("sasrec_fast.splits.free_memory", lambda: 10**8)
+    monkeypatch.setattr("sasrec_fast.store.split.free_memory", lambda: 10**8)
     large = sf.prepare(table(), max_sequence_length=10**5)
     with pytest.raises(
         MemoryError, match=r"take 51\.0 MB, more than half of the free .*, 50\.0 MB"

@@ -12,8 +12,8 @@ import pytest
 
 import sasrec_fast as sf
 from groceries import HISTORIES, STRINGS, prepared
-from sasrec_fast import ranking
-from sasrec_fast.baselines import Popularity
+from sasrec_fast.evaluation import Popularity
+from sasrec_fast.recommendation import ranking
 from small_models import make_model
 
 

@@ -15,9 +15,9 @@ import pytest
 
 import sasrec_fast as sf
 from groceries import HISTORIES, STRINGS, prepared
-from sasrec_fast import ranking
-from sasrec_fast.baselines import Popularity
-from sasrec_fast.replaced_file import replaced_file
+from sasrec_fast.evaluation import Popularity
+from sasrec_fast.recommendation import ranking
+from sasrec_fast.saving import replaced_file
 
 TITLES = {"tea": "Tea", "wine": "Wine"}
 
@@ -131,7 +131,7 @@ def test_outputs_that_cannot_be_written_are_refused(
 WRITER = """
 import sys, time
 from pathlib import Path
-from sasrec_fast.replaced_file import replaced_file
+from sasrec_fast.saving import replaced_file
 with replaced_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)

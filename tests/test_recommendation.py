@@ -11,8 +11,7 @@ import pytest
 
 import sasrec_fast as sf
 from groceries import HISTORIES, STRINGS, prepared
-from sasrec_fast.baselines import MarkovChain, Popularity
-from sasrec_fast.scoring import top_k
+from sasrec_fast.evaluation import MarkovChain, Popularity, top_k
 from small_models import keras, make_model
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast import manifest, replacement
+from sasrec_fast.saving import manifest, replacement
 from saved_data import assert_same_data, prepared, rewrite
 
 

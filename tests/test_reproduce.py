@@ -19,8 +19,8 @@ from sasrec_fast.cli import main
 from sasrec_fast.cli.arguments import parse
 from sasrec_fast.cli.screen import Screen
 from sasrec_fast.cli.train import prepared
+from sasrec_fast.reading import read_sequences
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, Training
-from sasrec_fast.sequence_files import read_sequences
 from small_models import keras
 from training_run import small_data
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import training_run
-from sasrec_fast.checkpoint import FILE
+from sasrec_fast.model.checkpoint import FILE
 from small_models import compiled, keras, make_model, make_rows
 
 SCRIPT = Path(training_run.__file__)

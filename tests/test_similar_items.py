@@ -10,7 +10,7 @@ import pytest
 
 import sasrec_fast as sf
 from groceries import STRINGS, prepared
-from sasrec_fast.baselines import Popularity
+from sasrec_fast.evaluation import Popularity
 from small_models import make_model
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_fast import _core, columns
+from sasrec_fast import _core
+from sasrec_fast.columns import ids_and_times as columns
 
 ALPHABET = st.sampled_from(["a", "b", "\0", "\x7f", "é", "漢", "\U0001f600"])
 TEXTS = st.text(ALPHABET, max_size=3) | st.text(ALPHABET, min_size=14, max_size=19)

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import train as benchmark
 import training_contenders as contenders
 from sasrec_fast import _core
-from sasrec_fast.sequence_files import read_sequences
+from sasrec_fast.reading import read_sequences
 from training_data import SETTINGS
 
 

@@ -9,13 +9,11 @@ import signal
 import sys
 from typing import Any
 
+import keras
 import numpy as np
 
 import sasrec_fast as sf
-from sasrec_fast import backend as _backend  # noqa: F401  (before keras)
-from sasrec_fast.compilation import compilations, keep_compilations
-
-import keras  # isort: skip
+from sasrec_fast.backend.compilation import compilations, keep_compilations
 
 LENGTH = 12
 

@@ -12,24 +12,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import _core
-from sasrec_fast import backend as _backend  # noqa: F401  (before anybody imports keras)
+from sasrec_fast.backend.choice import choose_backend
 
 if TYPE_CHECKING:
-    from sasrec_fast import baselines, datasets, losses, plots, recipes
-    from sasrec_fast.artifact import load
-    from sasrec_fast.batches import Batches
-    from sasrec_fast.compilation import keep_compilations
+    from sasrec_fast import datasets, losses, plots, recipes
+    from sasrec_fast.backend import keep_compilations
+    from sasrec_fast.batching import Batches
     from sasrec_fast.errors import DataError, DataWarning
-    from sasrec_fast.evaluation import Metrics, evaluate
-    from sasrec_fast.model import SASRec
-    from sasrec_fast.preparation import KERAS_EXAMPLE, Prepared, prepare
-    from sasrec_fast.ranking_metrics import RankingMetrics
-    from sasrec_fast.recommendation import recommend
-    from sasrec_fast.report import Report
-    from sasrec_fast.saved_model import load_model
-    from sasrec_fast.similarity import similar_items
-    from sasrec_fast.splits import Arrays, Split
-    from sasrec_fast.vocabulary import Vocabulary
+    from sasrec_fast.evaluation import Metrics, baselines, evaluate
+    from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
+    from sasrec_fast.model import SASRec, load_model
+    from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
+    from sasrec_fast.recommendation import recommend, similar_items
+    from sasrec_fast.store import Arrays, Report, Split, Vocabulary
 
 __version__ = "0.1.0"
 
@@ -61,31 +56,30 @@ __all__ = [
 ]
 
 _HOMES = {
-    "KERAS_EXAMPLE": "preparation",
-    "Arrays": "splits",
-    "Batches": "batches",
+    "KERAS_EXAMPLE": "preparing",
+    "Arrays": "store",
+    "Batches": "batching",
     "DataError": "errors",
     "DataWarning": "errors",
     "Metrics": "evaluation",
-    "Prepared": "preparation",
-    "RankingMetrics": "ranking_metrics",
-    "Report": "report",
+    "Prepared": "preparing",
+    "RankingMetrics": "evaluation.ranking_metrics",
+    "Report": "store",
     "SASRec": "model",
-    "Split": "splits",
-    "Vocabulary": "vocabulary",
-    "baselines": "baselines",
-    "datasets": "datasets",
+    "Split": "store",
+    "Vocabulary": "store",
+    "baselines": "evaluation",
     "evaluate": "evaluation",
-    "keep_compilations": "compilation",
-    "load": "artifact",
-    "load_model": "saved_model",
-    "losses": "losses",
-    "plots": "plots",
-    "prepare": "preparation",
-    "recipes": "recipes",
+    "keep_compilations": "backend",
+    "load": "preparing",
+    "load_model": "model",
+    "prepare": "preparing",
     "recommend": "recommendation",
-    "similar_items": "similarity",
+    "similar_items": "recommendation",
 }
+"""The room of each public name; the others are rooms themselves."""
+
+choose_backend()  # before anybody imports keras
 
 if _core.DEBUG_BUILD:
     warnings.warn(
@@ -98,10 +92,11 @@ if _core.DEBUG_BUILD:
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module on first use."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    value = module if name == _HOMES[name] else getattr(module, name)
+    home = _HOMES.get(name)
+    module = importlib.import_module(f"{__name__}.{home or name}")
+    value = getattr(module, name) if home else module
     globals()[name] = value
     return value
 

@@ -1,16 +1,10 @@
-"""Checks of the model half's arguments; each error says what was received and what is allowed."""
+"""Checks of arguments; each error says what was received and what is allowed."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from sasrec_fast.vocabulary import Vocabulary
+from collections.abc import Sequence
+from typing import Any
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -46,42 +40,6 @@ def fraction(
     return number
 
 
-def items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
-    """The vocabulary of a model, or None.
-
-    Raises:
-        ValueError: It has another number of items.
-    """
-    if vocabulary is not None and len(vocabulary) + 1 != vocabulary_size:
-        raise ValueError(
-            f"vocabulary_size={vocabulary_size}, but items holds {len(vocabulary)} "
-            f"ids: it must be {len(vocabulary) + 1} (padding has index 0)"
-        )
-    return vocabulary
-
-
-def counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | None:
-    """Interactions of each item index as int64 [vocabulary_size], a copy; None for None.
-
-    Raises:
-        ValueError: Of another shape, or negative.
-        TypeError: Not integers.
-    """
-    if values is None:
-        return None
-    received = np.asarray(values)
-    if received.shape != (vocabulary_size,):
-        raise ValueError(
-            f"item_counts has shape {received.shape}, expected ({vocabulary_size},): an entry for "
-            "each item index, that of padding, 0, included; data.item_counts is such an array"
-        )
-    if received.dtype.kind not in "iu":
-        raise TypeError(f"item_counts must be integers, received {received.dtype}")
-    if received.min(initial=0) < 0:
-        raise ValueError(f"item_counts must be at least 0, received {received.min()}")
-    return received.astype(np.int64)
-
-
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     """The value, one of the words allowed.
 
@@ -91,56 +49,3 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {list(allowed)}, received {value!r}")
     return value
-
-
-def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
-    """The two inputs of a sequence model, "item_ids" and "padding_mask".
-
-    Raises:
-        ValueError: Not a mapping with both, not of one shape [n, T], or T too large.
-    """
-    names = ("item_ids", "padding_mask")
-    if not isinstance(inputs, Mapping) or not set(names) <= set(inputs):
-        received = sorted(inputs) if isinstance(inputs, Mapping) else type(inputs).__name__
-        raise ValueError(
-            f"the model takes a mapping with 'item_ids' and 'padding_mask', received {received}; "
-            "split.arrays().xyw()[0] and data.inputs() are such mappings"
-        )
-    ids, mask = (tuple(inputs[name].shape) for name in names)
-    if len(ids) != 2 or ids != mask:
-        raise ValueError(
-            "item_ids and padding_mask must have one and the same shape [rows, length], "
-            f"received {ids} and {mask}"
-        )
-    if ids[1] is not None and ids[1] > max_sequence_length:
-        raise ValueError(
-            f"sequences of length {ids[1]} are longer than the model's "
-            f"max_sequence_length={max_sequence_length}"
-        )
-    return inputs["item_ids"], inputs["padding_mask"]
-
-
-def item_indices(data: Any, vocabulary_size: int) -> None:
-    """Refuse item indices outside the vocabulary, which JAX would read as NaN embeddings.
-
-    Args:
-        data: A mapping of arrays, of which the integer NumPy arrays are checked; or a `Split` or
-            `Batches`, whose vocabulary_size is compared; anything else passes.
-        vocabulary_size: The model's number of items + 1.
-
-    Raises:
-        ValueError: An index outside 0..vocabulary_size - 1, or another vocabulary_size.
-    """
-    size = getattr(getattr(data, "split", data), "vocabulary_size", vocabulary_size)
-    if size != vocabulary_size:
-        raise ValueError(
-            f"the data has vocabulary_size={size}, the model vocabulary_size={vocabulary_size}"
-        )
-    for name, values in data.items() if isinstance(data, Mapping) else ():
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or not values.size:
-            continue
-        if values.min() < 0 or values.max() >= vocabulary_size:
-            raise ValueError(
-                f"{name} holds item indices from {values.min()} to {values.max()}; the model's "
-                f"are 0 (padding) to {vocabulary_size - 1}"
-            )

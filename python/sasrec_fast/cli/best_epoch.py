@@ -12,7 +12,7 @@ import numpy as np
 
 from sasrec_fast.cli import interrupts
 from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.replaced_file import replaced_file
+from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
     from sasrec_fast.recipes import Training

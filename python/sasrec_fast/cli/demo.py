@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sasrec_fast.cli import display
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.preparation import prepare
+from sasrec_fast.datasets import synthetic
+from sasrec_fast.preparing import prepare
 from sasrec_fast.recipes import Training
-from sasrec_fast.synthetic import synthetic
 
 if TYPE_CHECKING:
     import argparse

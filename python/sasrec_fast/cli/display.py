@@ -6,17 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast.baselines import Popularity
-from sasrec_fast.evaluation import evaluate
-from sasrec_fast.histories import user_positions
+from sasrec_fast.evaluation import Popularity, evaluate
 from sasrec_fast.recommendation import recommend
+from sasrec_fast.store import user_positions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sasrec_fast.metrics import Metrics
-    from sasrec_fast.preparation import Prepared
-    from sasrec_fast.scoring import Scorer
+    from sasrec_fast.evaluation import Metrics, Scorer
+    from sasrec_fast.preparing import Prepared
 
 TITLE_WIDTH = 64
 SHOWN_HISTORY = 10

@@ -8,16 +8,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import plots
-from sasrec_fast.baselines import MarkovChain, Popularity
 from sasrec_fast.cli.display import history_and_recommendations, metrics_table, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import read_fingerprint, require_options
 from sasrec_fast.cli.train import column_names, prepared, read_ratings, read_titles
 from sasrec_fast.errors import DataError
-from sasrec_fast.evaluation import evaluate
+from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
+from sasrec_fast.model import load_model
 from sasrec_fast.plots.canvas import require_matplotlib
-from sasrec_fast.replaced_file import replaced_file, require_writable
-from sasrec_fast.saved_model import load_model
+from sasrec_fast.saving import replaced_file, require_writable
 
 if TYPE_CHECKING:
     import argparse
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sasrec_fast.cli.screen import Screen
-    from sasrec_fast.metrics import Metrics
+    from sasrec_fast.evaluation import Metrics
     from sasrec_fast.model import SASRec
-    from sasrec_fast.preparation import Prepared
-    from sasrec_fast.splits import Split
+    from sasrec_fast.preparing import Prepared
+    from sasrec_fast.store import Split
 
 DOTS_PER_INCH = 150
 

@@ -8,8 +8,6 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sasrec_fast import backend as _backend  # noqa: F401  (chooses the Keras backend)
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -11,7 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.replaced_file import replaced_file
+from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

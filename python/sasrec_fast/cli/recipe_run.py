@@ -9,20 +9,19 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast.baselines import MarkovChain, Popularity
-from sasrec_fast.checkpoint import FILE
 from sasrec_fast.cli.best_epoch import WEIGHTS
 from sasrec_fast.cli.model_file import save_model
 from sasrec_fast.cli.train import prepared
 from sasrec_fast.cli.training import train_model
-from sasrec_fast.evaluation import evaluate
-from sasrec_fast.replaced_file import replaced_file
+from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
+from sasrec_fast.model.checkpoint import FILE
+from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sasrec_fast.cli.screen import Screen
-    from sasrec_fast.preparation import Prepared
+    from sasrec_fast.preparing import Prepared
     from sasrec_fast.recipes import Recipe
 
 OPTIONS, RESULT, MODEL = "options.json", "result.json", "model.keras"

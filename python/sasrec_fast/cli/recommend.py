@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec_fast.audience import Audience, raw_histories
 from sasrec_fast.cli.display import Titles, ranked, title_of, titles_of
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import read_options, require_options
 from sasrec_fast.cli.screen import counted
 from sasrec_fast.cli.train import column_names, read_ratings, read_titles
-from sasrec_fast.delivery import SUFFIXES, Written
 from sasrec_fast.errors import DataError
-from sasrec_fast.grouping import group
-from sasrec_fast.histories import Histories
-from sasrec_fast.interactions import ColumnNames, read_interactions
-from sasrec_fast.options import Options
-from sasrec_fast.recommendation import Request, serve
-from sasrec_fast.replaced_file import require_writable
-from sasrec_fast.saved_model import load_model
+from sasrec_fast.model import load_model
+from sasrec_fast.preparing import Options, group
+from sasrec_fast.reading import ColumnNames, read_interactions
+from sasrec_fast.recommendation import SUFFIXES, Audience, Request, Written, raw_histories, serve
+from sasrec_fast.saving import require_writable
+from sasrec_fast.store import Histories
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 
     from sasrec_fast.cli.screen import Screen
     from sasrec_fast.model import SASRec
-    from sasrec_fast.vocabulary import Vocabulary
+    from sasrec_fast.store import Vocabulary
 
 SERVED = {"min_user_interactions": 1, "min_item_interactions": 1, "split_at": None, "items": None}
 """Options of `prepare` that differ for histories to recommend from."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast import plots
 from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.datasets import synthetic
+from sasrec_fast.reading import read_sequences
 from sasrec_fast.recipes import RECIPES, Recipe
-from sasrec_fast.replaced_file import replaced_file
-from sasrec_fast.sequence_files import read_sequences
-from sasrec_fast.synthetic import synthetic
+from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
     import argparse

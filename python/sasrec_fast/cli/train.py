@@ -11,11 +11,10 @@ from sasrec_fast.cli.keras_loading import load_keras
 from sasrec_fast.cli.model_file import save_model
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.errors import DataError, DataWarning
-from sasrec_fast.files import read_movies, read_table
-from sasrec_fast.interactions import ColumnNames
-from sasrec_fast.preparation import Prepared, prepare
+from sasrec_fast.preparing import Prepared, prepare
+from sasrec_fast.reading import ColumnNames, read_movies, read_table
 from sasrec_fast.recipes import Training
-from sasrec_fast.replaced_file import require_writable
+from sasrec_fast.saving import require_writable
 
 if TYPE_CHECKING:
     import argparse

@@ -9,14 +9,14 @@ import keras
 from sasrec_fast import losses
 from sasrec_fast.cli.best_epoch import BestEpoch
 from sasrec_fast.cli.screen import Screen, counted
+from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
 from sasrec_fast.model import SASRec
-from sasrec_fast.ranking_metrics import RankingMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sasrec_fast.preparation import Prepared
+    from sasrec_fast.preparing import Prepared
     from sasrec_fast.recipes import Training
 
 

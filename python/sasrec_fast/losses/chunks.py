@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sasrec_fast.device import on_cpu
+from sasrec_fast.backend import on_cpu
 
 # On a CPU the scores of a chunk should stay in its cache; elsewhere few large chunks keep the
 # device busy. A matrix product of very few rows wastes either.

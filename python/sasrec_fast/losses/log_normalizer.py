@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-from sasrec_fast.device import on_jax
+from keras import ops
+
+from sasrec_fast.backend import on_jax
 from sasrec_fast.losses.chunks import chunk_size
 from sasrec_fast.losses.positions import Positions
-
-from keras import ops  # isort: skip
 
 Tensor = Any
 

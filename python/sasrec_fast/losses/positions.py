@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-
-from keras import ops  # isort: skip
+from keras import ops
 
 Tensor = Any
 

@@ -12,12 +12,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 from jax import lax
 from jax.sharding import PartitionSpec
-
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-
-import keras  # isort: skip
 
 Tensor = Any
 Tree = Any

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 from numpy.typing import ArrayLike
 
 from sasrec_fast import checks
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.losses.gathered import gathered_sum
 from sasrec_fast.losses.log_normalizer import Sampled, log_normalizer_sum
 from sasrec_fast.losses.next_item_loss import NextItemLoss
 from sasrec_fast.losses.positions import Positions
 from sasrec_fast.losses.sampling import checked_counts, draw, pack_counts, probabilities
-
-import keras  # isort: skip
-from keras import ops  # isort: skip
 
 Tensor = Any
 

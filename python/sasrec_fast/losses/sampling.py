@@ -6,13 +6,10 @@ import base64
 import zlib
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 from numpy.typing import ArrayLike, NDArray
-
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
-
-import keras  # isort: skip
-from keras import ops  # isort: skip
 
 Tensor = Any
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+from keras import ops
+
 from sasrec_fast import checks
-from sasrec_fast import loading as _loading  # noqa: F401  (before keras)
 from sasrec_fast.losses.log_normalizer import log_normalizer_sum
 from sasrec_fast.losses.next_item_loss import NextItemLoss
 from sasrec_fast.losses.positions import Positions
-
-import keras  # isort: skip
-from keras import ops  # isort: skip
 
 Tensor = Any
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sasrec_fast.preparation import Prepared
+    from sasrec_fast.preparing import Prepared
 
 HEAD_SHARE = 0.1
 """Share of the items, the most popular ones, that is marked."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec_fast import checks
-from sasrec_fast.metrics import Metrics
+from sasrec_fast.evaluation import Metrics
 from sasrec_fast.plots.canvas import colours, figure_of, inches_wide, panels, set_title
 from sasrec_fast.plots.groups import Groups
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sasrec_fast.metrics import Values
-    from sasrec_fast.preparation import Prepared
-    from sasrec_fast.splits import Split
+    from sasrec_fast.evaluation import Values
+    from sasrec_fast.preparing import Prepared
+    from sasrec_fast.store import Split
 
 _HEIGHT = 4.4
 _BARS_WIDTH = 0.8  # of the place a group has

@@ -1,0 +1,189 @@
+"""Batches for `fit`: each a pure function of (seed, epoch, index), filled while training runs.
+
+Rows of similar length share a batch trimmed to its bucket. A bucket has so many rows a batch that
+every training batch holds the same number of real targets, but for one row's worth, so that a
+target weighs the same whatever the length of its history.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast import checks
+from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, make_buckets
+from sasrec_fast.batching.lookahead import Lookahead, Place
+from sasrec_fast.batching.schedule import Schedule
+from sasrec_fast.store import Split
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of a split for `SASRec.fit`, `evaluate` or a loop of one's own.
+
+    Batch i of an epoch depends on (seed, epoch, i) alone. Training splits are shuffled and draw
+    fresh negatives each epoch; validation and test stay the same. Every row appears once an epoch.
+    Every batch of a bucket has one shape: rows that are missing are filled up with empty ones of
+    weight 0. Under a `keras.distribution`, the rows of a batch are a multiple of the devices.
+
+    Args:
+        split: Where the rows come from.
+        batch_size: Mean number of rows a batch, over all shards.
+        shuffle: Deal the rows anew and mix the order of batches each epoch; None means for
+            training only. Without it the order is fixed: bucket by bucket.
+        boundaries: Ascending bucket lengths, the last at least the longest row; None chooses up
+            to `max_buckets` that waste the fewest positions.
+        max_buckets: Most buckets chosen; each compiles once.
+        workers: Background threads that prepare the next batches; 0 prepares each when asked.
+        seed: Seed of the shuffling; the split's seed where None.
+        num_shards: Processes that train together, each with its part of every batch.
+        shard: Which part this is, 0..num_shards - 1. The parts of a batch have one shape, no row
+            in common and together all its rows.
+
+    Attributes:
+        epoch: The epoch of the next batch; `SASRec.fit` sets it through `EpochCallback`.
+        buckets: The `Bucket`s chosen.
+
+    Raises:
+        ValueError: An argument is out of range, or the split has no rows.
+        TypeError: A size that is not an integer.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int = 128,
+        *,
+        shuffle: bool | None = None,
+        boundaries: Sequence[int] | None = None,
+        max_buckets: int = 5,
+        workers: int = 1,
+        seed: int | None = None,
+        num_shards: int = 1,
+        shard: int = 0,
+    ) -> None:
+        # Keras' own threads start before it says which epoch begins: it is given none.
+        super().__init__(workers=1)
+        if not len(split):
+            raise ValueError(f"{split.name} has no rows to make batches of")
+        self.split = split
+        self.epoch = 0
+        self.batch_size = checks.integer("batch_size", batch_size, 1)
+        self.seed = split.seed if seed is None else checks.integer("seed", seed, 0)
+        self.num_shards = checks.integer("num_shards", num_shards, 1)
+        self.shard = checks.integer("shard", shard, 0)
+        if self.shard >= self.num_shards:
+            raise ValueError(f"shard is {shard}; with num_shards={num_shards} it is less than that")
+        self._training = split.name == "train"
+        targets = split.lengths if self._training else np.ones(len(split), np.int32)
+        ranking = Ranking(split.lengths, targets, self.batch_size)
+        if boundaries is None:
+            most = checks.integer("max_buckets", max_buckets, 1)
+            boundaries = choose_boundaries(ranking, most)
+        parts = math.lcm(self.num_shards, batch_devices())
+        self.buckets: list[Bucket] = make_buckets(ranking, targets, boundaries, parts)
+        self.shuffle = self._training if shuffle is None else shuffle
+        self._schedule = Schedule(self.buckets, self.seed, self.shuffle)
+        self._steps = self._schedule.num_batches
+        self._threads = checks.integer("workers", workers, 0)
+        self._lookahead: Lookahead | None = None
+
+    def in_steps(self, steps_per_epoch: int) -> Batches:
+        """The same batches in epochs of another length, as `fit(steps_per_epoch=)` has them.
+
+        Each epoch goes on where the one before ended, so that every row still appears once in
+        as many batches as this object has; the negatives are fresh whenever all rows were shown.
+
+        Args:
+            steps_per_epoch: Batches an epoch.
+        """
+        other = copy.copy(self)
+        other._steps = checks.integer("steps_per_epoch", steps_per_epoch, 1)
+        other._lookahead = None
+        return other
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self._steps
+
+    def __getitem__(self, index: int) -> Any:
+        """Batch `index` of the current epoch as (x, y, sample_weight), see `Arrays.xyw`."""
+        place = self._place(index)
+        if not self._threads:
+            return self._make(place)
+        if self._lookahead is None:
+            self._lookahead = Lookahead(self._make, self._follow, self._threads)
+        return self._lookahead.take(place)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides every batch: two `Batches` of equal identity give the same ones."""
+        return {
+            "split": self.split.name,
+            "rows": len(self.split),
+            "positions": int(self.split.lengths.sum()),
+            "vocabulary_size": self.split.vocabulary_size,
+            "num_negatives": self.split.num_negatives,
+            "split seed": self.split.seed,
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            "steps_per_epoch": len(self),
+            "batches": [[b.length, b.batch_rows, b.num_batches] for b in self.buckets],
+            "num_shards": self.num_shards,
+        }
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Row numbers of batch `index` of the current epoch; -1 is an empty row."""
+        return self._find(self._place(index))[1]
+
+    def _place(self, index: int) -> Place:
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} does not exist; there are 0..{len(self) - 1}")
+        return (self.epoch if self._training else 0), index
+
+    def _follow(self, place: Place) -> Place:
+        epoch, index = place
+        if index + 1 < len(self):
+            return epoch, index + 1
+        return (epoch + 1 if self._training else 0), 0
+
+    def _find(self, place: Place) -> tuple[int, NDArray[np.int64], int]:
+        """How often all rows were shown before, and the rows and columns of a batch."""
+        epoch, index = place
+        turn, index = divmod(epoch * len(self) + index, self._schedule.num_batches)
+        rows, length = self._schedule.batch(turn, index)
+        return turn, rows[self.shard :: self.num_shards], length
+
+    def _make(self, place: Place) -> Any:
+        turn, rows, length = self._find(place)
+        return self.split.fill(rows, epoch=turn if self._training else 0, length=length).xyw()
+
+
+def batch_devices() -> int:
+    """Devices that the rows of a batch are dealt to by the `keras.distribution` in force."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    mesh = distribution.device_mesh
+    return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
+
+
+class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells `batches` the number of the epoch that begins, so that it decides the negatives.
+
+    Keras calls the hooks of a `PyDataset` more often than there are epochs; a callback is told the
+    number itself, also after a resume with `initial_epoch`.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the epoch."""
+        self.batches.epoch = epoch

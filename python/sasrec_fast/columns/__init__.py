@@ -1,0 +1,22 @@
+"""Raw values of a column, of any library -> checked codes of ids, and times as numbers."""
+
+from sasrec_fast.columns.boundaries import boundaries
+from sasrec_fast.columns.ids_and_times import (
+    IdColumn,
+    TimeColumn,
+    read_ids,
+    read_ratings,
+    read_timestamps,
+)
+from sasrec_fast.columns.values import is_string, read_values
+
+__all__ = [
+    "IdColumn",
+    "TimeColumn",
+    "boundaries",
+    "is_string",
+    "read_ids",
+    "read_ratings",
+    "read_timestamps",
+    "read_values",
+]

@@ -1,0 +1,97 @@
+"""A moment that a user names -> the number to compare a column of timestamps with, exactly."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sasrec_fast.columns.ids_and_times import TimeColumn
+
+_INT64_MAX = 2**63 - 1
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def boundaries(split_at: tuple[Any, Any], times: TimeColumn, column: object) -> NDArray[Any]:
+    """The two starts as values of the column: what is before a start is less than it.
+
+    Args:
+        split_at: Start of validation, and of test: integers or floats for a column of numbers;
+            datetimes, or text that pandas reads as one, for a column of datetimes. With a zone
+            they are brought to UTC; without one they are taken as they are, as the column is.
+        times: The timestamps.
+        column: Its name, for messages.
+
+    Returns:
+        Array [2] of the dtype of `times.values`.
+
+    Raises:
+        TypeError: A start is of another kind than the timestamps.
+        ValueError: The starts do not ascend, or one is out of range.
+    """
+    named = [(f"split_at[{place}]", moment) for place, moment in enumerate(split_at)]
+    starts = [_start(name, moment, times, column) for name, moment in named]
+    if not starts[0] < starts[1]:
+        raise ValueError(
+            f"split_at is {tuple(split_at)!r}; validation starts before test does, so that there "
+            "is a validation period"
+        )
+    return np.array(starts, times.values.dtype)
+
+
+def _start(name: str, moment: Any, times: TimeColumn, column: object) -> int | float:
+    kind = times.dtype.kind
+    if kind == "M":
+        return _datetime_start(name, moment, times.dtype, column)
+    if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
+        raise TypeError(
+            f"{name} is {moment!r}, but column '{column}' holds numbers ({times.dtype}); give a "
+            "number in their unit"
+        )
+    if not math.isfinite(moment):
+        raise ValueError(f"{name} is {moment!r}; a start is a finite number")
+    number = moment.item() if isinstance(moment, np.generic) else moment
+    if kind == "f":
+        rounded = float(number)
+        return rounded if rounded >= number else math.nextafter(rounded, math.inf)
+    whole = math.ceil(number)
+    if times.dtype == np.uint64:  # stored with the upper bit flipped
+        whole -= 2**63
+    if not -_INT64_MAX - 1 <= whole <= _INT64_MAX:
+        raise ValueError(f"{name} is {moment!r}, which no {times.dtype} timestamp reaches")
+    return whole
+
+
+def _datetime_start(name: str, moment: Any, dtype: np.dtype[Any], column: object) -> int:
+    if not isinstance(moment, str | datetime.date | np.datetime64):
+        raise TypeError(
+            f"{name} is {moment!r}, but column '{column}' holds datetimes ({dtype}); give a "
+            "datetime, or text such as '2020-01-31 12:00'"
+        )
+    try:
+        stamp = pd.Timestamp(moment)
+    except ValueError as failure:
+        raise ValueError(f"{name} is {moment!r}, which is no datetime: {failure}") from None
+    if pd.isna(stamp):
+        raise ValueError(f"{name} is {moment!r}; a start is a datetime")
+    if stamp.tz is not None:
+        stamp = stamp.tz_convert("UTC").tz_localize(None)
+    ticks = _ticks(stamp.to_datetime64(), dtype)
+    if not -_INT64_MAX <= ticks <= _INT64_MAX:
+        raise ValueError(f"{name} is {moment!r}, which no {dtype} timestamp reaches")
+    return ticks
+
+
+def _ticks(moment: np.datetime64, dtype: np.dtype[Any]) -> int:
+    """The first tick of a datetime64 dtype that is not before a moment, in Python's integers."""
+    unit, step = np.datetime_data(dtype)
+    if unit in _PER_SECOND:
+        own = np.datetime_data(moment.dtype)[0]
+        count = int(moment.astype(np.int64)) * _PER_SECOND[unit]
+        return -(-count // (_PER_SECOND[own] * step))
+    start = moment.astype(dtype)  # a coarser unit, from minutes to years
+    return int(start.astype(np.int64)) + int(start < moment)

@@ -1,0 +1,208 @@
+"""A column of ids, timestamps or ratings -> an array that the native half takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sasrec_fast import _core
+from sasrec_fast.columns.values import read_values
+from sasrec_fast.errors import DataError
+
+_SIGN = np.uint64(1 << 63)
+_LARGEST_CHUNK = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class IdColumn:
+    """Integer codes in the order of the ids they stand for.
+
+    Attributes:
+        codes: int64 or int32 codes, one a row, contiguous.
+        decode: External ids of an int64 array of codes.
+        are_integers: Whether the ids are integers, not strings.
+    """
+
+    codes: NDArray[Any]
+    decode: Callable[[NDArray[np.int64]], NDArray[Any]]
+    are_integers: bool = True
+
+
+def read_ids(values: Any, column: object) -> IdColumn:
+    """Code a column of integer or string ids.
+
+    Raises:
+        DataError: Missing values, floats, or any other kind of value.
+    """
+    array = read_values(values, column)
+    if isinstance(array, np.ndarray):
+        return _integer_ids(array, column)
+    try:
+        return _string_ids(array)
+    except pa.ArrowInvalid as failure:  # not UTF-8
+        raise DataError(f"column '{column}' cannot be read as text: {failure}") from None
+
+
+def _integer_ids(array: NDArray[Any], column: object) -> IdColumn:
+    if array.dtype.kind == "f":
+        raise DataError(
+            f"column '{column}' has float ids ({array.dtype}), first {_first(array)}; "
+            "ids are integers or strings: convert it, for example with .astype('int64')"
+        )
+    if array.dtype.kind not in "iu":
+        raise DataError(f"column '{column}' has {array.dtype} ids; ids are integers or strings")
+    if array.dtype == np.uint64:
+        if array.max(initial=0) >= _SIGN:
+            codes = (array ^ _SIGN).view(np.int64)
+            return IdColumn(codes, lambda codes: codes.view(np.uint64) ^ _SIGN)
+        array = array.view(np.int64)
+    fits = np.can_cast(array.dtype, np.int32)
+    return IdColumn(_laid_out(array, np.int32 if fits else np.int64), lambda codes: codes)
+
+
+def _string_ids(strings: Any) -> IdColumn:
+    if pa.types.is_dictionary(strings.type):
+        try:
+            return _dictionary_ids(strings)
+        except pa.ArrowException:  # more strings than its indices can count
+            strings = pc.cast(strings, pa.large_string())
+    if pa.types.is_string_view(strings.type) or strings.nbytes > _LARGEST_CHUNK:
+        strings = pc.cast(strings, pa.large_string())
+    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
+    codes, first_rows = _core.encode_strings([_offsets_and_bytes(chunk) for chunk in chunks])
+    names = strings.take(pa.array(first_rows))
+    names.validate(full=True)
+    return IdColumn(codes, partial(_texts, names), are_integers=False)
+
+
+def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """What Arrow holds an array of strings in."""
+    _, offsets, text = strings.buffers()
+    wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
+    ends = np.zeros(1, wide) if offsets is None else np.frombuffer(offsets, wide)
+    letters = np.zeros(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
+    return ends[strings.offset : strings.offset + len(strings) + 1], letters
+
+
+def _dictionary_ids(strings: Any) -> IdColumn:
+    """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
+    if isinstance(strings, pa.ChunkedArray):
+        strings = strings.unify_dictionaries()
+        chunks = strings.chunks
+    else:
+        chunks = [strings]
+    if not chunks:
+        return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
+    indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])
+    dictionary = pc.fill_null(pc.cast(chunks[0].dictionary, pa.large_string()), "")
+    entries = _string_ids(dictionary)
+    return replace(entries, codes=np.take(entries.codes, indices))
+
+
+def _texts(names: Any, codes: NDArray[np.int64]) -> NDArray[Any]:
+    """Strings of their codes."""
+    ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    return ids.astype(object)
+
+
+def _positions(indices: Any) -> NDArray[Any]:
+    positions: NDArray[Any] = indices.to_numpy(zero_copy_only=False)
+    return positions.view(np.int64) if positions.dtype == np.uint64 else positions
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """Timestamps as numbers of the same order.
+
+    Attributes:
+        values: int64 or float64; of uint64 beyond int64, with the upper bit flipped.
+        dtype: Of the timestamps as they were: integer, float or datetime64.
+    """
+
+    values: NDArray[Any]
+    dtype: np.dtype[Any]
+
+    @property
+    def span(self) -> tuple[Any, Any]:
+        """The earliest and the latest timestamp, as they were."""
+        edges = np.array([self.values.min(), self.values.max()])
+        if self.dtype == np.uint64:
+            edges = edges.view(np.uint64) ^ _SIGN
+        elif self.dtype.kind == "M":
+            edges = edges.view(self.dtype)
+        return edges[0], edges[1]
+
+
+def read_timestamps(values: Any, column: object) -> TimeColumn:
+    """Timestamps that are compared exactly.
+
+    Raises:
+        DataError: Missing or non-finite values, or values that are neither numbers nor datetimes.
+    """
+    array = read_values(values, column)
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufM":
+        raise DataError(
+            f"column '{column}' has {_kind(array)} timestamps, first {_first(array)!r}; timestamps "
+            "are integers, floats or datetimes: convert it, for example with pandas.to_datetime"
+        )
+    if array.dtype.kind == "f":
+        return TimeColumn(_exact_floats(array, column), array.dtype)
+    dtype = array.dtype
+    if dtype == np.uint64:
+        if array.max(initial=0) >= _SIGN:
+            array = array ^ _SIGN
+        else:
+            dtype = np.dtype(np.int64)
+    bits = array.dtype == np.uint64 or dtype.kind == "M"
+    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype)
+
+
+def read_ratings(values: Any, column: object) -> NDArray[Any]:
+    """A numeric array.
+
+    Raises:
+        DataError: Missing or non-finite values, or values that are not numbers.
+    """
+    array = read_values(values, column)
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        raise DataError(f"column '{column}' has {_kind(array)} ratings; ratings are numbers")
+    return array
+
+
+def _exact_floats(array: NDArray[Any], column: object) -> NDArray[np.float64]:
+    floats = _laid_out(array, np.float64)
+    if array.dtype.itemsize > floats.dtype.itemsize and not np.array_equal(floats, array):
+        raise DataError(
+            f"column '{column}' has {array.dtype} timestamps that no float64 holds exactly; "
+            "convert it to integers of a smaller unit"
+        )
+    return floats
+
+
+def _laid_out(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Contiguous and aligned, as native code reads it; the same memory where it is so already."""
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def _kind(array: Any) -> Any:
+    if isinstance(array, np.ndarray):
+        return array.dtype
+    return pa.large_string()
+
+
+def _first(array: Any) -> Any:
+    if not len(array):
+        return None
+    if not hasattr(array[0], "as_py"):
+        return array[0].item()
+    try:
+        return array[0].as_py()
+    except UnicodeDecodeError:
+        return array[0].as_buffer().to_pybytes()

@@ -1,0 +1,30 @@
+"""How good it is: the ranks of held-out items by a model or a baseline, and metrics of them.
+
+`ranking_metrics` is not loaded here: as a callback it needs Keras, all else does not.
+"""
+
+from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
+from sasrec_fast.evaluation.evaluation import evaluate
+from sasrec_fast.evaluation.metrics import Metrics, Values
+from sasrec_fast.evaluation.scoring import (
+    Scorer,
+    VectorScorer,
+    checked_scores,
+    input_length,
+    is_vector_scorer,
+    top_k,
+)
+
+__all__ = [
+    "MarkovChain",
+    "Metrics",
+    "Popularity",
+    "Scorer",
+    "Values",
+    "VectorScorer",
+    "checked_scores",
+    "evaluate",
+    "input_length",
+    "is_vector_scorer",
+    "top_k",
+]

@@ -1,0 +1,204 @@
+"""Evaluation by ranking: where does a model rank the held-out item of every user?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sasrec_fast import checks
+from sasrec_fast.evaluation.metrics import Metrics, Setting, check_cutoffs
+from sasrec_fast.evaluation.sampled_negatives import draw_negatives
+from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, top_k
+from sasrec_fast.store import Histories, candidate_mask, require_same_items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from sasrec_fast.store import Split
+
+__all__ = ["Metrics", "evaluate"]
+
+Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
+Pairs = tuple["NDArray[np.int64]", "NDArray[np.int32]"]
+
+
+def evaluate(
+    model: Scorer,
+    split: Split,
+    k: int | Iterable[int] = (1, 5, 10, 20),
+    exclude_seen: bool = True,
+    candidates: ArrayLike | tuple[str, int, int] | None = None,
+    batch_size: int = 256,
+) -> Metrics:
+    """Rank items for every user of a split and measure the rank of its last target.
+
+    A user's input is the history before the last target (the most recent items of it, as many as
+    the model takes). Candidates are the items with at least one interaction in the data that the
+    model may recommend. All of them are ranked, unless a sampled ranking is asked for.
+
+    Args:
+        model: A `SASRec` or a baseline.
+        split: Usually `data.validation` or `data.test`.
+        k: Cut-offs of hit rate, NDCG and coverage.
+        exclude_seen: Leave out the items of the whole history before the target, also those
+            older than the model's input; never the target itself. In a sampled ranking: draw
+            negatives outside the user's training items.
+        candidates: Item indices, such as `data.items.index(ids)`, or a bool mask of
+            vocabulary_size entries: rank no others. Or
+            `("uniform", n, seed)`, the protocol of the SASRec paper: each target among n
+            negatives, drawn uniformly and with repetition from the candidates outside the user's
+            training items (the one held out for validation may be drawn in the test), never the
+            target. They depend on seed, split and user alone. Such metrics compare with their
+            like only: they are higher, and may order models otherwise (Krichene & Rendle 2020).
+        batch_size: Most rows scored at once. Scores of all users are never held together.
+
+    Returns:
+        `Metrics`: "hit_rate@k" (recall, with one target) and "ndcg@k" for each k, "mrr", and for
+        full rankings "coverage@k": items in any user's k best, as `recommend` gives them, over
+        the number of candidates. Among equal scores every order is equally likely and the metrics
+        are expected values, so a model of constant scores is at chance; in the coverage alone
+        the smaller item index comes first. A target that is no candidate is a miss, counted in
+        `cold_targets`.
+
+    Raises:
+        ValueError: The model was made for another vocabulary, scores are NaN, or the split has
+            no rows; candidates that are no item indices or no known protocol.
+        TypeError: A cut-off that is no integer.
+    """
+    cutoffs = check_cutoffs(k)
+    checks.integer("batch_size", batch_size, 1)
+    require_same_items(model, split, f"the {split.name} split")
+    if not len(split):
+        raise ValueError(f"the {split.name} split has no rows to evaluate")
+    protocol = _protocol(candidates)
+    allowed = model.candidate_mask & (
+        np.bincount(split.sequences.items, minlength=split.vocabulary_size) > 0
+    )
+    if candidates is not None and protocol is None:
+        allowed &= candidate_mask(candidates, split.vocabulary_size)
+    ranking = _Ranking(model, split, allowed, batch_size)
+    coverage: dict[str, float] = {}
+    more: tuple[int, ...] = ()
+    cold = ~allowed[ranking.targets]
+    if protocol is not None:
+        count, seed = protocol
+        sampled = draw_negatives(split, allowed, count, seed, exclude_seen)
+        counts = ranking.among(sampled.items)
+        more = (count, seed, sampled.short_users)
+    else:
+        counts, coverage = ranking.of_all(cutoffs, exclude_seen)
+    setting = Setting(split.name, int(allowed.sum()), exclude_seen, *more)
+    return Metrics.from_counts(counts, cold, cutoffs, coverage, setting)
+
+
+def _protocol(candidates: Any) -> tuple[int, int] | None:
+    """Number and seed of sampled negatives; None where candidates are no sampling protocol.
+
+    Raises:
+        ValueError: A word that is no protocol, or not followed by two numbers in their range.
+    """
+    if not isinstance(candidates, str | tuple) or not any(
+        isinstance(part, str) for part in (candidates, *candidates)
+    ):
+        return None
+    if len(candidates) != 3 or candidates[0] != "uniform":
+        raise ValueError(
+            "candidates must be item indices, a mask, or ('uniform', negatives, seed), received "
+            f"{candidates!r}"
+        )
+    return checks.integer("negatives", candidates[1], 1), checks.integer("seed", candidates[2], 0)
+
+
+class _Ranking:
+    """The targets of a split, and their ranks by a model's scores."""
+
+    def __init__(
+        self, model: Scorer, split: Split, candidates: NDArray[np.bool_], batch_size: int
+    ) -> None:
+        self._model = model
+        self._candidates = candidates
+        rows = split.sequence_rows
+        starts = split.sequences.offsets[rows.users]
+        last = starts + rows.ends - 1
+        self.targets: NDArray[np.int32] = split.sequences.items[last]
+        self._histories = Histories(split.sequences.items, starts, last)
+        self._batches = (
+            batch_size,
+            split.vocabulary_size,
+            input_length(model, split.max_sequence_length),
+        )
+
+    def among(self, negatives: NDArray[np.int32]) -> Counts:
+        """How many of a row's negatives [n, K] score above its target, and level with it.
+
+        A negative 0 is none.
+        """
+        better, equal = np.empty((2, len(self.targets)), np.int64)
+        for rows, part, length in self._histories.batches(*self._batches):
+            scores = checked_scores(self._model, part, length)
+            own = scores[np.arange(len(rows)), self.targets[rows]][:, None]
+            others = scores[np.arange(len(rows))[:, None], negatives[rows]]
+            others[negatives[rows] == 0] = np.nan  # neither above nor level
+            better[rows] = np.count_nonzero(others > own, axis=1)
+            equal[rows] = np.count_nonzero(others == own, axis=1) + 1
+        return better, equal
+
+    def of_all(
+        self, cutoffs: tuple[int, ...], exclude_seen: bool
+    ) -> tuple[Counts, dict[str, float]]:
+        """How many candidates score above each target, and level with it; and the coverage."""
+        better, equal = np.empty((2, len(self.targets)), np.int64)
+        covered = np.zeros((len(cutoffs), len(self._candidates)), np.bool_)
+        for rows, part, length in self._histories.batches(*self._batches):
+            scores = checked_scores(self._model, part, length)[: len(rows)]
+            seen = part.pairs() if exclude_seen else None
+            better[rows], equal[rows] = count_above(
+                scores, self.targets[rows], self._candidates, seen
+            )
+            _, items, ranks = top_k(scores, cutoffs[-1])
+            for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
+                of_cutoff[items[ranks <= cutoff]] = True
+        shares = covered.sum(axis=1) / max(self._candidates.sum(), 1)
+        names = (f"coverage@{cutoff}" for cutoff in cutoffs)
+        return (better, equal), dict(zip(names, shares.tolist(), strict=True))
+
+
+def count_above(
+    scores: NDArray[np.floating[Any]],
+    targets: NDArray[np.int32],
+    candidates: NDArray[np.bool_],
+    seen: Pairs | None,
+) -> Counts:
+    """How many ranked items score above each row's target, and how many equal to it.
+
+    Ranked are the candidates that are not seen, and the target. In `scores`, items that are no
+    candidates or seen become minus infinity.
+
+    Args:
+        scores: [n, vocabulary_size], without NaN.
+        targets: int32 [n], item indices.
+        candidates: bool [vocabulary_size].
+        seen: Row number and item index of every seen item, or None.
+
+    Returns:
+        Two int64 arrays [n]; the second counts the target itself.
+    """
+    rows = np.arange(len(scores))
+    own = scores[rows, targets]
+    scores[:, ~candidates] = -np.inf
+    if seen is not None:
+        scores[seen] = -np.inf
+    hidden = scores[rows, targets] != own  # a target seen before, or no candidate
+    better = np.count_nonzero(scores > own[:, None], axis=1)
+    equal = np.count_nonzero(scores == own[:, None], axis=1) + hidden
+    last = np.flatnonzero(own == -np.inf)
+    if last.size:  # level with what is ranked and below nothing, but not with the excluded
+        ranked = np.tile(candidates, (len(scores), 1))
+        if seen is not None:
+            ranked[seen] = False
+        ranked[rows, targets] = True
+        equal[last] = ranked[last].sum(axis=1) - better[last]
+    return better, equal

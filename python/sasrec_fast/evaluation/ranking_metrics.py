@@ -1,0 +1,83 @@
+"""Ranking metrics in the logs of `fit`, for every callback that reads them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from sasrec_fast import checks
+from sasrec_fast.evaluation.evaluation import evaluate
+from sasrec_fast.evaluation.metrics import check_cutoffs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sasrec_fast.evaluation.metrics import Metrics
+    from sasrec_fast.store import Split
+
+
+class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts `sf.evaluate`'s metrics of a split in the logs of `fit`, as "val_ndcg@10".
+
+    Keras hands one dict of logs to its callbacks in their order. `SASRec.fit` moves this one to
+    the front, so EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard and
+    the `History` see the metrics wherever it stands. It also tells those of them with
+    `mode="auto"`, which Keras refuses for metrics it does not know, that more is better.
+
+    Args:
+        split: Usually `data.validation`.
+        k: Cut-offs.
+        sample_users: Evaluate so many users instead of all, the same ones each time and for the
+            same seed, see `Split.sample`.
+        seed: Of the sample.
+        every: Evaluate in the first epoch of a `fit` and in each whose number, from 0, is a
+            multiple of this. In between the logs repeat the last values: `patience` still
+            counts epochs.
+        prefix: Of the names in the logs.
+        **options: Further arguments of `evaluate`: exclude_seen, candidates, batch_size.
+
+    Attributes:
+        metrics: The latest `Metrics`, or None.
+
+    Raises:
+        ValueError: A number out of range.
+        TypeError: A number that is no integer.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        k: int | Iterable[int] = 10,
+        *,
+        sample_users: int | None = None,
+        seed: int = 0,
+        every: int = 1,
+        prefix: str = "val_",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.split = split if sample_users is None else split.sample(sample_users, seed)
+        self.every = checks.integer("every", every, 1)
+        self.prefix = prefix
+        self.metrics: Metrics | None = None
+        self._options = {**options, "k": check_cutoffs(k)}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget the metrics of an earlier `fit`."""
+        self.metrics = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the metrics to the logs."""
+        if self.metrics is None or epoch % self.every == 0:
+            self.metrics = evaluate(self.model, self.split, **self._options)
+        if logs is not None:
+            logs.update({f"{self.prefix}{name}": mean for name, mean in self.metrics.items()})
+
+    def precede(self, others: Iterable[Any]) -> None:
+        """Tell the callbacks that monitor one of these metrics, without a direction: upwards."""
+        ours = re.compile(re.escape(self.prefix) + r"((ndcg|hit_rate|coverage)@\d+|mrr)")
+        for other in others:
+            if ours.fullmatch(str(getattr(other, "monitor", ""))) and other.mode == "auto":
+                other.mode = "max"

@@ -1,0 +1,143 @@
+"""Scores of a model or baseline for histories, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sasrec_fast.store import Histories
+
+Scores = NDArray[np.floating[Any]]
+
+_BLOCK = 64
+"""Scores whose maximum stands for them in the search for the k highest."""
+
+
+class Scorer(Protocol):
+    """What `evaluate` and `recommend` need of a model: `SASRec` and the baselines have it."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1."""
+
+    @property
+    def candidate_mask(self) -> NDArray[np.bool_]:
+        """Which item indices may be recommended, bool [vocabulary_size]."""
+
+    def score_items(self, x: Mapping[str, Any]) -> Scores:
+        """Scores [n, vocabulary_size] after the histories x ("item_ids", "padding_mask")."""
+
+
+@runtime_checkable
+class VectorScorer(Scorer, Protocol):
+    """A scorer whose scores are dot products, so that they need not all be held: `SASRec`."""
+
+    def encode_last(self, x: Mapping[str, Any]) -> NDArray[np.float32]:
+        """A vector for each history, float32 [n, d]."""
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """A vector for each item index, float32 [vocabulary_size, d]."""
+
+
+def is_vector_scorer(model: Scorer) -> TypeGuard[VectorScorer]:
+    """Whether the model's own scores are its dot products.
+
+    They are not known to be where a subclass replaces `score_items` alone, or somebody replaced
+    that of one model: then `score_items` decides.
+    """
+    if not isinstance(model, VectorScorer) or "score_items" in getattr(model, "__dict__", {}):
+        return False
+    classes = type(model).__mro__
+
+    def definer(name: str) -> int:
+        return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))
+
+    return definer("score_items") >= min(definer("encode_last"), definer("item_vectors"))
+
+
+def input_length(model: Scorer, prepared: int | None) -> int:
+    """Columns of the model's input.
+
+    Args:
+        model: The scorer.
+        prepared: The data's max_sequence_length, or None without data.
+
+    Returns:
+        The smaller of it and the model's own max_sequence_length.
+    """
+    known = (getattr(model, "max_sequence_length", None), prepared)
+    return min((int(length) for length in known if length is not None), default=1)
+
+
+def checked_scores(model: Scorer, histories: Histories, length: int) -> Scores:
+    """Scores of every item after each history, in an array of the caller's own.
+
+    Args:
+        model: The scorer.
+        histories: N rows.
+        length: Columns of the input.
+
+    Returns:
+        [n, vocabulary_size].
+
+    Raises:
+        ValueError: A score is NaN.
+    """
+    scores = np.array(model.score_items(histories.inputs(length)))
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)  # integers have no NaN to mark the excluded
+    lowest = scores.min(axis=1, initial=np.inf)
+    if np.isnan(lowest).any():
+        row, item = np.argwhere(np.isnan(scores))[0]
+        raise ValueError(
+            f"the model's scores are NaN, first for item index {item} in row {row} of a batch of "
+            f"{len(scores)}: did its training diverge?"
+        )
+    return scores
+
+
+def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The k highest scores of each row; among equal ones the smaller index first.
+
+    Args:
+        scores: [n, v] without NaN; minus infinity is never among the highest.
+        k: At least 1.
+
+    Returns:
+        Row, index and rank (from 1) of every score found, by row and rank. A row with fewer than
+        k scores above minus infinity has fewer.
+    """
+    k = min(k, scores.shape[1])
+    least = _at_most_the_kth_highest(scores, k)[:, None]
+    rows, indices = np.nonzero((scores >= least) & (scores > -np.inf))
+    order = np.lexsort((indices, -scores[rows, indices], rows))
+    rows, indices = rows[order], indices[order]
+    firsts = np.searchsorted(rows, np.arange(len(scores)))
+    ranks = np.arange(len(rows)) - firsts[rows] + 1
+    kept = ranks <= k
+    return rows[kept], indices[kept], ranks[kept]
+
+
+def _at_most_the_kth_highest(scores: Scores, k: int) -> Scores:
+    """A bound that at least k scores of each row reach, and few others.
+
+    The k-th highest of the maxima of blocks: a partition of these is quick, one of all scores is
+    not.
+
+    Args:
+        scores: [n, v], v >= k.
+        k: At least 1.
+
+    Returns:
+        [n].
+    """
+    blocks = scores.shape[1] // _BLOCK
+    if blocks >= k:
+        whole = scores[:, : blocks * _BLOCK].reshape(len(scores), blocks, _BLOCK)
+        scores = whole.max(axis=2)
+    return np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]

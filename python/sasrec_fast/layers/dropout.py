@@ -1,0 +1,79 @@
+"""Dropout whose random bits cost a few integer operations, computed where they are used.
+
+JAX's generator (Threefry) takes more time than the attention it drops. A mask needs less: here
+each bit is a hash of its position, keyed by the layer's seed and its count of calls. It fuses
+with the operation around it, is the same on every kind and number of devices, and is computed
+again for the gradient rather than stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from sasrec_fast.backend import on_jax
+
+Tensor = Any
+
+_GOLDEN = 0x9E3779B9
+"""2^32 / golden ratio, the increment of a Weyl sequence."""
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class Dropout(keras.layers.Dropout):  # type: ignore[misc]
+    """As `keras.layers.Dropout`; on JAX with masks of `keep_mask`."""
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """The inputs, in training with a share of `rate` set to 0 and the others scaled up."""
+        if not training or not self.rate:
+            return inputs
+        if not on_jax() or self.noise_shape is not None:
+            return super().call(inputs, training=training)
+        import jax.numpy as jnp
+
+        keep = 1.0 - self.rate
+        mask = keep_mask(inputs.shape, keep, self.seed_generator.next())
+        return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
+
+
+def keep_mask(shape: Sequence[int], keep: float, seed: Tensor) -> Tensor:
+    """A random mask, a pure function of its arguments on every device.
+
+    Element i is True where h(i) < keep * 2^32. h is the 32-bit integer hash "lowbias32" (Wellons
+    2018, "Prospecting for hash functions") of i + a, with b mixed in between its two
+    multiplications, where a and b are hashes of the seed: without b, the masks of two seeds
+    would be the same sequence, shifted.
+
+    Args:
+        shape: Of the mask, of at most 2^32 elements.
+        keep: Probability of True, in (0, 1].
+        seed: Two integers: the state of a `keras.random.SeedGenerator`.
+
+    Returns:
+        bool, of the shape.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    word = jnp.uint32
+    seed = jnp.asarray(seed).astype(word)
+    first = _hash(seed[0] ^ _hash(seed[1] + word(_GOLDEN)))
+    second = _hash(first + word(_GOLDEN))
+    position, stride = first, 1
+    for axis in reversed(range(len(shape))):
+        index = jax.lax.broadcasted_iota(word, tuple(shape), axis)
+        position = position + index * word(stride % (1 << 32))
+        stride *= shape[axis]
+    return _hash(position, second) <= word(round(keep * (1 << 32)) - 1)
+
+
+def _hash(x: Tensor, key: Any = 0) -> Tensor:
+    """lowbias32 of uint32 words; `key` is mixed in between its multiplications."""
+    import jax.numpy as jnp
+
+    word = jnp.uint32
+    x = (x ^ (x >> word(16))) * word(0x7FEB352D) ^ word(key)
+    x = (x ^ (x >> word(15))) * word(0x846CA68B)
+    return x ^ (x >> word(16))

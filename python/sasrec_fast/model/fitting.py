@@ -1,0 +1,119 @@
+"""What `SASRec.fit` adds to Keras' own: batches that follow the epochs, and runs that resume."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import keras
+
+from sasrec_fast.batching import Batches, EpochCallback, batch_devices
+from sasrec_fast.model.checkpoint import Checkpoint
+
+
+def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Arguments of `fit` for the data set x: `Batches` owns its order and follows the epoch.
+
+    Args:
+        x: First argument of `fit`.
+        options: Keyword arguments of `fit`.
+
+    Returns:
+        Both as Keras gets them, with `RankingMetrics` before the callbacks that read the logs.
+        For `Batches`, steps_per_epoch and validation_steps have become their length, shuffle is
+        False and an `EpochCallback` comes first.
+
+    Raises:
+        ValueError: `shuffle=True` for `Batches`, or rows that the devices cannot share.
+    """
+    options = _metrics_first(options)
+    validation = options.get("validation_data")
+    if isinstance(validation, Batches):
+        _check_devices(validation)
+        steps = options.pop("validation_steps", None)
+        if steps is not None:
+            options["validation_data"] = validation.in_steps(min(steps, len(validation)))
+    if not isinstance(x, Batches):
+        return x, options
+    if options.get("shuffle"):
+        raise ValueError(
+            "Batches shuffles its own rows: pass shuffle to split.batches(), not to fit"
+        )
+    _check_devices(x)
+    steps = options.pop("steps_per_epoch", None)
+    if steps is not None:
+        x = x.in_steps(steps)
+    return x, _with_callbacks({**options, "shuffle": False}, first=EpochCallback(x))
+
+
+def resume_from(
+    folder: str | os.PathLike[str], model: Any, x: Any, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Restore the run that has its checkpoint in a folder, and let `fit` go on with it.
+
+    Args:
+        folder: Of the checkpoint; a run begins where there is none.
+        model: A compiled model.
+        x: First argument of `fit`.
+        options: Keyword arguments of `fit`.
+
+    Returns:
+        The options, with the next epoch as initial_epoch and a `Checkpoint` after the other
+        callbacks, which may change weights or the learning rate at the end of an epoch.
+
+    Raises:
+        ValueError: x is no `Batches`, or the checkpoint does not belong to model or data.
+    """
+    if not isinstance(x, Batches):
+        raise ValueError(
+            f"resume needs Batches, whose order depends on seed and epoch alone; received "
+            f"{type(x).__name__}: pass split.batches()"
+        )
+    checkpoint = Checkpoint(model, folder, x.identity)
+    epochs, stopped = checkpoint.restore()
+    options = _with_callbacks(options, last=checkpoint)
+    if epochs:
+        options["initial_epoch"] = epochs
+    if stopped:
+        options["epochs"] = epochs
+    return options
+
+
+def _metrics_first(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the callbacks that add to the logs before those that read them.
+
+    A callback that adds to the logs has a method `precede`, as `RankingMetrics` has.
+    """
+    callbacks = options.get("callbacks") or []
+    container = callbacks if isinstance(callbacks, keras.callbacks.CallbackList) else None
+    every = keras.tree.flatten(container.callbacks if container else callbacks)
+    metrics = [callback for callback in every if hasattr(callback, "precede")]
+    others = [callback for callback in every if not hasattr(callback, "precede")]
+    for callback in metrics:
+        callback.precede(others)
+    if container is None:
+        return {**options, "callbacks": [*metrics, *others]}
+    container.callbacks = [*metrics, *others]
+    return dict(options)
+
+
+def _with_callbacks(options: dict[str, Any], first: Any = None, last: Any = None) -> dict[str, Any]:
+    """The options with one more callback before or after the others."""
+    callbacks = options["callbacks"]
+    contained = isinstance(callbacks, keras.callbacks.CallbackList)
+    others = callbacks.callbacks if contained else callbacks
+    listed = [first, *others] if first else [*others, last]
+    if not contained:
+        return {**options, "callbacks": listed}
+    callbacks.callbacks = listed
+    return options
+
+
+def _check_devices(batches: Batches) -> None:
+    devices = batch_devices()
+    for bucket in batches.buckets:
+        if bucket.batch_rows % devices:
+            raise ValueError(
+                f"a batch of {bucket.batch_rows} rows cannot be shared by {devices} devices: make "
+                "the batches after keras.distribution.set_distribution()"
+            )

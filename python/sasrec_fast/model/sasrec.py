@@ -1,0 +1,312 @@
+"""SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+from sasrec_fast import checks
+from sasrec_fast.layers import BlockOptions, Dropout, PositionEmbedding, positions_from_end
+from sasrec_fast.model.assets import load_counts, load_vocabulary, save_counts, save_vocabulary
+from sasrec_fast.model.inference import Inference, last_position
+from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
+from sasrec_fast.model.training import NextItemModel
+from sasrec_fast.store import candidate_mask, pack_mask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from sasrec_fast.store import Vocabulary
+
+Tensor = Any
+Inputs = Mapping[str, Any]
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class SASRec(NextItemModel):
+    """Predicts a user's next item from the items before it with a causal Transformer.
+
+    Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
+    final layer normalisation; the score of an item is the dot product of its embedding with the
+    last position's state. Defaults are the paper's. Layers have the attribute names of the Keras
+    example for sequential retrieval.
+
+    `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
+    with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
+    outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
+    last real item, best first. A row without any real item is allowed; its outputs are finite
+    and mean nothing.
+
+    Args:
+        vocabulary_size: Number of items + 1 (index 0 is padding).
+        num_layers: Transformer blocks.
+        num_heads: Attention heads; divides hidden_dim.
+        hidden_dim: Width of embeddings and blocks.
+        dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
+        max_sequence_length: Longest input.
+        block: "transformer" (the paper's), or "ligr": residuals with learned gates and a SwiGLU
+            feed-forward layer, as in eSASRec.
+        feed_forward_dim: Width of the feed-forward layers; None means hidden_dim, in "ligr"
+            blocks 4 * hidden_dim.
+        activation: Of the feed-forward layers, a Keras name or function; None means "relu", in
+            "ligr" blocks "silu".
+        pre_norm: Normalise the input of each sublayer, or else the sum after it.
+        positions: "end" numbers the items of a history from the last one backwards, as the
+            paper's authors do by padding on the left; "start" from the first one on. Each number
+            has an embedding (`position_embedding`, otherwise None). "rotary" rotates queries and
+            keys instead (RoFormer, Su et al. 2021), so that attention sees distances alone.
+        scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
+        tie_embeddings: Score items with their input embeddings, or else with a table of their own
+            (`output_embedding`).
+        l2: Factor of the L2 penalty on the item embeddings. It is added to the training
+            loss and never to the validation loss, which stays comparable between values.
+        k: Number of predictions a row.
+        candidates: Item indices that may be predicted (or a bool mask of vocabulary_size
+            entries); default: every item. Saved with the model.
+        items: The `Vocabulary` of the data, saved with the model; the model then
+            refuses data that has another. `from_config` does not restore it, a saved file does.
+        item_counts: Interactions of each item index, int [vocabulary_size], `data.item_counts`,
+            saved with the model. Without data at hand `recommend` gives the most frequent items
+            to a history without a known item, and never one of count 0.
+        dtype: Keras dtype or policy, such as "mixed_bfloat16". Losses and scores are float32.
+        **kwargs: `name` and `trainable` of `keras.Model`.
+
+    Raises:
+        ValueError: An argument out of range.
+        TypeError: A size that is not an integer.
+    """
+
+    built: bool
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int = 2,
+        num_heads: int = 1,
+        hidden_dim: int = 50,
+        dropout: float = 0.2,
+        max_sequence_length: int = 200,
+        *,
+        block: str = "transformer",
+        feed_forward_dim: int | None = None,
+        activation: Any = None,
+        pre_norm: bool = True,
+        positions: str = "end",
+        scale_embeddings: bool = True,
+        tie_embeddings: bool = True,
+        l2: float = 0.0,
+        k: int = 10,
+        candidates: ArrayLike | str | None = None,
+        items: Vocabulary | None = None,
+        item_counts: ArrayLike | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        self.vocabulary_size = checks.integer("vocabulary_size", vocabulary_size, 2)
+        self.num_layers = checks.integer("num_layers", num_layers, 0)
+        self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
+        self.block_options = BlockOptions(
+            block,
+            hidden_dim,
+            num_heads,
+            dropout,
+            feed_forward_dim,
+            activation,
+            pre_norm,
+            positions,
+        )
+        self.hidden_dim = int(hidden_dim)
+        self.scale_embeddings = bool(scale_embeddings)
+        self.tie_embeddings = bool(tie_embeddings)
+        self.l2 = checks.fraction("l2", l2)
+        self.items = checked_items(items, self.vocabulary_size)
+        self.item_counts = checked_counts(item_counts, self.vocabulary_size)
+        self._create_layers()
+        from sasrec_fast.layers.retrieval import CandidateRetrieval
+
+        mask = candidate_mask(candidates, self.vocabulary_size)
+        self.retrieval = CandidateRetrieval(
+            mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
+        )
+        self._inference: Inference | None = None
+
+    def _create_layers(self) -> None:
+        dtype = self.dtype_policy
+        self.item_embedding = self._item_table("item_embedding")
+        self.output_embedding = (
+            None if self.tie_embeddings else self._item_table("output_embedding")
+        )
+        self.position_embedding = None
+        if not self.block_options.rotary:
+            self.position_embedding = PositionEmbedding(
+                self.max_sequence_length, dtype=dtype, name="position_embedding"
+            )
+        self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
+        self.embeddings_dropout = Dropout(
+            self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
+        )
+        self.transformer_layers = [
+            self.block_options.create(f"transformer_layer_{i}", dtype)
+            for i in range(self.num_layers)
+        ]
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _item_table(self, name: str) -> Any:
+        return keras.layers.Embedding(
+            input_dim=self.vocabulary_size,
+            output_dim=self.hidden_dim,
+            embeddings_initializer="glorot_uniform",
+            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    @property
+    def candidate_mask(self) -> NDArray[np.bool_]:
+        """Which item indices may be recommended, bool [vocabulary_size]."""
+        mask: NDArray[np.bool_] = self.retrieval.mask
+        return mask
+
+    @property
+    def scoring_table(self) -> Any:
+        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
+        return (self.output_embedding or self.item_embedding).embeddings
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights; they do not depend on the input's shape.
+
+        Args:
+            input_shape: The inputs' shape, a pair or one pair for each input.
+        """
+        if self.built:
+            return
+        hidden = (None, self.max_sequence_length, self.hidden_dim)
+        self.item_embedding.build(hidden[:2])
+        if self.output_embedding is not None:
+            self.output_embedding.build(hidden[:2])
+        if self.position_embedding is not None:
+            self.position_embedding.build(hidden)
+        self.embeddings_add.build((hidden, hidden))
+        self.embeddings_dropout.build(hidden)
+        for layer in self.transformer_layers:
+            layer.build(hidden)
+        self.layer_norm.build(hidden)
+        self.retrieval.candidate_embeddings = self.scoring_table
+        self.retrieval.build(hidden)
+        self.built = True
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Hidden states of every position, and top-k predictions outside training."""
+        hidden = self.encode(inputs, training=training)
+        result = {"item_sequence_embedding": hidden}
+        if not training:
+            last = last_position(hidden, inputs["padding_mask"])
+            result["predictions"] = self.retrieval(last)
+        return result
+
+    def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
+        """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
+
+        Raises:
+            ValueError: An input is missing, of the wrong rank, or longer than
+                max_sequence_length.
+        """
+        item_ids, padding_mask = sequence_inputs(inputs, self.max_sequence_length)
+        x = self.item_embedding(item_ids)
+        if self.scale_embeddings:
+            x = x * self.hidden_dim**0.5
+        if self.position_embedding is not None:
+            from_end = self.block_options.positions == "end"
+            positions = positions_from_end(padding_mask) if from_end else None
+            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
+        x = self.embeddings_dropout(x, training=training)
+        for layer in self.transformer_layers:
+            x = layer(x, decoder_padding_mask=padding_mask, training=training)
+        return self.layer_norm(x)
+
+    def encode_last(self, x: Inputs) -> NDArray[np.float32]:
+        """Embedding of each row's last real position, compiled; equal shapes compile once.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, hidden_dim].
+        """
+        return self._infer(self._encode_last, x)
+
+    def score_items(self, x: Inputs) -> NDArray[np.float32]:
+        """Score of every item as the next one after each row, compiled.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, vocabulary_size]: also of padding and of items that are no candidates.
+        """
+        return self._infer(self._score_items, x)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """The vectors whose dot products with `encode_last` score the items.
+
+        Returns:
+            float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
+        """
+        self.build()
+        table: NDArray[np.float32] = ops.convert_to_numpy(ops.cast(self.scoring_table, "float32"))
+        table.flags.writeable = False
+        return table
+
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        last = last_position(self.encode(inputs), inputs["padding_mask"])
+        return ops.cast(last, "float32")
+
+    def _score_items(self, inputs: Inputs) -> Tensor:
+        table = ops.cast(self.scoring_table, "float32")
+        return ops.matmul(self._encode_last(inputs), ops.transpose(table))
+
+    def _infer(self, function: Callable[[Inputs], Tensor], x: Inputs) -> NDArray[np.float32]:
+        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length)
+        require_indices(x, self.vocabulary_size)
+        if self._inference is None:
+            self.build()
+            self._inference = Inference(self)
+        return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal model, without its weights, `items` and `item_counts`."""
+        names = (
+            "vocabulary_size",
+            "num_layers",
+            "max_sequence_length",
+            "scale_embeddings",
+            "tie_embeddings",
+            "l2",
+        )
+        every = self.candidate_mask[1:].all()
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            **self.block_options.config(),
+            "k": self.retrieval.k,
+            "candidates": None if every else pack_mask(self.candidate_mask),
+        }
+
+    def save_assets(self, directory: str) -> None:
+        """Write item ids and counts into the model file's assets (called by `save`)."""
+        if self.items is not None:
+            save_vocabulary(self.items, directory)
+        if self.item_counts is not None:
+            save_counts(self.item_counts, directory)
+
+    def load_assets(self, directory: str | None) -> None:
+        """Read what `save_assets` wrote (called on loading)."""
+        self.items = checked_items(load_vocabulary(directory), self.vocabulary_size)
+        self.item_counts = checked_counts(load_counts(directory), self.vocabulary_size)

@@ -1,0 +1,82 @@
+"""Opens a saved model that answers for external ids."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sasrec_fast.errors import DataError
+
+if TYPE_CHECKING:
+    from sasrec_fast.model.sasrec import SASRec
+    from sasrec_fast.store import Vocabulary
+
+
+def load_model(
+    path: str | os.PathLike[str], *, items: Vocabulary | None = None, compiled: bool = True
+) -> SASRec:
+    """Load what `model.save("model.keras")` wrote; it recommends with no data at hand.
+
+    The file carries the item ids and, if the model was given them, how popular the items are
+    (`SASRec(..., items=data.items, item_counts=data.item_counts)`).
+    `recommend(model, histories=...)` and `similar_items(model, item)` then answer as they did
+    before saving.
+
+    Args:
+        path: A .keras file.
+        items: The vocabulary of a file that was saved without one.
+        compiled: Restore loss and optimizer too, for more training, where it was compiled.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DataError: A ValueError: it is no .keras file or a damaged one, holds another kind of
+            model, or one without item ids; or `items` are not the file's.
+        TypeError: No path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a path, received {path!r}")
+    file = Path(path)
+    _require_archive(file)
+    import keras
+
+    from sasrec_fast.model.sasrec import SASRec
+
+    try:
+        model = keras.saving.load_model(file, compile=compiled)
+    except Exception as failure:  # Keras raises whatever a damaged file makes it run into
+        raise DataError(f"{file} cannot be loaded by Keras: {failure}") from None
+    if not isinstance(model, SASRec):
+        raise DataError(f"{file} holds a {type(model).__name__}, expected a SASRec")
+    _give_items(model, items, file)
+    return model
+
+
+def _require_archive(file: Path) -> None:
+    if file.is_dir():
+        raise DataError(
+            f"{file} is a folder, expected a .keras file; sasrec_fast.load opens prepared data"
+        )
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: there is no such file")
+    if file.suffix != ".keras" or not zipfile.is_zipfile(file):
+        raise DataError(f"{file} is no .keras file, as model.save('model.keras') writes")
+
+
+def _give_items(model: SASRec, items: Vocabulary | None, file: Path) -> None:
+    if model.items is None and items is None:
+        raise DataError(
+            f"{file} holds a model without item ids: save one made with "
+            "SASRec(..., items=data.items), or load it with items=data.items; "
+            "keras.saving.load_model loads it as it is"
+        )
+    if items is None:
+        return
+    if model.items is not None and model.items != items:
+        raise DataError(f"{file} holds a model of other items than those given: {model.items!r}")
+    if len(items) + 1 != model.vocabulary_size:
+        raise DataError(
+            f"items holds {len(items)} ids, the model in {file} knows {model.vocabulary_size - 1}"
+        )
+    model.items = items

@@ -1,0 +1,15 @@
+"""The face of the data half: interactions and options in, `Prepared` out."""
+
+from sasrec_fast.preparing.grouping import group
+from sasrec_fast.preparing.options import Options
+from sasrec_fast.preparing.preparation import KERAS_EXAMPLE, prepare
+from sasrec_fast.preparing.prepared import Prepared, load
+
+__all__ = [
+    "KERAS_EXAMPLE",
+    "Options",
+    "Prepared",
+    "group",
+    "load",
+    "prepare",
+]

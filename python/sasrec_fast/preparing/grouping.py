@@ -1,0 +1,187 @@
+"""Checked columns -> the compact store, its vocabularies and counts, by one native call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sasrec_fast import _core
+from sasrec_fast.columns import IdColumn, boundaries
+from sasrec_fast.errors import DataError
+from sasrec_fast.preparing.options import Options
+from sasrec_fast.reading import ColumnNames, Interactions
+from sasrec_fast.store import MAX_ITEMS, Sequences, Vocabulary
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The compact store and how it came about.
+
+    Attributes:
+        sequences: The store.
+        users: User ids.
+        items: Item ids.
+        before: uint32 [U, 2], each user's interactions before the start of validation and of
+            test; None where times do not decide.
+        rows_unknown: Rows of items outside a reused vocabulary.
+        timed: Whether there are times that can be equal.
+        counts: What the native code counted.
+    """
+
+    sequences: Sequences
+    users: Vocabulary
+    items: Vocabulary
+    before: NDArray[np.uint32] | None
+    rows_unknown: int
+    timed: bool
+    counts: _core.GroupedInteractions
+
+
+@dataclass(frozen=True)
+class _Rules:
+    duplicates: str
+    min_user_interactions: int
+    min_item_interactions: int
+    holdout: int
+    split_at: NDArray[Any] | None
+    identity: bool
+    moments: bool
+
+
+def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
+    """Filter, group by user, sort by time and index the items.
+
+    Raises:
+        DataError: Item ids that are no indices (identity), or of another kind than a reused
+            vocabulary's; nothing is left.
+        TypeError, ValueError: `split_at` or `ties` does not suit the timestamps.
+    """
+    codes, known = _item_codes(table.items, options, names.item)
+    rows_unknown = 0 if known is None else int(np.count_nonzero(~known))
+    with np.errstate(over="ignore"):  # a min_rating beyond the ratings' float type is infinite
+        keep = None if table.ratings is None else table.ratings >= options.min_rating
+    if known is not None:
+        keep = known if keep is None else keep & known
+    times = table.timestamps
+    if times is None and options.ties == "hash":
+        raise ValueError(
+            "ties='hash' is given, but timestamp is None: the order of the rows is all there is"
+        )
+    found = _core.group(
+        table.users.codes,
+        codes,
+        None if times is None else times.values,
+        keep,
+        _Rules(
+            options.duplicates,
+            options.min_user_interactions,
+            options.min_item_interactions,
+            options.holdout,
+            _starts(table, options, names),
+            options.items is not None,
+            options.ties == "hash",
+        ),
+    )
+    if not found.rows_kept:
+        raise _nothing_left(len(table), rows_unknown, found, options)
+    users = Vocabulary(table.users.decode(found.user_ids))
+    items = _item_vocabulary(table.items, found, options)
+    if options.ties == "hash":
+        keys = stream_keys(items)
+        _core.order_ties(found.offsets, found.items, found.moments, keys, options.seed)
+    sequences = Sequences(found.offsets, found.items, stream_keys(users))
+    before = None if options.split_at is None else found.before.reshape(-1, 2)
+    return Grouped(sequences, users, items, before, rows_unknown, times is not None, found)
+
+
+def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
+    """The key of each id's random stream: the id itself, or pandas' hash of a string."""
+    if ids.ids.dtype == object:
+        hashes: NDArray[np.uint64] = pd.util.hash_array(ids.ids, categorize=False)
+        return hashes
+    return ids.ids.view(np.uint64)
+
+
+def rows_of_inactive_users(counts: _core.GroupedInteractions) -> int:
+    """Rows that were dropped with users under `min_user_interactions`."""
+    others = counts.rows_duplicate + counts.rows_of_rare_items + counts.rows_kept
+    return counts.rows_filtered - others
+
+
+def _starts(table: Interactions, options: Options, names: ColumnNames) -> NDArray[Any] | None:
+    if options.split_at is None:
+        return None
+    if table.timestamps is None:
+        raise ValueError("split_at is given, but timestamp is None: there are no times to compare")
+    return boundaries(options.split_at, table.timestamps, names.timestamp)
+
+
+def _item_codes(
+    ids: IdColumn, options: Options, column: object
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Codes for the native code, and which rows have a known item; None where all have."""
+    if isinstance(options.items, Vocabulary):
+        codes = _reused_codes(ids, options.items, column)
+        return codes, codes > 0
+    if options.identity:
+        _require_indices(ids, column)
+    return ids.codes, None
+
+
+def _reused_codes(ids: IdColumn, items: Vocabulary, column: object) -> NDArray[np.int32]:
+    if not len(items):
+        raise DataError("items is a vocabulary without ids, so every row would be unknown")
+    kinds = {True: "integer", False: "string"}
+    reused = items.ids.dtype != object
+    if reused != ids.are_integers:
+        raise DataError(
+            f"column '{column}' has {kinds[ids.are_integers]} ids, the vocabulary to reuse "
+            f"{kinds[reused]} ids, such as {items.ids[:1].tolist()[0]!r}"
+        )
+    if ids.are_integers:
+        return items.index(ids.decode(ids.codes))
+    indices = items.index(ids.decode(np.arange(int(ids.codes.max()) + 1)))
+    found: NDArray[np.int32] = indices[ids.codes]
+    return found
+
+
+def _item_vocabulary(
+    ids: IdColumn, found: _core.GroupedInteractions, options: Options
+) -> Vocabulary:
+    if isinstance(options.items, Vocabulary):
+        return options.items
+    if options.identity:
+        return Vocabulary.identity(found.num_items)
+    return Vocabulary(ids.decode(found.item_ids))
+
+
+def _nothing_left(
+    rows: int, unknown: int, counts: _core.GroupedInteractions, options: Options
+) -> DataError:
+    reused = f"{unknown:,} are of items outside the vocabulary to reuse, " if unknown else ""
+    return DataError(
+        f"nothing is left of {rows:,} rows: {reused}"
+        f"{rows - unknown - counts.rows_filtered:,} are under min_rating={options.min_rating}, "
+        f"{counts.rows_duplicate:,} repeat an item of their user, "
+        f"{rows_of_inactive_users(counts):,} belong to {counts.users_dropped:,} users under "
+        f"min_user_interactions={options.min_user_interactions}, "
+        f"{counts.rows_of_rare_items:,} to items under "
+        f"min_item_interactions={options.min_item_interactions}"
+    )
+
+
+def _require_indices(ids: IdColumn, column: object) -> None:
+    """Refuse ids that are no item index."""
+    allowed = f"items='identity' allows integers 1..{MAX_ITEMS}"
+    if not ids.are_integers:
+        raise DataError(f"column '{column}' has string ids; {allowed}")
+    codes = ids.codes
+    if codes.min() >= 1 and codes.max() <= MAX_ITEMS:
+        return
+    row = int(((codes < 1) | (codes > MAX_ITEMS)).argmax())
+    found = ids.decode(codes[row : row + 1].astype(np.int64))[0]
+    raise DataError(f"column '{column}' has id {found} at row {row}; {allowed}")

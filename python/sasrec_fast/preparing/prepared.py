@@ -1,0 +1,158 @@
+"""Prepared data: splits, vocabularies and report, in memory or opened from a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast.saving import artifact
+from sasrec_fast.store import Histories, user_positions
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared(artifact.Parts):
+    """Prepared interactions.
+
+    Attributes:
+        train: Training rows.
+        validation: Validation rows; None for holdout 0.
+        test: Test rows; None for holdout 0 and 1.
+        users: User ids; row u of the store is index u + 1.
+        items: Item ids.
+        sequences: The compact store.
+        report: What was kept, dropped, cut and ambiguous.
+        options: The options of `prepare` this was made with.
+    """
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name} {rows:,}" for name, rows in self.report.rows_by_split.items())
+        return (
+            f"Prepared({len(self.users):,} users, {len(self.items):,} items, "
+            f"{len(self.sequences.items):,} interactions; rows: {splits})"
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1, for the padding index 0."""
+        return len(self.items) + 1
+
+    @property
+    def max_sequence_length(self) -> int:
+        """Columns of the dense arrays, L."""
+        return int(self.options["max_sequence_length"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the negatives."""
+        return int(self.options["seed"])
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """int64 [vocabulary_size]: kept interactions of each item, held-out ones included."""
+        return np.bincount(self.sequences.items, minlength=self.vocabulary_size)
+
+    def encode(self, histories: Iterable[Iterable[Any]]) -> dict[str, NDArray[Any]]:
+        """Model inputs for users that were not prepared.
+
+        Args:
+            histories: For each of n users, external item ids in time order, the latest last.
+
+        Returns:
+            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}: the most recent L known items,
+            right-padded with 0.
+
+        Warns:
+            UserWarning: Unknown ids were skipped; says how many, and the first.
+        """
+        return Histories.of_ids(histories, self.items).inputs(self.max_sequence_length)
+
+    def inputs(self, users: Iterable[Any] | None = None) -> dict[str, NDArray[Any]]:
+        """Model inputs of prepared users, from their whole kept history, held-out items included.
+
+        Args:
+            users: External user ids, n of them; all users in index order where None.
+
+        Returns:
+            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}
+
+        Raises:
+            KeyError: A user id is unknown.
+        """
+        rows = user_positions(users, self.users)
+        offsets = self.sequences.offsets
+        histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1])
+        return histories.inputs(self.max_sequence_length)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal on any machine for data with equal arrays in every epoch.
+
+        Made of the compact store, the vocabularies, and the options and seed that fill the splits;
+        not of the report. After `load` it is that of the data saved.
+        """
+        return artifact.fingerprint(self)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the data into a folder that `load` opens at once at any size.
+
+        A folder of saved data is replaced as a whole: if writing fails or the process dies, `load`
+        finds the previous content, in a folder `.name.replaced-*` beside it if need be. What a
+        killed process leaves beside the folder is removed by the next `save` to it.
+
+        Args:
+            folder: A new folder, an empty one, or one of saved data.
+
+        Raises:
+            FileExistsError: The folder holds something else.
+            OSError: It cannot be written.
+            TypeError: An option is of a kind that cannot be written.
+        """
+        artifact.save(self, folder)
+
+
+def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
+    """Open a folder that `Prepared.save` wrote.
+
+    This takes milliseconds at any size: files are memory-mapped and read when used. Their presence,
+    sizes, headers and lengths are checked, and the manifest in full. Many processes may open one
+    folder, and share its memory; it may be replaced by `Prepared.save` meanwhile, but its files
+    must not be changed in place.
+
+    Args:
+        folder: The folder; it may have been moved or be read-only.
+        verify: Read everything and compare it with the digests made by `Prepared.save`. Without
+            this, damage inside a file shows only where the native code meets an index that does
+            not exist, as a ValueError.
+
+    Returns:
+        Data equal to what was saved, in every array of every epoch. Its arrays are read-only.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        DataError: A ValueError that names the file: the folder was not written by `Prepared.save`,
+            or by a newer format version, or a file is missing, truncated or damaged.
+
+    Warns:
+        UserWarning: The folder was left by a killed `Prepared.save` and its previous content is
+            used; or its report has figures this version does not know.
+
+    Example:
+        >>> import tempfile
+        >>> import sasrec_fast as sf
+        >>> table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [10, 30, 20, 20, 40, 30]}
+        >>> data = sf.prepare(table, timestamp=None)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     data.save(f"{folder}/data")
+        ...     print(sf.load(f"{folder}/data"))
+        Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
+    """
+    parts, fingerprint = artifact.load(folder, verify=verify)
+    data = Prepared(**vars(parts))
+    vars(data)["fingerprint"] = fingerprint
+    return data

@@ -1,0 +1,14 @@
+"""Any table, file, folder or stream -> raw columns by name, and from these checked interactions."""
+
+from sasrec_fast.reading.files import read_movies, read_table
+from sasrec_fast.reading.interactions import ColumnNames, Interactions, read_interactions
+from sasrec_fast.reading.sequence_files import read_sequences
+
+__all__ = [
+    "ColumnNames",
+    "Interactions",
+    "read_interactions",
+    "read_movies",
+    "read_sequences",
+    "read_table",
+]

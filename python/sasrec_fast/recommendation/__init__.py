@@ -1,0 +1,17 @@
+"""The k best items for whom: users or raw histories in, external ids out; and similar items."""
+
+from sasrec_fast.recommendation.audience import Audience, raw_histories
+from sasrec_fast.recommendation.delivery import SUFFIXES, Written
+from sasrec_fast.recommendation.recommendation import Request, recommend, serve
+from sasrec_fast.recommendation.similarity import similar_items
+
+__all__ = [
+    "SUFFIXES",
+    "Audience",
+    "Request",
+    "Written",
+    "raw_histories",
+    "recommend",
+    "serve",
+    "similar_items",
+]

@@ -1,0 +1,137 @@
+"""Recommendations as a DataFrame, or written to a file while they are made."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sasrec_fast.recommendation.ranking import Ranking
+from sasrec_fast.saving import replaced_file, require_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from sasrec_fast.recommendation.audience import Audience
+    from sasrec_fast.recommendation.catalogue import Catalogue
+
+SUFFIXES = (".parquet", ".csv")
+EMPTY = Ranking(0, np.zeros((0, 1)), np.zeros((0, 1), np.int64))
+"""Whose table has no rows but tells names and types."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `recommend(..., output=path)` wrote.
+
+    Attributes:
+        path: The file.
+        rows: Recommendations in it.
+        histories: Users or histories served.
+        popular: Those of them without a known item, who got the most popular items.
+        short: Those who got fewer than k items, since no more were left.
+    """
+
+    path: Path
+    rows: int
+    histories: int
+    popular: int
+    short: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Makes the table of a ranking.
+
+    Attributes:
+        audience: Whose recommendations they are.
+        catalogue: What the columns of a ranking stand for.
+        titles: Titles by item id, or None.
+    """
+
+    audience: Audience
+    catalogue: Catalogue
+    titles: pd.Series[Any] | None
+
+    def table(self, ranking: Ranking) -> pa.Table:
+        """One row for each recommendation: user_id or history, item_id, rank, score, title."""
+        rows, places = np.nonzero(ranking.scores > -np.inf)
+        items = self.catalogue.indices[ranking.columns[rows, places]]
+        item_ids = self.catalogue.items.lookup(items)
+        columns = {
+            self.audience.label: _ids(self.audience.values[ranking.first + rows]),
+            "item_id": _ids(item_ids),
+            "rank": pa.array(places + 1, pa.int64()),
+            "score": pa.array(ranking.scores[rows, places], pa.float32()),
+        }
+        if self.titles is not None:
+            titles = pd.Series(item_ids).map(self.titles).astype(object)
+            columns["title"] = pa.array(titles, pa.string(), from_pandas=True)
+        return pa.table(columns)
+
+
+def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
+    """All recommendations as one DataFrame."""
+    tables = [columns.table(EMPTY), *map(columns.table, rankings)]
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return frame
+
+
+def require_output(output: str | os.PathLike[str]) -> Path:
+    """The path, if it can be written to.
+
+    Raises:
+        ValueError: Another suffix than .parquet and .csv, or a folder, or in none.
+        TypeError: No path.
+    """
+    if not isinstance(output, str | os.PathLike):
+        raise TypeError(f"output must be a path, received {output!r}")
+    path = Path(output)
+    require_writable("output", path, SUFFIXES)
+    return path
+
+
+def write(path: Path, columns: Columns, rankings: Iterable[Ranking]) -> Written:
+    """Write the recommendations as they come, a row group for each ranking.
+
+    Args:
+        path: A .parquet or .csv file; replaced in the end.
+        columns: Makes the tables.
+        rankings: Each is written before the next is made.
+    """
+    rows = short = 0
+    with replaced_file(path) as temporary, _writer(temporary, columns.table(EMPTY)) as put:
+        for ranking in rankings:
+            table = columns.table(ranking)
+            put(table)
+            rows += len(table)
+            short += int(np.count_nonzero((ranking.scores == -np.inf).any(axis=1)))
+    histories = columns.audience.histories
+    popular = int(np.count_nonzero(histories.starts == histories.ends))
+    return Written(path, rows, len(histories), popular, short)
+
+
+@contextmanager
+def _writer(path: Path, empty: pa.Table) -> Iterator[Callable[[pa.Table], None]]:
+    """What appends a table to a new file, which has the columns of `empty`."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet  # late, since it takes a while
+
+        with pyarrow.parquet.ParquetWriter(path, empty.schema) as parquet:
+            yield parquet.write_table
+        return
+    with path.open("w", encoding="utf-8", newline="") as csv:
+        empty.to_pandas().to_csv(csv, index=False)
+        yield lambda table: table.to_pandas().to_csv(csv, index=False, header=False)
+
+
+def _ids(values: NDArray[Any]) -> pa.Array:
+    return pa.array(values, pa.string() if values.dtype == object else None)

@@ -1,0 +1,159 @@
+"""The k best items of many histories, a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sasrec_fast import _core
+from sasrec_fast.evaluation import checked_scores, is_vector_scorer, top_k
+from sasrec_fast.store import SCORES_PER_CHUNK, Histories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from sasrec_fast.evaluation import Scorer
+    from sasrec_fast.recommendation.catalogue import Catalogue
+
+WINDOW = 1 << 14
+"""Most histories ranked before they are handed on."""
+RESULTS = 1 << 20
+"""Most recommendations held back."""
+SHORTEST = 8
+"""Fewest columns of a model's input."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Consecutive histories and their best items.
+
+    Attributes:
+        first: Number of the first history.
+        scores: float [n, k], best first; minus infinity where there are fewer than k items.
+        columns: int [n, k], columns of the catalogue.
+    """
+
+    first: int
+    scores: NDArray[np.floating[Any]]
+    columns: NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Ranks the items of a catalogue for histories.
+
+    Attributes:
+        model: Gives the scores.
+        catalogue: The items.
+        k: Most items for each history.
+        exclude_seen: Whether a history's items are left out.
+        batch_size: Most histories that the model gets at once.
+        length: Most columns of its input.
+    """
+
+    model: Scorer
+    catalogue: Catalogue
+    k: int
+    exclude_seen: bool
+    batch_size: int
+    length: int
+
+    def rank(self, histories: Histories) -> Iterator[Ranking]:
+        """Rankings of all histories in their order, a window of them at a time.
+
+        Within a window histories of similar length go together, since a batch is as wide as the
+        longest. Those without an item get the most popular items: `Catalogue.counts` must be
+        known.
+        """
+        size = max(1, min(WINDOW, RESULTS // self.k))
+        for first in range(0, len(histories), size):
+            rows = np.arange(first, min(first + size, len(histories)))
+            lengths = histories.ends[rows] - histories.starts[rows]
+            scores = np.full((len(rows), self._found), -np.inf)
+            columns = np.full(scores.shape, -1)
+            if not lengths.all():
+                scores[lengths == 0], columns[lengths == 0] = self._most_popular
+            places = np.flatnonzero(lengths)
+            places = places[np.argsort(np.minimum(lengths[places], self.length), kind="stable")]
+            for start in range(0, len(places), self._rows):
+                part = places[start : start + self._rows]
+                scores[part], columns[part] = self._best(histories.take(rows[part]))
+            yield Ranking(first, scores, columns)
+
+    @property
+    def _found(self) -> int:
+        return min(self.k, len(self.catalogue.indices))
+
+    @property
+    def _rows(self) -> int:
+        """Most histories scored at once."""
+        if is_vector_scorer(self.model):
+            return self.batch_size
+        return max(1, min(self.batch_size, SCORES_PER_CHUNK // self.model.vocabulary_size))
+
+    def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
+        padded = part.padded(_rounded(len(part), self._rows))
+        length = _width(int((part.ends - part.starts).max()), self.length)
+        if not is_vector_scorer(self.model):
+            scores = checked_scores(self.model, padded, length)[: len(part)]
+            return self._best_of_scores(scores, part)
+        queries = self.model.encode_last(padded.inputs(length))[: len(part)]
+        return _core.top_k(queries, self._vectors, self._seen(part), self._found)
+
+    def _best_of_scores(
+        self, scores: NDArray[Any], part: Histories
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self.exclude_seen:
+            scores[part.pairs()] = -np.inf
+        scores = scores[:, self.catalogue.selection]
+        rows, columns, ranks = top_k(scores, self._found)
+        best = np.full((len(part), self._found), -np.inf)
+        where = np.full(best.shape, -1)
+        best[rows, ranks - 1], where[rows, ranks - 1] = scores[rows, columns], columns
+        return best, where
+
+    def _seen(self, part: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Columns to leave out of each row, ascending, behind the offsets of the rows."""
+        if not self.exclude_seen:
+            return np.zeros(len(part) + 1, np.int64), np.zeros(0, np.int32)
+        rows, items = part.pairs()
+        columns = self._columns[items]
+        rows, columns = rows[columns >= 0], columns[columns >= 0]
+        order = np.lexsort((columns, rows))
+        offsets = np.searchsorted(rows, np.arange(len(part) + 1))
+        return offsets.astype(np.int64), columns[order]
+
+    @cached_property
+    def _columns(self) -> NDArray[np.int32]:
+        return self.catalogue.columns()
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        assert is_vector_scorer(self.model)
+        return self.model.item_vectors()[self.catalogue.selection]
+
+    @cached_property
+    def _most_popular(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        assert self.catalogue.counts is not None
+        counts = self.catalogue.counts[self.catalogue.selection].astype(np.float64)
+        _, columns, _ = top_k(counts[None], self._found)
+        return counts[columns], columns
+
+
+def _rounded(count: int, most: int) -> int:
+    """Rows of a batch: few different numbers, since the model compiles each of them."""
+    return min(most, 1 << (count - 1).bit_length())
+
+
+def _width(longest: int, most: int) -> int:
+    """Columns of a batch: one of three, for the same reason."""
+    for part in (16, 4):
+        columns = max(SHORTEST, -(-most // part))
+        if longest <= columns < most:
+            return columns
+    return most

@@ -1,0 +1,180 @@
+"""Top-k recommendations in external ids, for known users and for raw histories."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import pandas as pd
+
+from sasrec_fast import checks
+from sasrec_fast.evaluation import Scorer, input_length
+from sasrec_fast.recommendation import delivery
+from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
+from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
+from sasrec_fast.recommendation.delivery import Columns, Written
+from sasrec_fast.recommendation.ranking import Ranker
+from sasrec_fast.recommendation.titles import Titles, titles_by_id
+
+if TYPE_CHECKING:
+    from sasrec_fast.preparing import Prepared
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to recommend; see `recommend`."""
+
+    k: int = 10
+    exclude_seen: bool = True
+    candidates: Iterable[Any] | None = None
+    exclude: Iterable[Any] | None = None
+    titles: Titles | None = None
+    output: str | os.PathLike[str] | None = None
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        checks.integer("k", self.k, 1)
+        checks.integer("batch_size", self.batch_size, 1)
+
+
+@overload
+def recommend(
+    model: Scorer,
+    data: Prepared | None = ...,
+    *,
+    users: Iterable[Any] | None = ...,
+    histories: Sequence[Sequence[Any]] | None = ...,
+    k: int = ...,
+    exclude_seen: bool = ...,
+    candidates: Iterable[Any] | None = ...,
+    exclude: Iterable[Any] | None = ...,
+    titles: Titles | None = ...,
+    output: None = ...,
+    batch_size: int = ...,
+) -> pd.DataFrame: ...
+@overload
+def recommend(
+    model: Scorer,
+    data: Prepared | None = ...,
+    *,
+    users: Iterable[Any] | None = ...,
+    histories: Sequence[Sequence[Any]] | None = ...,
+    k: int = ...,
+    exclude_seen: bool = ...,
+    candidates: Iterable[Any] | None = ...,
+    exclude: Iterable[Any] | None = ...,
+    titles: Titles | None = ...,
+    output: str | os.PathLike[str],
+    batch_size: int = ...,
+) -> Written: ...
+def recommend(
+    model: Scorer,
+    data: Prepared | None = None,
+    *,
+    users: Iterable[Any] | None = None,
+    histories: Sequence[Sequence[Any]] | None = None,
+    k: int = 10,
+    exclude_seen: bool = True,
+    candidates: Iterable[Any] | None = None,
+    exclude: Iterable[Any] | None = None,
+    titles: Titles | None = None,
+    output: str | os.PathLike[str] | None = None,
+    batch_size: int = 256,
+) -> pd.DataFrame | Written:
+    """The k items each user is most likely to choose next, best first.
+
+    The search is exact. Scores of all users, or of one user for a large catalogue, are never held
+    together: at a million items a batch needs a few megabytes besides the model.
+
+    Args:
+        model: A `SASRec` or a baseline.
+        data: The prepared data; with `histories` it may be left out if the model carries its
+            `items`.
+        users: External ids of users of the data, who are served from their whole kept
+            history, held-out items included. None, without histories: every user.
+        histories: Instead of users, one list of external item ids for each history, oldest
+            first. Unknown ids are skipped, with a warning that counts them. A history without
+            any known item gets the most popular items of `data` or of the model's `item_counts`,
+            with a warning; their scores are numbers of interactions.
+        k: Items for each; fewer where fewer are left to recommend.
+        exclude_seen: Never recommend an item of the history, however old.
+        candidates: External ids of the only items to recommend. None: every item. Unknown ids,
+            and those of items that are never recommended, are counted in a warning.
+        exclude: External ids of items not to recommend to anybody; unknown ones are counted in a
+            warning.
+        titles: Titles to add: a DataFrame with columns item_id and title, a Series
+            indexed by item id, or a mapping; an unknown title is missing.
+        output: A .parquet or .csv file to write to instead, while recommendations are made, in
+            memory that does not grow with the users. The file appears whole, in the end;
+            an earlier one stays as it is until then, and for good after an error or interrupt.
+        batch_size: Most histories the model gets at once.
+
+    Returns:
+        A DataFrame in the order asked for, then by rank: user_id (external id) or history (its
+        number, from 0), item_id (external id), rank (int64, from 1), score (float32), and title
+        if titles are given. Among equal scores the smaller item index comes first. Items without
+        an interaction in `data`, or else in the model's `item_counts`, are not recommended. With
+        `output`, these columns are in the file, and returned is what was written: `path`, `rows`,
+        `histories`, `popular` (those served with popular items), `short` (with fewer than k).
+
+    Raises:
+        KeyError: A user is not in the data.
+        ValueError: The model was made for other items than the data's, neither data nor
+            vocabulary is at hand, a history is empty and no counts are known, no candidate is
+            known or left, scores are NaN, titles have no such columns or two titles for an item,
+            or the output cannot be written.
+        TypeError: Users, histories, candidates or exclude are not lists.
+    """
+    request = Request(k, exclude_seen, candidates, exclude, titles, output, batch_size)
+    if users is not None and histories is not None:
+        raise ValueError("give users or histories, not both")
+    items = shared_items(model, data)
+    if histories is not None:
+        audience = raw_histories(histories, items)
+    elif data is not None:
+        audience = known_users(data, users)
+    else:
+        raise ValueError("give the data whose users to recommend to, or histories")
+    return serve(model, data, audience, request)
+
+
+def serve(
+    model: Scorer, data: Prepared | None, audience: Audience, request: Request
+) -> pd.DataFrame | Written:
+    """Recommend to an audience whose item indices are the model's; see `recommend`."""
+    path = None if request.output is None else delivery.require_output(request.output)
+    titles = None if request.titles is None else titles_by_id(request.titles)
+    catalogue = open_catalogue(model, data, request.candidates, request.exclude)
+    _note_empty(audience, catalogue)
+    ranker = Ranker(
+        model,
+        catalogue,
+        request.k,
+        request.exclude_seen,
+        request.batch_size,
+        input_length(model, None if data is None else data.max_sequence_length),
+    )
+    columns, rankings = Columns(audience, catalogue, titles), ranker.rank(audience.histories)
+    if path is None:
+        return delivery.as_frame(columns, rankings)
+    return delivery.write(path, columns, rankings)
+
+
+def _note_empty(audience: Audience, catalogue: Catalogue) -> None:
+    """Say that histories without a known item get the most popular items."""
+    empty = np.flatnonzero(audience.histories.starts == audience.histories.ends)
+    if not empty.size:
+        return
+    name = audience.label.removesuffix("_id")
+    first = f"first {name} {audience.values[empty[0]]}"
+    some = f"histories without a known item: {empty.size:,}, {first}"
+    if catalogue.counts is None:
+        raise ValueError(
+            f"{some}: the most popular items are recommended to them, which takes the data, or a "
+            "model that knows how popular items are, SASRec(..., item_counts=data.item_counts)"
+        )
+    warnings.warn(f"{some}: the most popular items are recommended to them", stacklevel=4)

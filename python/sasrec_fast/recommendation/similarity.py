@@ -1,0 +1,116 @@
+"""Items that are like an item, by the vectors a model has learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sasrec_fast import _core, checks
+from sasrec_fast.evaluation import VectorScorer
+from sasrec_fast.recommendation.catalogue import open_catalogue
+from sasrec_fast.recommendation.titles import Titles, titles_by_id
+from sasrec_fast.store import shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sasrec_fast.preparing import Prepared
+    from sasrec_fast.store import Vocabulary
+
+METRICS = ("cosine", "dot")
+
+
+def similar_items(
+    model: VectorScorer,
+    item: Any,
+    k: int = 10,
+    *,
+    data: Prepared | None = None,
+    metric: str = "cosine",
+    titles: Titles | None = None,
+) -> pd.DataFrame:
+    """The k items most similar to an item, or to each of several, best first.
+
+    Two items are similar if the model recommends them after the same histories: compared are the
+    vectors that score items (`output_embedding` where embeddings are not tied).
+
+    Args:
+        model: A `SASRec`.
+        item: An external item id, or a list of them.
+        k: Items for each; fewer where there are fewer.
+        data: The prepared data; it may be left out if the model carries its `items`.
+        metric: "cosine", the angle between the vectors, or "dot", their product, which favours
+            items with long vectors: often popular ones.
+        titles: Titles to add, as in `recommend`.
+
+    Returns:
+        A DataFrame in the order asked for, then by rank: query_item_id (the item asked for),
+        item_id (never itself), rank (int64, from 1), score (float32), and title if titles are
+        given. Items that are never recommended, see `recommend`, are left out.
+
+    Raises:
+        KeyError: An item is not known.
+        ValueError: The model was made for other items than the data's, neither data nor
+            vocabulary is at hand, vectors are NaN, the metric is another, or titles are wrong.
+        TypeError: The model has no vectors, as baselines do not.
+    """
+    checks.integer("k", k, 1)
+    checks.one_of("metric", metric, METRICS)
+    if not isinstance(model, VectorScorer):
+        raise TypeError(f"similar_items takes a SASRec: a {type(model).__name__} has no vectors")
+    by_id = None if titles is None else titles_by_id(titles)
+    catalogue = open_catalogue(model, data)
+    queries = _known_items(item, catalogue.items)
+    vectors = model.item_vectors()
+    asked, found = vectors[queries], vectors[catalogue.selection]
+    if metric == "cosine":
+        asked, found = _unit(asked), _unit(found)
+    own = catalogue.columns()[queries]
+    offsets = np.concatenate([[0], np.cumsum(own >= 0)])
+    scores, columns = _core.top_k(
+        asked, found, (offsets, own[own >= 0]), min(k, len(catalogue.indices))
+    )
+    rows, places = np.nonzero(columns >= 0)
+    table = pd.DataFrame(
+        {
+            "query_item_id": _ids(catalogue.items.lookup(queries)[rows]),
+            "item_id": _ids(catalogue.items.lookup(catalogue.indices[columns[rows, places]])),
+            "rank": places + 1,
+            "score": scores[rows, places],
+        }
+    )
+    return table if by_id is None else table.assign(title=table["item_id"].map(by_id))
+
+
+def _known_items(item: Any, items: Vocabulary) -> NDArray[np.int32]:
+    """Indices of one external id or several.
+
+    Raises:
+        KeyError: One is unknown.
+    """
+    several = isinstance(item, Iterable) and not isinstance(item, str | bytes)
+    ids = list(item) if several else [item]
+    indices = items.index(ids)
+    unknown = [ids[place] for place in np.flatnonzero(indices == 0)]
+    if unknown:
+        listed = ", ".join(map(shown, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+        raise KeyError(
+            f"items the model does not know: {listed}; its {len(items)} items are such as "
+            f"{shown(items.ids[0])}"
+        )
+    return indices
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of length 1; those of length 0 stay as they are."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: NDArray[np.float32] = vectors / lengths
+    return unit
+
+
+def _ids(values: NDArray[Any]) -> pd.Series[Any]:
+    return pd.Series(values, dtype="str" if values.dtype == object else values.dtype)

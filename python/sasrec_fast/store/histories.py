@@ -1,0 +1,194 @@
+"""Rows of item indices as slices of one flat array: model inputs and seen items."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sasrec_fast.store.vocabulary import listed, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from sasrec_fast.store.vocabulary import Vocabulary
+
+SCORES_PER_CHUNK = 1 << 24
+"""Most scores (rows times items) held at once: 64 MB as float32."""
+
+LENGTHS = 5
+"""Most lengths that `Histories.batches` pads to."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Histories, oldest item first; row i is items[starts[i]:ends[i]].
+
+    Attributes:
+        items: int32, item indices of all rows.
+        starts: int64 [n].
+        ends: int64 [n].
+    """
+
+    items: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of_ids(
+        cls, histories: Iterable[Iterable[Any]], items: Vocabulary, stacklevel: int = 3
+    ) -> Histories:
+        """Histories of external item ids.
+
+        Args:
+            histories: for each row its item ids, oldest first.
+            items: their vocabulary.
+            stacklevel: of the warning.
+
+        Raises:
+            TypeError: not a list of lists.
+
+        Warns:
+            UserWarning: unknown ids were skipped; says how many, and the first.
+        """
+        rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
+        ids = list(chain.from_iterable(rows))
+        indices = items.index(ids)
+        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        known = indices > 0
+        if not known.all():
+            first = int(np.argmin(known))
+            warnings.warn(
+                f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
+                f"first {shown(ids[first])} in history {numbers[first]}",
+                stacklevel=stacklevel,
+            )
+        counts = np.bincount(numbers[known], minlength=len(rows))
+        ends = np.cumsum(counts)
+        return cls(indices[known], ends - counts, ends)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def inputs(self, length: int) -> dict[str, NDArray[Any]]:
+        """Model inputs: each row's most recent items, right-padded with 0.
+
+        Args:
+            length: Number of columns T.
+
+        Returns:
+            {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}.
+        """
+        begins = np.maximum(self.starts, self.ends - length)[:, None]
+        positions = begins + np.arange(length)
+        mask = positions < self.ends[:, None]
+        item_ids = np.zeros(mask.shape, dtype=np.int32)
+        item_ids[mask] = self.items[positions[mask]]
+        return {"item_ids": item_ids, "padding_mask": mask}
+
+    def take(self, rows: NDArray[np.int64]) -> Histories:
+        """Some of the rows, in the order given."""
+        return Histories(self.items, self.starts[rows], self.ends[rows])
+
+    def padded(self, count: int) -> Histories:
+        """These rows and empty ones after them, `count` together."""
+        fill = (0, count - len(self))
+        return Histories(self.items, np.pad(self.starts, fill), np.pad(self.ends, fill))
+
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Row number and item index of every item of every row, whole rows."""
+        rows, positions = slices(self.starts, self.ends)
+        return rows, self.items[positions]
+
+    def chunks(self, batch_size: int, vocabulary_size: int) -> Iterator[tuple[slice, Histories]]:
+        """Consecutive parts of one equal size, so that a model compiles once.
+
+        Args:
+            batch_size: Most rows of a part; fewer where their scores would pass
+                `SCORES_PER_CHUNK`.
+            vocabulary_size: Scores of a row.
+
+        Yields:
+            The slice of real rows, and a part of equal size for every slice: the last one is
+            filled up with empty rows.
+        """
+        count = len(self)
+        size = max(1, min(batch_size, SCORES_PER_CHUNK // vocabulary_size))
+        if count:
+            size = -(-count // -(-count // size))  # the same number of parts, evenly filled
+        for first in range(0, count, size):
+            rows = slice(first, min(first + size, count))
+            yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
+
+    def batches(
+        self, batch_size: int, vocabulary_size: int, longest: int
+    ) -> Iterator[tuple[NDArray[np.int64], Histories, int]]:
+        """Parts of rows of similar length, so that short histories need not be padded to the end.
+
+        All are of one size and padded to one of at most `LENGTHS` lengths, so that a model
+        compiles no more often than that.
+
+        Args:
+            batch_size: See `chunks`.
+            vocabulary_size: See `chunks`.
+            longest: Most columns of a part, the rest of a row is cut.
+
+        Yields:
+            The numbers of a part's rows, the part, filled up with empty rows at its end, and the
+            columns that show its longest row.
+        """
+        lengths = np.minimum(self.ends - self.starts, longest)
+        order = np.argsort(lengths, kind="stable")
+        ordered = Histories(self.items, self.starts[order], self.ends[order])
+        step = -(-longest // LENGTHS)
+        for rows, part in ordered.chunks(batch_size, vocabulary_size):
+            columns = -(-max(int(lengths[order[rows.stop - 1]]), 1) // step) * step
+            yield order[rows], part, min(columns, longest)
+
+
+def slices(
+    starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number and every position of slices starts[i]:ends[i], slice after slice."""
+    counts = ends - starts
+    numbers = np.repeat(np.arange(len(starts)), counts)
+    firsts = np.cumsum(counts) - counts
+    return numbers, np.arange(len(numbers)) - np.repeat(firsts - starts, counts)
+
+
+def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:
+    """Positions in the compact store, from 0, of external user ids.
+
+    Args:
+        users: external ids, n of them; None for all.
+        known: the users' vocabulary.
+
+    Raises:
+        KeyError: ids that are not known.
+        TypeError: not a list of ids.
+    """
+    if users is None:
+        return np.arange(len(known))
+    if isinstance(users, str) or not isinstance(users, Iterable):
+        raise TypeError(f"users must be a list of user ids, received {users!r}")
+    users = listed(users)
+    positions = known.index(users).astype(np.int64) - 1
+    unknown = [users[i] for i in np.flatnonzero(positions < 0)]
+    if unknown:
+        some = ", ".join(shown(user) for user in unknown[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise KeyError(f"users not in the data: {some}{more}")
+    return positions
+
+
+def _listed(values: Any, number: int | None = None) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        what = "histories" if number is None else f"history {number}"
+        raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
+    return listed(values)

@@ -1,0 +1,331 @@
+"""The rows of one split, and the dense arrays made of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sasrec_fast import _core, checks
+from sasrec_fast.later import later
+from sasrec_fast.store.arrays import Arrays
+from sasrec_fast.store.memory import free_memory, shown_bytes
+from sasrec_fast.store.popularity import AliasTable, PopularityDistribution
+from sasrec_fast.store.rows import Rows, held_out, with_windows
+from sasrec_fast.store.sequences import SPLITS, Sequences, WindowOptions
+from sasrec_fast.store.vocabulary import Vocabulary
+
+_ALWAYS_ALLOWED = 1 << 24
+"""Bytes of arrays for which nobody asks how much memory is free: batches come often."""
+_SAMPLE_STREAM = 6
+"""Third word of the counter of the streams that choose users; see README, "Randomness"."""
+
+
+class Split:
+    """Rows of training, validation or test.
+
+    One a user with at least two items there, or several in training where `windows` is a stride.
+
+    Attributes:
+        name: "train", "validation" or "test".
+        sequences: The compact store.
+        sequence_rows: One row for each sequence: the latest window, or the earliest with
+            truncation="oldest".
+        items: The vocabulary of item ids, where it is known.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        user_vocabulary: Vocabulary,
+        options: WindowOptions,
+        sequence_rows: Rows | None = None,
+    ) -> None:
+        self.name = SPLITS[options.split]
+        self.sequences = sequences
+        self._user_vocabulary = user_vocabulary
+        self._options = options
+        if sequence_rows is not None:
+            self.sequence_rows = sequence_rows
+        self.items: Vocabulary | None = None
+        self._popularity: PopularityDistribution | None = None
+        self._first_held_out: Split | None = None
+
+    @cached_property
+    def sequence_rows(self) -> Rows:  # noqa: D102  (in the class docstring)
+        held_back = max((self._options.holdout or 0) - self._options.split, 0)
+        return held_out(self.sequences.offsets, held_back)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        if not self._options.stride:
+            return self.sequence_rows
+        return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+
+    @property
+    def users(self) -> NDArray[np.int32]:
+        """int32 [n], 0-based position of each row's user in the store, ascending."""
+        return self._rows.users
+
+    @property
+    def windows(self) -> NDArray[np.int32]:
+        """int32 [n], number of each row's window: 0 for the latest (earliest with "oldest")."""
+        return self._rows.windows if self._options.stride else np.zeros(len(self), np.int32)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, targets included."""
+        starts: NDArray[np.int64] = self.sequences.offsets[self.users]
+        return starts
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """int64 [n], see `starts`."""
+        return self.starts + self._rows.ends
+
+    @property
+    def training_ends(self) -> NDArray[np.int64]:
+        """int64 [n]; the sequence of row i before any held-out target ends here, see `starts`.
+
+        Of `sequence_rows`. In train, where nothing is held out, it ends before the last target.
+        """
+        rows = self.sequence_rows
+        ends = rows.ends.astype(np.int64) - 1
+        if self._first_held_out is not None:
+            first = self._first_held_out.sequence_rows
+            before = np.full(len(self.sequences.user_keys), np.iinfo(np.int64).max)
+            before[first.users] = first.ends - 1
+            ends = np.minimum(ends, before[rows.users])
+        return self.sequences.offsets[rows.users] + ends
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """int32 [n], real positions of each row: at most L."""
+        return self._rows.lengths(self.max_sequence_length, self._options.stride)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __repr__(self) -> str:
+        return f"Split({self.name}: {len(self):,} rows, {int(self.lengths.sum()):,} positions)"
+
+    @property
+    def user_ids(self) -> NDArray[Any]:
+        """External user id of each row, [n]."""
+        ids: NDArray[Any] = self._user_vocabulary.ids[self.users]
+        return ids
+
+    @property
+    def max_sequence_length(self) -> int:
+        """Columns of the dense arrays, L."""
+        return self._options.max_sequence_length
+
+    @property
+    def num_negatives(self) -> int:
+        """Negatives a position, K."""
+        return self._options.num_negatives
+
+    @property
+    def seed(self) -> int:
+        """Seed of the negatives."""
+        return self._options.seed
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1."""
+        return self._options.num_items + 1
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """int64 [vocabulary_size]: how often each item occurs in the sequences of this split.
+
+        In train these are counts without any held-out interaction: the popularity to compare
+        a model with.
+        """
+        rows = self.sequence_rows
+        starts = self.sequences.offsets[rows.users]
+        edges = np.zeros(len(self.sequences.items) + 1, np.int8)
+        edges[starts] += 1
+        edges[starts + rows.ends] -= 1
+        inside = np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
+        return np.bincount(self.sequences.items[inside], minlength=self.vocabulary_size)
+
+    @property
+    def negative_probabilities(self) -> NDArray[np.float64]:
+        """float64 [vocabulary_size]: how probable each item is as a proposal; 0 for padding."""
+        if self._popularity is None:
+            items = self.vocabulary_size - 1
+            return np.concatenate([[0.0], np.full(items, 1 / items)])
+        return self._popularity.probabilities
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the dense arrays of all rows."""
+        return len(self) * self.max_sequence_length * self._position_bytes
+
+    @property
+    def _position_bytes(self) -> int:
+        return 4 + 1 + 4 + 4 * self.num_negatives + 4
+
+    def _require_memory(self, needed: int, rows: int, max_bytes: int | None) -> None:
+        if max_bytes is None and needed <= _ALWAYS_ALLOWED:
+            return
+        allowed = free_memory() // 2 if max_bytes is None else max_bytes
+        if needed > allowed:
+            limit = "half of the free memory" if max_bytes is None else "max_bytes"
+            raise MemoryError(
+                f"the dense arrays of {self.name} ({rows:,} rows, {self.max_sequence_length:,} "
+                f"positions, {self.num_negatives:,} negatives a position) take "
+                f"{shown_bytes(needed)}, more than {limit}, {shown_bytes(allowed)}; train on "
+                "batches(), which fills them as needed, or raise max_bytes"
+            )
+
+    def arrays(self, epoch: int = 0, *, max_bytes: int | None = None) -> Arrays:
+        """All rows as dense arrays, of `nbytes` bytes together.
+
+        Args:
+            epoch: Non-negative; each epoch has other negatives.
+            max_bytes: Most bytes to allocate; half of the free memory where None.
+
+        Raises:
+            MemoryError: The arrays are larger; nothing was allocated. `batches()` needs no more
+                than a few batches at once.
+            ValueError: The epoch is out of range.
+        """
+        self._require_memory(self.nbytes, len(self), max_bytes)
+        return self._fill(self._rows, self.max_sequence_length, epoch)
+
+    def fill(self, rows: ArrayLike, *, epoch: int = 0, length: int | None = None) -> Arrays:
+        """Some rows as dense arrays, trimmed to `length` columns.
+
+        Args:
+            rows: Row numbers 0..len(self) - 1 in any order; -1 gives an all-zero row.
+            epoch: Non-negative; each epoch has other negatives.
+            length: Columns, at least the largest of the rows' `lengths`; all L where None.
+
+        Raises:
+            ValueError: A row number, the epoch or the length is out of range.
+            MemoryError: The arrays are larger than half of the free memory.
+        """
+        wanted = np.ascontiguousarray(rows, np.int64)
+        if wanted.ndim != 1:
+            raise ValueError(f"rows has shape {wanted.shape}; it has one axis")
+        outside = (wanted < -1) | (wanted >= len(self))
+        if outside.any():
+            raise ValueError(
+                f"row {int(wanted[outside][0])} does not exist; "
+                f"{self.name} has rows 0..{len(self) - 1}, -1 is an empty row"
+            )
+        columns = self.max_sequence_length if length is None else length
+        chosen = self._rows.take(wanted)
+        lengths = chosen.lengths(self.max_sequence_length, self._options.stride)
+        needed = int(lengths[wanted >= 0].max(initial=1))
+        if not needed <= columns <= self.max_sequence_length:
+            raise ValueError(
+                f"length is {columns}; the rows need {needed} columns, "
+                f"and at most {self.max_sequence_length} are allowed"
+            )
+        self._require_memory(len(chosen) * columns * self._position_bytes, len(chosen), None)
+        return self._fill(chosen, columns, epoch)
+
+    def negatives(self, epoch: int = 0, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        """The negatives of all rows in one epoch, without building the other arrays again.
+
+        Args:
+            epoch: Non-negative; each epoch has other negatives.
+            out: int32, C-contiguous, of the shape of `Arrays.negative_sequence`, to write into.
+
+        Returns:
+            `out`, or a new array: `arrays(epoch).negative_sequence`.
+
+        Raises:
+            ValueError: The epoch is negative, or `out` has another shape or layout.
+            TypeError: `out` has another dtype.
+        """
+        _require_epoch(epoch)
+        if out is None:
+            shape = (len(self), self.max_sequence_length, self.num_negatives)
+            out = np.empty(shape[:2] if self.num_negatives == 1 else shape, np.int32)
+        _core.fill_negatives(self.sequences, self._options, self._rows, self._table, epoch, out)
+        return out
+
+    @property
+    def _table(self) -> AliasTable | None:
+        return None if self._popularity is None else self._popularity.table
+
+    def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
+        _require_epoch(epoch)
+        options = self._options
+        return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
+
+    def sample(self, users: int, seed: int = 0) -> Split:
+        """The rows of some users, the same ones for the same seed.
+
+        A user's place in a random order is the first draw of NumPy's
+        `Philox(counter=[0, user_key, 6, 0], key=[seed, 0])`, and the first `users` are taken: who
+        they are depends neither on the order of rows nor on the machine.
+
+        Args:
+            users: How many; all of them where there are fewer.
+            seed: Non-negative.
+
+        Raises:
+            ValueError: A number out of range.
+            TypeError: A number that is no integer.
+        """
+        users, seed = checks.integer("users", users, 1), checks.integer("seed", seed, 0)
+        keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
+        draws = [_core.philox([0, key, _SAMPLE_STREAM, 0], [seed, 0], 1)[0] for key in keys]
+        chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
+        other = copy.copy(self)
+        other.__dict__.pop("_rows", None)
+        other.sequence_rows = self.sequence_rows.take(chosen)
+        return other
+
+    def batches(self, batch_size: int = 128, **options: Any) -> Any:
+        """`Batches` for `fit`, filled while training runs, with fresh negatives each epoch.
+
+        Args:
+            batch_size: Mean number of rows a batch.
+            **options: See `Batches`.
+        """
+        return later("batching", "Batches")(self, batch_size=batch_size, **options)
+
+
+def make_splits(
+    sequences: Sequences,
+    vocabularies: tuple[Vocabulary, Vocabulary],
+    options: Sequence[WindowOptions],
+    sequence_rows: Mapping[str, Rows],
+) -> list[Split]:
+    """Training, and the held-out splits, which draw negatives by its popularity.
+
+    Args:
+        sequences: The compact store.
+        vocabularies: Its users and items.
+        options: Of each split, training first.
+        sequence_rows: By split, where the last interactions of each user do not tell.
+    """
+    splits = [
+        Split(sequences, vocabularies[0], window, sequence_rows.get(SPLITS[window.split]))
+        for window in options
+    ]
+    for split in splits:
+        split.items = vocabularies[1]
+    exponent = options[0].exponent
+    if exponent is not None:
+        popularity = PopularityDistribution(lambda: splits[0].item_counts, exponent)
+        for split in splits:
+            split._popularity = popularity
+    for split in splits[1:]:
+        split._first_held_out = splits[1]
+    return splits
+
+
+def _require_epoch(epoch: int) -> None:
+    if not 0 <= epoch < 1 << 64:
+        raise ValueError(f"epoch is {epoch}; allowed are 0..2**64 - 1")

@@ -10,14 +10,13 @@ from sasrec_fast import checks
 from sasrec_fast.evaluation.metrics import Metrics, Setting, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives
 from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, top_k
-from sasrec_fast.store import Histories, candidate_mask, require_same_items
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Histories, Split, candidate_mask, require_same_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
-
-    from sasrec_fast.store import Split
 
 __all__ = ["Metrics", "evaluate"]
 
@@ -27,7 +26,7 @@ Pairs = tuple["NDArray[np.int64]", "NDArray[np.int32]"]
 
 def evaluate(
     model: Scorer,
-    split: Split,
+    split: Split | Prepared,
     k: int | Iterable[int] = (1, 5, 10, 20),
     exclude_seen: bool = True,
     candidates: ArrayLike | tuple[str, int, int] | None = None,
@@ -41,7 +40,8 @@ def evaluate(
 
     Args:
         model: A `SASRec` or a baseline.
-        split: Usually `data.validation` or `data.test`.
+        split: Usually `data.validation` or `data.test`. Prepared data stands for its test split,
+            which the metrics then name.
         k: Cut-offs of hit rate, NDCG and coverage.
         exclude_seen: Leave out the items of the whole history before the target, also those
             older than the model's input; never the target itself. In a sampled ranking: draw
@@ -65,9 +65,11 @@ def evaluate(
 
     Raises:
         ValueError: The model was made for another vocabulary, scores are NaN, or the split has
-            no rows; candidates that are no item indices or no known protocol.
-        TypeError: A cut-off that is no integer.
+            no rows; the data has no test split; candidates that are no item indices or no known
+            protocol.
+        TypeError: A cut-off that is no integer, or a split of another kind.
     """
+    split = _split_of(split)
     cutoffs = check_cutoffs(k)
     checks.integer("batch_size", batch_size, 1)
     require_same_items(model, split, f"the {split.name} split")
@@ -92,6 +94,21 @@ def evaluate(
         counts, coverage = ranking.of_all(cutoffs, exclude_seen)
     setting = Setting(split.name, int(allowed.sum()), exclude_seen, *more)
     return Metrics.from_counts(counts, cold, cutoffs, coverage, setting)
+
+
+def _split_of(split: Any) -> Split:
+    if isinstance(split, Split):
+        return split
+    if not isinstance(split, Prepared):
+        raise TypeError(
+            f"split is a {type(split).__name__}; evaluate takes a split, such as data.validation, "
+            "or prepared data, for its test split"
+        )
+    if split.test is None:
+        raise ValueError(
+            "the data has no test split, since holdout is less than 2: pass data.validation"
+        )
+    return split.test
 
 
 def _protocol(candidates: Any) -> tuple[int, int] | None:

@@ -9,6 +9,55 @@ import keras
 
 from sasrec_fast.batching import Batches, EpochCallback, batch_devices
 from sasrec_fast.model.checkpoint import Checkpoint
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Arrays, Split
+
+
+def data_set(
+    x: Any, y: Any, sample_weight: Any, options: dict[str, Any]
+) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """What Keras is given for the data of `fit` or `evaluate`.
+
+    Args:
+        x: `Prepared` stands for its train split, a `Split` for its batches, `Arrays` for their
+            inputs, targets and weights; anything else stays.
+        y: Targets.
+        sample_weight: Weights.
+        options: Keyword arguments; their batch_size is used up where batches are made.
+
+    Returns:
+        x, y, sample_weight and the options.
+    """
+    x = x.train if isinstance(x, Prepared) else x
+    if isinstance(x, Arrays):
+        return *x.xyw(), options
+    if not isinstance(x, Split):
+        return x, y, sample_weight, options
+    others = {name: value for name, value in options.items() if name != "batch_size"}
+    return _batches(x, options.get("batch_size")), y, sample_weight, others
+
+
+def with_validation(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `fit`, with the data set that their validation_data stands for.
+
+    Raises:
+        ValueError: It is prepared data without a validation split.
+    """
+    given = options.get("validation_data")
+    split = given.validation if isinstance(given, Prepared) else given
+    if split is None and given is not None:
+        raise ValueError("validation_data has no validation split: prepare it with a holdout")
+    if isinstance(split, Arrays):
+        return {**options, "validation_data": split.xyw()}
+    if not isinstance(split, Split):
+        return options
+    options = dict(options)
+    size = options.pop("validation_batch_size", None) or options.get("batch_size")
+    return {**options, "validation_data": _batches(split, size)}
+
+
+def _batches(split: Split, batch_size: int | None) -> Batches:
+    return Batches(split) if batch_size is None else Batches(split, batch_size)
 
 
 def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -9,11 +9,13 @@ import keras
 from keras import ops
 
 from sasrec_fast import checks
+from sasrec_fast.later import later
 from sasrec_fast.layers import BlockOptions, Dropout, PositionEmbedding, positions_from_end
 from sasrec_fast.model.assets import load_counts, load_vocabulary, save_counts, save_vocabulary
 from sasrec_fast.model.inference import Inference, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import candidate_mask, pack_mask
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ class SASRec(NextItemModel):
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
     final layer normalisation; the score of an item is the dot product of its embedding with the
-    last position's state. Defaults are the paper's. Layers have the attribute names of the Keras
-    example for sequential retrieval.
+    last position's state. Defaults are the paper's, but for the width, 64 for its 50: as good, and
+    faster by target. Layers have the attribute names of the Keras example for sequential
+    retrieval. `SASRec.for_data(data)` takes sizes, items and counts from prepared data.
 
     `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
@@ -64,11 +67,12 @@ class SASRec(NextItemModel):
             (`output_embedding`).
         l2: Factor of the L2 penalty on the item embeddings. It is added to the training
             loss and never to the validation loss, which stays comparable between values.
-        k: Number of predictions a row.
+        k: Number of predictions a row; all candidates where they are fewer.
         candidates: Item indices that may be predicted (or a bool mask of vocabulary_size
             entries); default: every item. Saved with the model.
         items: The `Vocabulary` of the data, saved with the model; the model then
-            refuses data that has another. `from_config` does not restore it, a saved file does.
+            refuses data that has another. Where None, `fit` adopts items and counts of its data.
+            `from_config` does not restore it, a saved file does.
         item_counts: Interactions of each item index, int [vocabulary_size], `data.item_counts`,
             saved with the model. Without data at hand `recommend` gives the most frequent items
             to a history without a known item, and never one of count 0.
@@ -87,7 +91,7 @@ class SASRec(NextItemModel):
         vocabulary_size: int,
         num_layers: int = 2,
         num_heads: int = 1,
-        hidden_dim: int = 50,
+        hidden_dim: int = 64,
         dropout: float = 0.2,
         max_sequence_length: int = 200,
         *,
@@ -134,6 +138,40 @@ class SASRec(NextItemModel):
             mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
         )
         self._inference: Inference | None = None
+
+    @classmethod
+    def for_data(cls, data: Prepared, **options: Any) -> SASRec:
+        """A model for prepared data: its vocabulary_size, length, items and item counts.
+
+        Args:
+            data: What `prepare` or `load` returned.
+            **options: Further arguments of `SASRec`; those given win over the data's.
+
+        Raises:
+            TypeError: The data is of another kind.
+        """
+        if not isinstance(data, Prepared):
+            raise TypeError(
+                f"for_data takes what prepare() returns, received a {type(data).__name__}"
+            )
+        own = {
+            "vocabulary_size": data.vocabulary_size,
+            "max_sequence_length": data.max_sequence_length,
+            "items": data.items,
+            "item_counts": data.item_counts,
+        }
+        return cls(**{**own, **options})
+
+    def recommend(self, data: Prepared | None = None, **options: Any) -> Any:
+        """The k items each user is most likely to choose next, by `sasrec_fast.recommend`.
+
+        `model.recommend(data, users=[7], k=10)`, or `model.recommend(histories=[[10, 20]])`.
+
+        Args:
+            data: The prepared data; not needed for histories where the model has its `items`.
+            **options: See `sasrec_fast.recommend`.
+        """
+        return later("recommendation", "recommend")(self, data, **options)
 
     def _create_layers(self) -> None:
         dtype = self.dtype_policy

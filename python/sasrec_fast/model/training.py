@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from sasrec_fast import losses
+from sasrec_fast.batching import Batches
 from sasrec_fast.model import fitting
-from sasrec_fast.model.inputs import require_indices
-from sasrec_fast.store import Split, require_same_items
+from sasrec_fast.model.inputs import require_indices, sequence_inputs
+from sasrec_fast.store import Vocabulary, require_same_items
 
 Tensor = Any
 
@@ -21,12 +24,15 @@ Tensor = Any
 class NextItemModel(keras.Model):  # type: ignore[misc]
     """A Keras model whose hidden state at each position is scored against item embeddings.
 
-    A subclass has `scoring_table` and `vocabulary_size`, and its `call` returns
-    "item_sequence_embedding", [n, T, d].
+    A subclass has the attributes below, and its `call` returns "item_sequence_embedding",
+    [n, T, d].
     """
 
     scoring_table: Any
     vocabulary_size: int
+    max_sequence_length: int
+    items: Vocabulary | None
+    item_counts: NDArray[np.int64] | None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -44,9 +50,16 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             **options: Every other argument of `keras.Model.compile`.
 
         Raises:
-            ValueError: An unknown name, or a loss made for another vocabulary.
+            ValueError: An unknown name, a loss made for another vocabulary, or Keras metrics.
             TypeError: A loss of another kind.
         """
+        for name in ("metrics", "weighted_metrics"):
+            if options.get(name):
+                raise ValueError(
+                    f"{name}={options[name]!r}: Keras metrics compare targets with predictions of "
+                    "one batch, which says nothing of ranks; pass the callback "
+                    "sasrec_fast.RankingMetrics(data.validation) to fit instead"
+                )
         loss = losses.get(loss)
         loss.check(self.vocabulary_size)
         super().compile(optimizer, **options)
@@ -144,12 +157,15 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """Train, as `keras.Model.fit` does, with the weights as third argument.
 
-        `model.fit(*split.arrays().xyw(), epochs=10)` and
-        `model.fit(split.batches(), epochs=10)` work as they stand. A `Batches` owns its order
-        (`shuffle` is False) and is told each epoch's number, which decides its negatives.
+        `model.fit(data.train, epochs=10)` makes `Batches` of the split, of `batch_size` rows;
+        `model.fit(split.batches(64, ...))` and `model.fit(*split.arrays().xyw())` work too. A
+        `Batches` owns its order (`shuffle` is False) and is told each epoch's number, which
+        decides its negatives. A model without `items` adopts those of its data, and the item
+        counts, so that a saved file answers for external ids.
 
         Args:
-            x: Inputs, or a data set (`Batches`, `keras.utils.PyDataset`, ...).
+            x: A `Split`, `Prepared` (whose train split it is), `Arrays`, inputs, or a data set
+                (`Batches`, `keras.utils.PyDataset`, ...); validation_data likewise.
             y: Targets, nested as `Arrays.xyw()` gives them.
             sample_weight: Weights nested like y.
             resume: A folder for the run's checkpoint, written after each epoch (`Batches` only).
@@ -164,12 +180,15 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
 
         Raises:
             TypeError: A number as third argument (batch_size goes by keyword).
-            ValueError: An item index of the data outside the model's vocabulary, or batches of
-                other items than the model's; a checkpoint that is damaged or belongs to another
-                model or other batches.
+            ValueError: An item index of the data outside the model's vocabulary, batches of
+                other items than the model's or longer than it takes; a checkpoint that is damaged
+                or belongs to another model or other batches.
         """
+        options = fitting.with_validation(options)
+        x, y, sample_weight, options = fitting.data_set(x, y, sample_weight, options)
         self._check_data(x, y, sample_weight)
         self._check_split(options.get("validation_data"))
+        self._adopt(x)
         x, options = fitting.follow_epochs(x, options)
         if resume is not None and self.compiled:
             options = fitting.resume_from(resume, self, x, options)
@@ -183,7 +202,7 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         For ranking metrics see `sasrec_fast.evaluate`.
 
         Args:
-            x: Inputs, or a data set.
+            x: A `Split`, `Arrays`, inputs, or a data set.
             y: Targets.
             sample_weight: Weights nested like y.
             **options: Every other argument of `keras.Model.evaluate`, by keyword.
@@ -192,6 +211,7 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             TypeError: A number as third argument (batch_size goes by keyword).
             ValueError: An item index of the data outside the model's vocabulary.
         """
+        x, y, sample_weight, options = fitting.data_set(x, y, sample_weight, options)
         self._check_data(x, y, sample_weight)
         return super().evaluate(x, y, sample_weight=sample_weight, **options)
 
@@ -200,13 +220,32 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         _check_weights(sample_weight)
         for arrays in (x, y):
             require_indices(arrays, self.vocabulary_size)
+        if isinstance(x, Mapping):
+            sequence_inputs(x, self.max_sequence_length)
         self._check_split(x)
 
     def _check_split(self, x: Any) -> None:
-        """Refuse batches or a split of data that has other items."""
-        split = getattr(x, "split", x)
-        if isinstance(split, Split):
-            require_same_items(self, split, f"the {split.name} split")
+        """Refuse batches of data that has other items, or rows longer than the model takes."""
+        if not isinstance(x, Batches):
+            return
+        require_same_items(self, x.split, f"the {x.split.name} split")
+        longest = max(bucket.length for bucket in x.buckets)
+        if longest > self.max_sequence_length:
+            raise ValueError(
+                f"the model takes sequences of at most {self.max_sequence_length}, the "
+                f"{x.split.name} split has rows of {longest}: make the model with "
+                f"max_sequence_length={longest}, or prepare the data with "
+                f"max_sequence_length={self.max_sequence_length}"
+            )
+
+    def _adopt(self, x: Any) -> None:
+        """Take items and counts of the data where the model was made without."""
+        if not isinstance(x, Batches) or self.items is not None or x.split.items is None:
+            return
+        self.items = x.split.items
+        if self.item_counts is None:
+            counts = np.bincount(x.split.sequences.items, minlength=self.vocabulary_size)
+            self.item_counts = counts
 
     def predict(self, x: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.predict`, after a check that the items are in the vocabulary.

@@ -7,11 +7,23 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-# Python 3.14 comes late: TensorFlow Text, which keras-hub needs, has no wheels for it yet.
+# Python 3.14 comes late: TensorFlow Text, which keras-hub asks for, has no wheels for it yet.
 CANDIDATES := python3.13 python3.12 python3.11 python3 python3.14 python
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	"$$p" -c "$(SUITABLE)" >/dev/null 2>&1 && echo "$$p" && break; done)
+
+# Environments of their own, without TensorFlow: `lean` of the newest versions, `lowest` of the
+# oldest that pyproject.toml allows. keras-hub is installed without what it asks for.
+LEAN_SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 12))
+LEAN_PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3; do \
+	"$$p" -c "$(LEAN_SUITABLE)" >/dev/null 2>&1 && echo "$$p" && break; done)
+PYTHON_lean = $(LEAN_PYTHON)
+PYTHON_lowest = $(PYTHON)
+REQUIREMENTS := import sys, tomllib; \
+	required = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+	required = [r.replace('>=', '==') if sys.argv[1] == 'lowest' else r for r in required]; \
+	print(*(r for r in required if r.startswith('keras-hub') == (sys.argv[2] == 'alone')))
 
 # maturin and pip act on this environment, whichever other one happens to be activated.
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -21,7 +33,7 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 MATURIN := import tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])
 
-.PHONY: help demo test test-slow lint build bench bench-train clean
+.PHONY: help demo test test-slow test-lean test-lowest lint build bench bench-train clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -29,6 +41,8 @@ help:
 	@echo "make demo       train on the embedded data and print recommendations"
 	@echo "make test       every fast test, Rust and Python"
 	@echo "make test-slow  the tests marked slow"
+	@echo "make test-lean  every fast Python test without TensorFlow, Python 3.12 or newer (LEAN_PYTHON=)"
+	@echo "make test-lowest  likewise with the oldest versions that pyproject.toml allows"
 	@echo "make lint       formatting, lints and types, Rust and Python"
 	@echo "make build      the package in $(VENV), native part in release mode"
 	@echo "make bench      benchmarks/prepare.py (ARGS="--large --huge" for 25 and 100 million rows)"
@@ -45,6 +59,24 @@ test: build $(VENV)/group-tests.stamp
 test-slow: build $(VENV)/group-tests.stamp
 	$(PY) -m pytest -m slow $(ARGS)
 
+test-lean test-lowest: test-%: .venv-%/packages.stamp
+	rm -rf .venv-$*/wheels
+	VIRTUAL_ENV=$(CURDIR)/.venv-$* .venv-$*/bin/maturin build --release --quiet --out .venv-$*/wheels
+	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall .venv-$*/wheels/*.whl
+	.venv-$*/bin/python -m pytest -n 2 $(ARGS)
+
+.venv-%/packages.stamp: pyproject.toml
+	"$(PYTHON_$*)" -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --upgrade "pip>=25.1"
+	.venv-$*/bin/python -m pip install "$$(.venv-$*/bin/python -c "$(MATURIN)")"
+	.venv-$*/bin/python -m pip install $$(.venv-$*/bin/python -c "$(REQUIREMENTS)" $* others)
+	.venv-$*/bin/python -m pip install --no-deps $$(.venv-$*/bin/python -c "$(REQUIREMENTS)" $* alone)
+	.venv-$*/bin/python -m pip install regex sentencepiece tokenizers
+	.venv-$*/bin/python -m pip install --group tests
+	@touch $@
+
+.PRECIOUS: .venv-%/packages.stamp
+
 lint: build $(VENV)/group-tests.stamp $(VENV)/group-lint.stamp
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -53,6 +85,7 @@ lint: build $(VENV)/group-tests.stamp $(VENV)/group-lint.stamp
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy --strict python/sasrec_fast
 	$(PY) -m mypy.stubtest sasrec_fast._core
+	$(VENV)/bin/lint-imports
 
 bench: build $(VENV)/group-benchmarks.stamp
 	$(PY) benchmarks/prepare.py $(ARGS)
@@ -84,6 +117,6 @@ $(VENV)/python.stamp:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) target dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lean .venv-lowest target dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -f python/sasrec_fast/_core.*so python/sasrec_fast/_core.pyd
 	find python tests benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,7 +47,7 @@ class Records:
     item_bits: int
     shift: int  # users of a block, as a power of two
 
-    def blocks(self) -> Iterator[tuple[Column, Column]]:
+    def blocks(self) -> Iterator[Column]:
         """Item ids of each block, user after user in stable time order."""
         for block in range(len(self.cuts[0]) - 1):
             key = np.concatenate([self.records[cut[block] : cut[block + 1]] for cut in self.cuts])

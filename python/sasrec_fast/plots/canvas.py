@@ -21,6 +21,7 @@ INSTALL = (
     'pip install ".[plots]"'
 )
 _CHARACTERS_AN_INCH = 15  # of the default font at its medium size
+_NO_BREAK = "\u00a0"
 
 
 def require_matplotlib() -> None:
@@ -78,10 +79,11 @@ def colours(count: int) -> list[Colour]:
 
 
 def set_title(ax: Axes, title: str, *facts: str) -> None:
-    """A title, and below it what it is about."""
-    width = max(20, int(inches_wide(ax) * _CHARACTERS_AN_INCH))
-    lines = textwrap.wrap(", ".join(filter(None, facts)), width)
-    ax.set_title("\n".join([title, *lines]), loc="left", fontsize="medium", parse_math=False)
+    """A title, and below it what it is about, in lines that break between facts."""
+    unbroken = ", ".join(fact.replace(" ", _NO_BREAK) for fact in facts if fact)
+    lines = textwrap.wrap(unbroken, max(20, int(inches_wide(ax) * _CHARACTERS_AN_INCH)))
+    text = "\n".join([title, *lines]).replace(_NO_BREAK, " ")
+    ax.set_title(text, loc="left", fontsize="medium", parse_math=False)
 
 
 def inches_wide(ax: Axes) -> float:

@@ -56,17 +56,7 @@ def item_popularity(data: Prepared, *, data_name: str = "", ax: Axes | None = No
     """Items by the number of their training interactions, and the head of the most popular ones.
 
     Items that only held-out interactions show count as 0; ids without any interaction do not count.
-
-    Args:
-        data: Prepared interactions.
-        data_name: For the title.
-        ax: Axes to draw into; new ones where None.
-
-    Returns:
-        The figure. Its axis of interactions is logarithmic where they span more than a decade.
-
-    Raises:
-        ImportError: matplotlib is missing.
+    Arguments, result and errors are as in `history_lengths`.
     """
     figure, (ax,) = panels(1, ax, _HEIGHT)
     counts = np.sort(data.train.item_counts[data.item_counts > 0])[::-1]

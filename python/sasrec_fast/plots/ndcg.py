@@ -65,7 +65,7 @@ def ndcg_by_history_length(
     window = split.max_sequence_length
     cut = f" (a model sees the latest {window:,})" if lengths.max() > window else ""
     ax.set_xlabel(f"items before the target{cut}; n = users")
-    set_title(ax, f"NDCG@{k} by history length", data_name, _protocol(named))
+    set_title(ax, f"NDCG@{k} by history length", data_name, *_protocol(named).split(", "))
     return figure
 
 
@@ -90,7 +90,7 @@ def ndcg_by_popularity(
     figure, (ax,) = panels(1, ax, _HEIGHT)
     _draw(ax, named, k, popularity, members)
     ax.set_xlabel("training interactions of the target; n = users")
-    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, _protocol(named))
+    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *_protocol(named).split(", "))
     return figure
 
 

@@ -28,7 +28,7 @@ REQUIRED = {NEGATIVES: Requirement(0.015, " s")}
 def measured(size: Size) -> dict[str, Any]:
     """Seconds of each stage, and of copies of the bytes it must move."""
     with tempfile.TemporaryDirectory() as folder:
-        worker("contenders.py", "generate", folder, size.rows, size.users, size.items, size.seed)
+        worker("synthetic_columns.py", folder, size.rows, size.users, size.items, size.seed)
         run = partial(worker, "epoch.py", "measure", folder, size.length, size.repeats)
         result: dict[str, Any] = in_turn(size, {"prepare, arrays, negatives": run})
     return dict(*result.values())

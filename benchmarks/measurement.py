@@ -81,7 +81,7 @@ def timed(run: Callable[[], Any], repeats: int) -> list[float]:
 
 
 def threads() -> int:
-    """What rayon's pool uses, and the threaded NumPy contender."""
+    """What rayon's pool uses."""
     if (chosen := os.environ.get("RAYON_NUM_THREADS", "")).isdigit() and int(chosen):
         return int(chosen)
     affinity = getattr(os, "sched_getaffinity", None)

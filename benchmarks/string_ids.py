@@ -35,7 +35,7 @@ def measured(size: Size) -> dict[str, Any]:
         ValueError: The kinds do not give equal arrays.
     """
     with tempfile.TemporaryDirectory() as folder:
-        worker("contenders.py", "generate", folder, size.rows, size.users, size.items, size.seed)
+        worker("synthetic_columns.py", folder, size.rows, size.users, size.items, size.seed)
         run = partial(worker, "string_ids.py", "measure")
         kinds = (INTEGERS, NAMES, UUIDS)
         runs = {kind: partial(run, kind, folder, size.length, size.repeats) for kind in kinds}

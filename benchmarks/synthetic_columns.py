@@ -3,17 +3,18 @@
 Users are as active as a log-normal says, items as popular as Zipf says, every item occurs, nearly
 no user has an item twice, half the interactions share their second with the one before, ids of
 items have gaps, and the rows are shuffled.
+
+`python synthetic_columns.py FOLDER ROWS USERS ITEMS SEED` saves them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import sys
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Column: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = dict[str, Column]
@@ -109,3 +110,8 @@ def _timestamps(counts: Column, rng: np.random.Generator) -> Column:
     begin = FIRST_SECOND + rng.integers(0, SECONDS, len(counts))
     timestamps: Column = seconds + np.repeat(begin - first, counts)
     return timestamps
+
+
+if __name__ == "__main__":
+    save(Path(sys.argv[1]), columns(*map(int, sys.argv[2:])))
+    print("{}")

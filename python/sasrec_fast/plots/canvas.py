@@ -36,36 +36,32 @@ def require_matplotlib() -> None:
         raise ImportError(f"{INSTALL} ({failure})") from failure
 
 
-def panels(count: int, ax: Axes | Sequence[Axes] | None, height: float) -> list[Axes]:
-    """The Axes to draw into, one below the other where they are new.
+def panels(
+    count: int, ax: Axes | Sequence[Axes] | None, height: float
+) -> tuple[Figure, list[Axes]]:
+    """A figure to return and the Axes in it to draw into, one below the other where they are new.
 
     Args:
         count: How many are needed.
-        ax: Those given.
+        ax: Those given, perhaps in a part of their figure.
         height: Inches of a new one.
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: Another number of them was given.
+        ValueError: Another number of them was given, or one that is in no figure.
     """
     require_matplotlib()
     from matplotlib.figure import Figure
 
     if ax is None:
         figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
-        return list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])
+        return figure, list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])
     given = list(ax) if isinstance(ax, Sequence | np.ndarray) else [ax]
     if len(given) != count:
         raise ValueError(f"ax holds {len(given)} Axes, expected {count}: one for each panel")
-    return given
-
-
-def figure_of(ax: Axes) -> Figure:
-    """The figure that can be saved, also where the Axes are in a part of it."""
-    figure = ax.get_figure(root=True)
-    if figure is None:
+    if (root := given[0].get_figure(root=True)) is None:
         raise ValueError("ax has been removed from its figure")
-    return figure
+    return root, given
 
 
 def colours(count: int) -> list[Colour]:
@@ -83,7 +79,7 @@ def colours(count: int) -> list[Colour]:
 
 
 def set_title(ax: Axes, title: str, *facts: str) -> None:
-    """A title, and below it what it is about."""
+    """A title, and below it what it is about, in lines that break between facts."""
     unbroken = ", ".join(fact.replace(" ", _NO_BREAK) for fact in facts if fact)
     lines = textwrap.wrap(unbroken, max(20, int(inches_wide(ax) * _CHARACTERS_AN_INCH)))
     text = "\n".join([title, *lines]).replace(_NO_BREAK, " ")
@@ -92,31 +88,19 @@ def set_title(ax: Axes, title: str, *facts: str) -> None:
 
 def inches_wide(ax: Axes) -> float:
     """About how wide Axes will be; a layout that is still to come makes them wider, if anything."""
-    return ax.get_position().width * figure_of(ax).get_figwidth()
+    return float(ax.bbox.width / ax.figure.dpi)
 
 
 def whole_ticks(axis: Axis) -> None:
-    """Ticks at whole numbers only, on a linear axis."""
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+    """Ticks at whole numbers; on a log axis at 1, 2, 5, 10, ..., on a long one at powers of 10."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    else:
+        first, last = axis.get_view_interval()
+        leading = (1, 2, 5) if last < 2000 * max(first, 1) else (1,)
+        powers = 10.0 ** np.arange(np.ceil(np.log10(last)))
+        axis.set_major_locator(FixedLocator([0, *np.outer(powers, leading).ravel()]))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-
-
-def log_ticks(lowest: float, highest: float) -> tuple[list[float], list[str]]:
-    """Places 1, 2, 5, 10, ... on a log axis, fewer on a long one, and their labels."""
-    decades = range(int(np.floor(np.log10(lowest))), int(np.ceil(np.log10(highest))) + 1)
-    leading = (1, 2, 5) if highest < 2000 * lowest else (1,)
-    places = [float(digit * 10.0**decade) for decade in decades for digit in leading]
-    places = [place for place in places if lowest <= place <= highest]
-    return places, [f"{place:,.0f}" for place in places]
-
-
-def counted_share(count: int, total: int, noun: str) -> str:
-    """As in "12 of 943 users (1.3 %)"."""
-    return f"{count:,} of {total:,} {noun} ({percent(count / max(total, 1))})"
-
-
-def percent(share: float) -> str:
-    """As in "1.3 %"."""
-    return f"{100 * share:.1f} %"

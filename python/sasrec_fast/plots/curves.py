@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sasrec_fast.plots.canvas import colours, figure_of, panels, set_title, whole_ticks
-from sasrec_fast.plots.runs import Run, read_runs
+from sasrec_fast.plots.canvas import colours, panels, set_title, whole_ticks
+from sasrec_fast.plots.runs import best_epoch, read_runs
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.typing import ColorType as Colour
@@ -55,33 +54,37 @@ def learning_curves(
         ImportError: matplotlib is missing.
     """
     runs = read_runs(history)
-    shown = [[name] for name in _shown_metrics(runs, metrics)]
-    losses = [name for name in LOSSES if any(name in run.logged for run in runs.values())]
-    drawn = [losses] * bool(losses) + shown
-    axes = panels(len(drawn), ax, _PANEL_HEIGHT)
-    best_by = shown[0][0] if shown else losses[-1]
+    logged = list(dict.fromkeys(str(name) for run in runs.values() for name in run))
+    losses = [name for name in LOSSES if name in logged]
+    shown = _shown_metrics(logged, metrics)
+    drawn = [losses] * bool(losses) + [[name] for name in shown]
+    figure, axes = panels(len(drawn), ax, _PANEL_HEIGHT)
+    best_by = shown[0] if shown else losses[-1]
     for (name, run), colour in zip(runs.items(), colours(len(runs)), strict=True):
-        best = run.best(best_by)
+        best = best_epoch(run, best_by)
         for panel, columns in zip(axes, drawn, strict=True):
-            _draw(panel, run, columns, best, colour)
+            _draw(panel, run.reindex(columns=columns), best, colour)
             if best_by in columns:
-                panel.plot([], [], color=colour, marker="*", label=_best_label(name, run, best_by))
+                found = (
+                    f"best {run[best_by][best]:.4g}, epoch {best:,}" if best else "nothing finite"
+                )
+                label = f"{name}: {found}" if name else found
+                panel.plot([], [], color=colour, marker="*", label=label)
     for panel, columns in zip(axes, drawn, strict=True):
         _finish(panel, columns)
     axes[-1].set_xlabel("epoch")
-    longest = max(int(run.epochs[-1]) for run in runs.values())
+    longest = int(max(run.index[-1] for run in runs.values()))
     epochs = f"{longest:,} epoch{'s' * (longest > 1)}"
     runs_shown = f"{len(runs)} runs" if len(runs) > 1 else ""
     set_title(axes[0], "Learning curves", data_name, runs_shown, epochs)
-    return figure_of(axes[0])
+    return figure
 
 
-def _shown_metrics(runs: Mapping[str, Run], wanted: Sequence[str] | None) -> list[str]:
-    logged = list(dict.fromkeys(name for run in runs.values() for name in run.logged))
-    found = [name for name in logged if name.startswith("val_") and "loss" not in name]
+def _shown_metrics(logged: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
     if wanted is None:
-        losses = [name for name in LOSSES if name in logged]
-        return [name for name in USUAL if name in found] or found[:1] or logged[: not losses]
+        found = [name for name in logged if name.startswith("val_") and "loss" not in name]
+        usual = [name for name in USUAL if name in found] or found[:1]
+        return usual or ([] if set(LOSSES) & set(logged) else list(logged[:1]))
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     for name in names:
         if name not in logged:
@@ -89,28 +92,17 @@ def _shown_metrics(runs: Mapping[str, Run], wanted: Sequence[str] | None) -> lis
     return names
 
 
-def _draw(panel: Axes, run: Run, columns: Sequence[str], best: int | None, colour: Colour) -> None:
-    """The lines of one run, and its best epoch."""
-    marker = "." if len(run.epochs) <= _MOST_MARKED else ""
-    for name in columns:
-        if name not in run.logged:
-            continue
-        values = run.logged[name]
-        there = np.isfinite(values)
-        style = LOSSES.get(name, ("", "-"))[1]
-        panel.plot(run.epochs[there], values[there], style, color=colour, marker=marker)
-        if best is not None and there[best]:
-            panel.plot(run.epochs[best], values[best], "*", color=colour, markersize=12)
+def _draw(panel: Axes, run: pd.DataFrame, best: int | None, colour: Colour) -> None:
+    """The lines of one run as far as they are finite, and its best epoch."""
+    marker = "." if len(run) <= _MOST_MARKED else ""
+    for name, column in run.items():
+        values = column.dropna()
+        style = LOSSES.get(str(name), ("", "-"))[1]
+        panel.plot(values.index, values, style, color=colour, marker=marker)
+        if best is not None and best in values:
+            panel.plot(best, values[best], "*", color=colour, markersize=12)
     if best is not None:
-        panel.axvline(run.epochs[best], color=colour, linestyle=":", linewidth=1)
-
-
-def _best_label(name: str, run: Run, best_by: str) -> str:
-    best = run.best(best_by)
-    if best is None:
-        return f"{name}: nothing finite" if name else "nothing finite"
-    prefix = f"{name}: " if name else ""
-    return f"{prefix}best {run.logged[best_by][best]:.4g}, epoch {run.epochs[best]:,}"
+        panel.axvline(best, color=colour, linestyle=":", linewidth=1)
 
 
 def _finish(panel: Axes, columns: Sequence[str]) -> None:
@@ -119,19 +111,14 @@ def _finish(panel: Axes, columns: Sequence[str]) -> None:
     panel.grid(alpha=0.3)
     if columns[0] in LOSSES:
         panel.set_ylabel("loss")
-        for name in columns:
-            label, style = LOSSES[name]
+        for label, style in map(LOSSES.__getitem__, columns):
             panel.plot([], [], style, color="black", label=label)
     else:
-        panel.set_ylabel(_readable(columns[0]))
+        readable = columns[0].removeprefix("val_").replace("ndcg", "NDCG").replace("mrr", "MRR")
+        validation = "validation " if columns[0].startswith("val_") else ""
+        panel.set_ylabel(validation + readable.replace("_", " "))
     lines = len(panel.get_legend_handles_labels()[1])
     if lines > _MOST_INSIDE:
         panel.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     elif lines:
         panel.legend(fontsize="small")
-
-
-def _readable(metric: str) -> str:
-    """As in "validation NDCG@10" for "val_ndcg@10"."""
-    words = metric.replace("val_", "validation ", 1) if metric.startswith("val_") else metric
-    return words.replace("ndcg", "NDCG").replace("mrr", "MRR").replace("_", " ")

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from sasrec_fast import checks
 from sasrec_fast.evaluation import Metrics
-from sasrec_fast.plots.canvas import colours, figure_of, inches_wide, panels, set_title
-from sasrec_fast.plots.groups import Groups
+from sasrec_fast.plots.canvas import colours, inches_wide, panels, set_title
+from sasrec_fast.plots.groups import quantile_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sasrec_fast.evaluation import Values
     from sasrec_fast.preparing import Prepared
     from sasrec_fast.store import Split
 
@@ -57,16 +57,16 @@ def ndcg_by_history_length(
             more than ten models; `groups` below 1.
         ImportError: matplotlib is missing.
     """
-    named, split, protocol = _checked(metrics, data, k)
-    checks.integer("groups", groups, 1)
-    (ax,) = panels(1, ax, _HEIGHT)
+    named, split = _checked(metrics, data, k)
     lengths = split.ends - split.starts - 1
-    _draw(ax, named, Groups.of_quantiles(lengths, groups), f"ndcg@{k}")
+    members = quantile_groups(lengths, groups)
+    figure, (ax,) = panels(1, ax, _HEIGHT)
+    _draw(ax, named, k, lengths, members)
     window = split.max_sequence_length
     cut = f" (a model sees the latest {window:,})" if lengths.max() > window else ""
     ax.set_xlabel(f"items before the target{cut}; n = users")
-    set_title(ax, f"NDCG@{k} by history length", data_name, *protocol)
-    return figure_of(ax)
+    set_title(ax, f"NDCG@{k} by history length", data_name, *_protocol(named).split(", "))
+    return figure
 
 
 def ndcg_by_popularity(
@@ -81,44 +81,27 @@ def ndcg_by_popularity(
     """Mean NDCG@k, with standard errors, of users whose target is rare or popular.
 
     Users are put in groups of about equal size by the training interactions of their target; those
-    with a target that training does not show are a group of their own, 0. The number of users is
-    below each group.
-
-    Args:
-        metrics: What `evaluate` returned for a split of `data`; or a mapping of names to these, to
-            compare models on one split.
-        data: The data they were measured on.
-        k: Cut-off, one of those evaluated.
-        groups: Most groups; fewer where many users have equal values.
-        data_name: For the title.
-        ax: Axes to draw into; new ones where None.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: The metrics were measured in different ways, on other data or without ndcg@k;
-            more than ten models; `groups` below 1.
-        ImportError: matplotlib is missing.
+    with a target that training does not show are a group of their own, 0. All else, arguments and
+    errors too, is as in `ndcg_by_history_length`.
     """
-    named, split, protocol = _checked(metrics, data, k)
-    checks.integer("groups", groups, 1)
-    (ax,) = panels(1, ax, _HEIGHT)
+    named, split = _checked(metrics, data, k)
     popularity = data.train.item_counts[split.sequences.items[split.ends - 1]]
-    _draw(ax, named, Groups.of_quantiles(popularity, groups, zeros_apart=True), f"ndcg@{k}")
+    members = quantile_groups(popularity, groups, zeros_apart=True)
+    figure, (ax,) = panels(1, ax, _HEIGHT)
+    _draw(ax, named, k, popularity, members)
     ax.set_xlabel("training interactions of the target; n = users")
-    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *protocol)
-    return figure_of(ax)
+    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *_protocol(named).split(", "))
+    return figure
 
 
 def _checked(
     metrics: Metrics | Mapping[str, Metrics], data: Prepared, k: int
-) -> tuple[dict[str, Metrics], Split, list[str]]:
-    """Metrics by name, the split that all of them were measured on, and how."""
+) -> tuple[dict[str, Metrics], Split]:
+    """Metrics by name, and the split that all of them were measured on."""
     named = {"": metrics} if isinstance(metrics, Metrics) else dict(metrics)
     if not named:
         raise ValueError("metrics is empty: nothing to draw")
-    protocols = {_protocol(one): name for name, one in named.items()}
+    protocols = {_protocol({name: one}): name for name, one in named.items()}
     if len(protocols) > 1:
         shown = "; ".join(f"{name!r} is of {how}" for how, name in protocols.items())
         raise ValueError(f"metrics were measured in different ways: {shown}")
@@ -133,56 +116,55 @@ def _checked(
         if f"ndcg@{k}" not in one:
             raise ValueError(f"{shown} has no 'ndcg@{k}'; it has {', '.join(one)}")
     assert split is not None
-    return named, split, next(iter(protocols)).split(", ")
+    return named, split
 
 
-def _draw(ax: Axes, named: Mapping[str, Metrics], groups: Groups, key: str) -> None:
-    """Bars of every model side by side, with their standard errors."""
+def _protocol(named: Mapping[str, Metrics]) -> str:
+    """How the first one was measured: split, users, ranking."""
+    return str(next(iter(named.values()))).partition("\n")[0]
+
+
+def _draw(
+    ax: Axes,
+    named: Mapping[str, Metrics],
+    k: int,
+    values: NDArray[np.int64],
+    members: NDArray[np.intp],
+) -> None:
+    """Bars of every model side by side with their standard errors, a place for each group."""
     width = _BARS_WIDTH / len(named)
-    tallest = 0.0
+    labels = []
     for place, (name, colour) in enumerate(zip(named, colours(len(named)), strict=True)):
-        values: Values = named[name].per_user[key]
-        means = groups.means(values)
-        errors = groups.standard_errors(values)
+        gains = pd.Series(named[name].per_user[f"ndcg@{k}"]).groupby(members)
+        labels.append(f"{name}, " * bool(name) + f"mean {named[name][f'ndcg@{k}']:.4f}")
         ax.bar(
-            np.arange(len(groups)) + (place + 0.5) * width - _BARS_WIDTH / 2,
-            means,
+            np.arange(gains.ngroups) + (place + 0.5) * width - _BARS_WIDTH / 2,
+            gains.mean(),
             width,
-            yerr=errors,
+            yerr=gains.sem(),
             color=colour,
-            label=", ".join(filter(None, [name, f"mean {named[name][key]:.4f}"])),
+            label=labels[-1],
             error_kw={"elinewidth": 1, "capsize": 2},
         )
-        tallest = max(tallest, float((means + np.nan_to_num(errors)).max()))
-    ax.set_ylabel(f"{key.upper()}, mean ± standard error")
-    _legend_above(ax, tallest)
+    ax.set_ylabel(f"NDCG@{k}, mean ± standard error")
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
-    _group_ticks(ax, groups)
-
-
-def _legend_above(ax: Axes, tallest: float) -> None:
-    """The legend inside the Axes, above bars and errors of at most this height."""
-    labels = ax.get_legend_handles_labels()[1]
+    # The legend is inside, above the bars.
     each = max(map(len, labels)) * _CHARACTER + _LEGEND_HANDLE
     columns = min(len(labels), max(1, int(inches_wide(ax) / each)))
-    rows = -(-len(labels) // columns)
     ax.legend(loc="upper center", ncols=columns, fontsize="small")
-    ax.set_ylim(0, tallest * (1.08 + 0.1 * rows) if tallest else 1.0)
+    ax.set_ylim(0, ax.get_ylim()[1] * (1.03 + 0.1 * -(-len(labels) // columns)))
+    _group_ticks(ax, pd.Series(values).groupby(members).agg(["min", "max", "size"]))
 
 
-def _group_ticks(ax: Axes, groups: Groups) -> None:
+def _group_ticks(ax: Axes, groups: pd.DataFrame) -> None:
     """Each group's range of values, and below it its users; slanted where they are too long."""
-    sizes = [f"n={size:,}" for size in groups.sizes]
-    labels = [f"{shown}\n{size}" for shown, size in zip(groups.ranges, sizes, strict=True)]
-    ax.set_xticks(np.arange(len(groups)), labels, fontsize="small")
-    margin = 0.6 if len(groups) > 1 else 1.2
-    ax.set_xlim(-margin, len(groups) - 1 + margin)
+    labels = [
+        f"{low}\nn={size:,}" if low == high else f"{low}–{high}\nn={size:,}"  # noqa: RUF001
+        for low, high, size in groups.itertuples(index=False)
+    ]
     longest = max(len(line) for label in labels for line in label.split("\n"))
-    if longest * _CHARACTER * len(groups) > inches_wide(ax):
-        ax.tick_params(axis="x", rotation=30)
-
-
-def _protocol(metrics: Metrics) -> str:
-    """How they were measured: split, users, ranking."""
-    return str(metrics).partition("\n")[0]
+    slant = 30 * (longest * _CHARACTER * len(labels) > inches_wide(ax))
+    ax.set_xticks(np.arange(len(labels)), labels, fontsize="small", rotation=slant)
+    margin = 0.6 if len(labels) > 1 else 1.2
+    ax.set_xlim(-margin, len(labels) - 1 + margin)

@@ -1,46 +1,36 @@
-"""Training runs as columns, whatever they were recorded in."""
+"""Training runs as tables, whatever they were recorded in."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
 
 
-@dataclass(frozen=True)
-class Run:
-    """What was logged in n epochs.
-
-    Attributes:
-        epochs: int64 [n], from 1, ascending.
-        logged: float64 [n] by name; NaN where an epoch has no value.
-    """
-
-    epochs: NDArray[np.int64]
-    logged: Mapping[str, NDArray[np.float64]]
-
-    def best(self, name: str) -> int | None:
-        """Position of the best epoch: of the least loss or the greatest of anything else."""
-        values = self.logged.get(name, np.zeros(0))
-        if not np.isfinite(values).any():
-            return None
-        finite = np.where(np.isfinite(values), values, np.nan)
-        return int(np.nanargmin(finite) if "loss" in name else np.nanargmax(finite))
+def best_epoch(run: pd.DataFrame, name: str) -> int | None:
+    """The epoch of the least loss or the greatest of anything else; None where nothing is known."""
+    values = run.get(name, pd.Series()).dropna()
+    if values.empty:
+        return None
+    best = values.argmin() if "loss" in name else values.argmax()
+    return int(values.index.to_numpy()[best])
 
 
-def read_runs(history: Any) -> dict[str, Run]:
+def read_runs(history: Any) -> dict[str, pd.DataFrame]:
     """Runs by name; a run without a name is called "".
 
     Args:
         history: As in `learning_curves`.
+
+    Returns:
+        Tables of what was logged, float64; NaN where an epoch has no finite value. Their rows are
+        the epochs, from 1, ascending.
 
     Raises:
         TypeError: It is of another kind.
@@ -56,42 +46,42 @@ def _is_run(value: Any) -> bool:
     return isinstance(value, Mapping | str | os.PathLike) or hasattr(value, "history")
 
 
-def _read(history: Any, source: str) -> Run:
+def _read(history: Any, source: str) -> pd.DataFrame:
     if isinstance(history, str | os.PathLike):
-        return _of_file(Path(history))
-    if isinstance(history, Mapping):
-        return _of_columns(history, None, source)
-    if isinstance(getattr(history, "history", None), Mapping):
-        return _of_columns(history.history, getattr(history, "epoch", None), source)
-    raise TypeError(
-        f"{source} is a {type(history).__name__}, expected what fit() returns, its .history, the "
-        "path of a CSVLogger's file, or a mapping of names to these"
-    )
+        table = _of_file(Path(history))
+    else:
+        table = _of_columns(history, source)
+    return table.astype(np.float64).replace([np.inf, -np.inf], np.nan)
 
 
-def _of_columns(columns: Mapping[str, Any], epochs: Any, source: str) -> Run:
-    logged = {name: np.asarray(values, np.float64) for name, values in columns.items()}
-    lengths = {name: values.size for name, values in logged.items()}
-    if not lengths or not max(lengths.values()):
+def _of_columns(history: Any, source: str) -> pd.DataFrame:
+    columns = history if isinstance(history, Mapping) else getattr(history, "history", None)
+    if not isinstance(columns, Mapping):
+        raise TypeError(
+            f"{source} is a {type(history).__name__}, expected what fit() returns, its .history, "
+            "the path of a CSVLogger's file, or a mapping of names to these"
+        )
+    count = max(map(np.size, columns.values()), default=0)
+    if not count:
         raise ValueError(f"{source} has no epochs: {dict(columns)!r}")
-    count = max(lengths.values())
-    for name, length in lengths.items():
-        if length != count or logged[name].ndim != 1:
+    for name, values in columns.items():
+        if np.shape(values) != (count,):
             raise ValueError(
-                f"{source} has {length} values of {name!r} in {count} epochs, so nothing says of "
-                "which epochs they are; the file of a keras.callbacks.CSVLogger does"
+                f"{source} has {np.size(values)} values of {name!r} in {count} epochs, so nothing "
+                "says of which epochs they are; the file of a keras.callbacks.CSVLogger does"
             )
+    epochs = getattr(history, "epoch", None)
     if epochs is None or len(epochs) != count:
         epochs = range(count)
-    return Run(np.asarray(epochs, np.int64) + 1, logged)
+    return pd.DataFrame(dict(columns), index=np.asarray(epochs, np.int64) + 1)
 
 
-def _of_file(path: Path) -> Run:
+def _of_file(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as failure:
         raise DataError(f"{path} was not written by a CSVLogger: {failure}") from None
-    if not len(table):
+    if table.empty:
         raise DataError(f"{path} has no epochs")
     numbers = table.select_dtypes("number")
     if "epoch" not in numbers or numbers["epoch"].isna().any():
@@ -99,16 +89,7 @@ def _of_file(path: Path) -> Run:
             f"{path} was not written by a CSVLogger: it has no column 'epoch' of numbers; the "
             f"columns are {', '.join(map(repr, table.columns))}"
         )
-    epochs = numbers["epoch"].to_numpy(np.int64)
-    rows = _latest(epochs)
-    logged = numbers.drop(columns="epoch").iloc[rows]
-    return Run(
-        epochs[rows] + 1, {str(name): logged[name].to_numpy(np.float64) for name in logged.columns}
-    )
-
-
-def _latest(epochs: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Rows that count: training resumed from an epoch replaces what was logged from there on."""
-    coming = np.minimum.accumulate(epochs[::-1])[::-1]
-    following = np.append(coming[1:], np.iinfo(np.int64).max)
-    return np.flatnonzero(epochs < following)
+    # Training resumed from an epoch replaces what was logged from there on.
+    least_later = numbers["epoch"][::-1].cummin()[::-1].shift(-1)
+    latest = numbers[~(numbers["epoch"] >= least_later)]
+    return latest.set_index(latest["epoch"].astype(np.int64) + 1).drop(columns="epoch")

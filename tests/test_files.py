@@ -17,6 +17,7 @@ from sasrec_fast.reading import read_movies, read_table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DAT_LAYOUT = "expected user_id::item_id::rating::timestamp without another ':'"
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -74,22 +75,22 @@ def test_dat_types(tmp_path: Path, text: str, types: list[str]) -> None:
 @pytest.mark.parametrize(
     ("data", "line", "said"),
     [
-        (b"1::2::3\n", 1, "expected user_id::item_id::rating::timestamp, got '1::2::3' (3 fields)"),
-        (b"1::2::3::4\n\r\n1::2::3\n", 3, "(3 fields)"),
-        (b"1::2::3::4\n1::2::3::4::5\n", 2, "(5 fields)"),
-        (b"196\t242\t3\t881250949\n", 1, "no '::'"),
-        (b"1::2::3::4\n1:2::3::4:\n", 2, "(3 fields)"),
-        (b"1::2::3::4\n1:x:2::3::4\n", 2, "(3 fields)"),
-        (b"1::2::3::4\n1:2:3::4::5\n", 2, "(3 fields)"),
-        (b"1::2::3::4\na:b::2::3::4\n", 2, "a ':' inside a field"),
-        (b"1::2::3::4\n\n2::::3::4\n", 3, "item_id is empty"),
-        (b"a::2::3::4\n::2::3::4\n", 2, "user_id is empty"),
-        (b"1::2::3::4\n2::3::four::4\n", 2, "rating is 'four', expected a finite number"),
-        (b"1::2::3::4\n2::3::nan::4\n", 2, "rating is 'nan'"),
-        (b"1::2::3::4\n2::3::4::1e999\n", 2, "timestamp is '1e999'"),
-        (b"1::2::3::2001-12-31\n", 1, "timestamp is '2001-12-31'"),
-        (b"UserID::MovieID::Rating::Timestamp\n1::2::3::4\n", 1, "rating is 'Rating'"),
-        (b"1::2::3::4\n1.5::2::3::4\n", 2, "user_id is '1.5', expected an integer"),
+        (b"1::2::3\n", 1, f"{DAT_LAYOUT}, got '1::2::3'"),
+        (b"1::2::3::4\n\r\n1::2::3\n", 3, f"{DAT_LAYOUT}, got '1::2::3'"),
+        (b"1::2::3::4\n1::2::3::4::5\n", 2, f"{DAT_LAYOUT}, got '1::2::3::4::5'"),
+        (b"196\t242\t3\t881250949\n", 1, f"{DAT_LAYOUT}, got '196\\t242\\t3\\t881250949'"),
+        (b"1::2::3::4\n1:2::3::4:\n", 2, f"{DAT_LAYOUT}, got '1:2::3::4:'"),
+        (b"1::2::3::4\n1:x:2::3::4\n", 2, f"{DAT_LAYOUT}, got '1:x:2::3::4'"),
+        (b"1::2::3::4\n1:2:3::4::5\n", 2, f"{DAT_LAYOUT}, got '1:2:3::4::5'"),
+        (b"1::2::3::4\na:b::2::3::4\n", 2, f"{DAT_LAYOUT}, got 'a:b::2::3::4'"),
+        (b"1::2::3::4\n\n2::::3::4\n", 3, "column 'item_id' is empty, expected a value"),
+        (b"a::2::3::4\n::2::3::4\n", 2, "column 'user_id' is empty, expected a value"),
+        (b"1::2::3::4\n2::3::four::4\n", 2, "column 'rating' is 'four', expected a finite number"),
+        (b"1::2::3::4\n2::3::nan::4\n", 2, "column 'rating' is 'nan'"),
+        (b"1::2::3::4\n2::3::4::1e999\n", 2, "column 'timestamp' is '1e999'"),
+        (b"1::2::3::2001-12-31\n", 1, "column 'timestamp' is '2001-12-31'"),
+        (b"UserID::MovieID::Rating::Timestamp\n1::2::3::4\n", 1, "column 'rating' is 'Rating'"),
+        (b"1::2::3::4\n1.5::2::3::4\n", 2, "column 'user_id' is '1.5', expected an integer"),
         (b"1::2::3::4\n\xe9::2::3::4\n", 2, "byte 0xe9 at character 1 is not UTF-8"),
         (b"\xff\xfe1\x00:\x00:\x00", 1, "byte 0xff"),
         (b"1::2::3::4\na::" + b"x" * 3_000_000 + b"::3::4\n", 2, "3,000,009 characters"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,14 +33,6 @@ _EXPECTED = {
 }
 
 
-class _Fault(NamedTuple):
-    """A field that is not of the kind of its column; rows count from 1, with the header."""
-
-    row: int
-    kind: pa.DataType
-    name: str
-
-
 def refuse_first_fault(
     file: TextFile, kinds: Mapping[str, Sequence[pa.DataType]], filled: bool
 ) -> None:
@@ -59,7 +51,7 @@ def refuse_first_fault(
     """
     with suppress(*UNREADABLE):
         found = [_field_fault(file, name, kinds[name]) for name in kinds]
-        first = min(filter(None, found), default=None, key=lambda fault: fault.row)
+        wrong, name, kind = min((fault for fault in found if fault[0]), default=(0, "", None))
         for row, (line, fields) in enumerate(file.rows(), start=1):
             said = row_fault(file, fields)
             if said is None:
@@ -67,28 +59,29 @@ def refuse_first_fault(
                 empty = next((name for name in kinds if filled and not values[name]), None)
                 if empty is not None:
                     said = f"column {empty!r} is empty, expected a value"
-                elif first and first.row == row:
-                    value = shorten(values[first.name])
-                    said = f"column {first.name!r} is {value}, expected {_EXPECTED[first.kind]}"
+                elif row == wrong:
+                    said = f"column {name!r} is {shorten(values[name])}, expected {_EXPECTED[kind]}"
             if said:
                 raise DataError(f"{file.path}, line {line}: {said}")
 
 
-def _field_fault(file: TextFile, name: str, kinds: Sequence[pa.DataType]) -> _Fault | None:
-    """The first field of a column that is wrong, unless rows are."""
+def _field_fault(
+    file: TextFile, name: str, kinds: Sequence[pa.DataType]
+) -> tuple[int, str, pa.DataType]:
+    """The row of the first field that is wrong, or 0, its column and what that should be."""
     refused = []
     for kind in kinds:
         try:
             column = file.read({name: kind}, [name], use_threads=False)[name]
         except (pa.ArrowException, UnicodeError) as failure:
             row = _ROW.search(str(failure))
-            refused.append(_Fault(int(row[1]) if row else 0, kind, name))
+            refused.append((int(row[1]) if row else 0, name, kind))
         else:
             place = -1
             if pa.types.is_floating(kind):
                 place = pc.index(pc.is_finite(column), False).as_py()
-            return _Fault(place + (2 if file.header else 1), kind, name) if place >= 0 else None
-    return max(refused, key=lambda fault: fault.row)
+            return (place + (2 if file.header else 1) if place >= 0 else 0), name, kind
+    return max(refused, key=lambda fault: fault[0])
 
 
 def row_fault(file: TextFile, fields: list[str]) -> str | None:

@@ -8,7 +8,7 @@ import io
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, TextIO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.csv
@@ -34,11 +34,6 @@ def is_compressed(path: Path) -> bool:
 def open_bytes(path: Path) -> IO[bytes]:
     """The decompressed content."""
     return cast("IO[bytes]", gzip.open(path)) if is_compressed(path) else path.open("rb")
-
-
-def open_text(path: Path, newline: str | None) -> TextIO:
-    """The content as UTF-8; bytes that are none become surrogates, to be reported."""
-    return io.TextIOWrapper(open_bytes(path), "utf-8-sig", "surrogateescape", newline)
 
 
 def shorten(text: str) -> str:
@@ -100,12 +95,14 @@ class TextFile:
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Fields of every row, the header's too, each with the number of its first line from 1.
 
-        Lines end in LF, CR LF or CR.
+        Lines end in LF, CR LF or CR. Bytes that are not UTF-8 become surrogates.
 
         Raises:
             DataError: Quotes are malformed, or a field is longer than `csv` takes.
         """
-        with open_text(self.path, newline="" if self.quoted else None) as file:
+        newline = "" if self.quoted else None
+        content = open_bytes(self.path)
+        with io.TextIOWrapper(content, "utf-8-sig", "surrogateescape", newline) as file:
             if not self.quoted:
                 lines = enumerate((text.removesuffix("\n") for text in file), start=1)
                 yield from ((line, text.split(self.delimiter)) for line, text in lines if text)

@@ -18,6 +18,7 @@ from sasrec_fast.reading.opening import UNREADABLE, TextFile, shorten
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_DAT_LAYOUT = "user_id::item_id::rating::timestamp"
 _LONGEST_ROW = 1 << 20
 _ROW = re.compile(r"Row #(\d+): CSV conversion error")
 _TIME = "a time like 2001-12-31 23:59:59"
@@ -52,15 +53,16 @@ def refuse_first_fault(
     with suppress(*UNREADABLE):
         found = [_field_fault(file, name, kinds[name]) for name in kinds]
         wrong, name, kind = min((fault for fault in found if fault[0]), default=(0, "", None))
+        places = {name: file.columns.index(name) for name in kinds}
+        required = [*places.values()] if filled else []
         for row, (line, fields) in enumerate(file.rows(), start=1):
             said = row_fault(file, fields)
-            if said is None:
-                values = dict(zip(file.columns, fields, strict=True))
-                empty = next((name for name in kinds if filled and not values[name]), None)
-                if empty is not None:
-                    said = f"column {empty!r} is empty, expected a value"
-                elif row == wrong:
-                    said = f"column {name!r} is {shorten(values[name])}, expected {_EXPECTED[kind]}"
+            empty = [] if said else [place for place in required if not fields[place]]
+            if empty:
+                said = f"column {file.columns[empty[0]]!r} is empty, expected a value"
+            elif said is None and row == wrong:
+                value = shorten(fields[places[name]])
+                said = f"column {name!r} is {value}, expected {_EXPECTED[kind]}"
             if said:
                 raise DataError(f"{file.path}, line {line}: {said}")
 
@@ -96,8 +98,7 @@ def row_fault(file: TextFile, fields: list[str]) -> str | None:
         text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
         return f"byte 0x{byte:02x} at character {failure.start + 1} is not UTF-8: {shorten(text)}"
     if not file.quoted and (len(fields) != len(file.columns) or any(fields[1::2])):
-        layout = "::".join(file.columns[::2])
-        return f"expected {layout} without another ':', got {shorten(text)}"
+        return f"expected {_DAT_LAYOUT} without another ':', got {shorten(text)}"
     if len(fields) != len(file.columns):
         model = "the header" if file.header else "the first line"
         expected = f"expected {len(file.columns)} fields like {model}"

@@ -245,6 +245,7 @@ def test_times_are_all_numbers_or_all_like_the_first(
         (["x,1", "\xe9,2", "y,x", "z"], "byte 0xe9 at character 1 is not UTF-8"),
         (["x,1", "y,", "z", "\xe9,2"], "column 'time' is empty, expected a value"),
         (["x,1", "y,z", ",2", "x,inf"], "column 'time' is 'z', expected a finite number"),
+        (["1,1", "1,z", "1.5,2"], "column 'time' is 'z', expected a finite number"),
     ],
 )
 def test_the_first_row_that_is_wrong_is_named(tmp_path: Path, rows: list[str], said: str) -> None:

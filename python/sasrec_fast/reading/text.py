@@ -9,7 +9,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ from sasrec_fast.reading.column_names import Wanted, require_columns
 from sasrec_fast.reading.faults import refuse_first_fault, row_fault
 from sasrec_fast.reading.opening import UNREADABLE, TextFile, is_compressed, open_bytes, shorten
 from sasrec_fast.reading.text_types import read_inferred
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")

@@ -7,6 +7,7 @@ import http.server
 import importlib
 import io
 import pickle
+import sys
 import threading
 import time
 import zipfile
@@ -223,7 +224,8 @@ def files_in(folder: Path) -> set[str]:
 WANTED = {"datasets/ml-1m.zip", "datasets/ml-1m/ratings.dat", "datasets/ml-1m/movies.dat"}
 
 
-def test_download(server: Server, tmp_path: Path) -> None:
+def test_download(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)  # importing it fails
     cache = tmp_path / "new" / "cache"
     ratings, movies = datasets.movielens_1m(cache)
     assert (len(ratings), len(movies)) == (2, 2)
@@ -249,7 +251,7 @@ def test_download_with_another_hash_leaves_nothing(server: Server, tmp_path: Pat
 
 def test_truncated_download_leaves_nothing(server: Server, tmp_path: Path) -> None:
     server.content = server.content[:100]
-    with pytest.raises(ConnectionError, match="retrieval incomplete") as failure:
+    with pytest.raises(ConnectionError, match=r"100 bytes read, \d+ more expected") as failure:
         datasets.movielens_1m(tmp_path)
     assert files_in(tmp_path) == set()
     assert failure.value.__cause__ is None
@@ -258,7 +260,7 @@ def test_truncated_download_leaves_nothing(server: Server, tmp_path: Path) -> No
 
 def test_server_error_leaves_nothing(server: Server, tmp_path: Path) -> None:
     server.content = b""
-    with pytest.raises(ConnectionError, match="could not be downloaded: 503 -- Down for maint"):
+    with pytest.raises(ConnectionError, match="could not be downloaded: HTTP Error 503: Down"):
         datasets.movielens_1m(tmp_path)
     assert files_in(tmp_path) == set()
 

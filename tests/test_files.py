@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading import read_movies, read_table
+from sasrec_fast.reading.files import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DAT_LAYOUT = "expected user_id::item_id::rating::timestamp without another ':'"
 LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -74,22 +76,22 @@ def test_dat_types(tmp_path: Path, text: str, types: list[str]) -> None:
 @pytest.mark.parametrize(
     ("data", "line", "said"),
     [
-        (b"1::2::3\n", 1, "expected user_id::item_id::rating::timestamp, got '1::2::3' (3 fields)"),
-        (b"1::2::3::4\n\r\n1::2::3\n", 3, "(3 fields)"),
-        (b"1::2::3::4\n1::2::3::4::5\n", 2, "(5 fields)"),
-        (b"196\t242\t3\t881250949\n", 1, "no '::'"),
-        (b"1::2::3::4\n1:2::3::4:\n", 2, "(3 fields)"),
-        (b"1::2::3::4\n1:x:2::3::4\n", 2, "(3 fields)"),
-        (b"1::2::3::4\n1:2:3::4::5\n", 2, "(3 fields)"),
-        (b"1::2::3::4\na:b::2::3::4\n", 2, "a ':' inside a field"),
-        (b"1::2::3::4\n\n2::::3::4\n", 3, "item_id is empty"),
-        (b"a::2::3::4\n::2::3::4\n", 2, "user_id is empty"),
-        (b"1::2::3::4\n2::3::four::4\n", 2, "rating is 'four', expected a finite number"),
-        (b"1::2::3::4\n2::3::nan::4\n", 2, "rating is 'nan'"),
-        (b"1::2::3::4\n2::3::4::1e999\n", 2, "timestamp is '1e999'"),
-        (b"1::2::3::2001-12-31\n", 1, "timestamp is '2001-12-31'"),
-        (b"UserID::MovieID::Rating::Timestamp\n1::2::3::4\n", 1, "rating is 'Rating'"),
-        (b"1::2::3::4\n1.5::2::3::4\n", 2, "user_id is '1.5', expected an integer"),
+        (b"1::2::3\n", 1, f"{DAT_LAYOUT}, got '1::2::3'"),
+        (b"1::2::3::4\n\r\n1::2::3\n", 3, f"{DAT_LAYOUT}, got '1::2::3'"),
+        (b"1::2::3::4\n1::2::3::4::5\n", 2, f"{DAT_LAYOUT}, got '1::2::3::4::5'"),
+        (b"196\t242\t3\t881250949\n", 1, f"{DAT_LAYOUT}, got '196\\t242\\t3\\t881250949'"),
+        (b"1::2::3::4\n1:2::3::4:\n", 2, f"{DAT_LAYOUT}, got '1:2::3::4:'"),
+        (b"1::2::3::4\n1:x:2::3::4\n", 2, f"{DAT_LAYOUT}, got '1:x:2::3::4'"),
+        (b"1::2::3::4\n1:2:3::4::5\n", 2, f"{DAT_LAYOUT}, got '1:2:3::4::5'"),
+        (b"1::2::3::4\na:b::2::3::4\n", 2, f"{DAT_LAYOUT}, got 'a:b::2::3::4'"),
+        (b"1::2::3::4\n\n2::::3::4\n", 3, "column 'item_id' is empty, expected a value"),
+        (b"a::2::3::4\n::2::3::4\n", 2, "column 'user_id' is empty, expected a value"),
+        (b"1::2::3::4\n2::3::four::4\n", 2, "column 'rating' is 'four', expected a finite number"),
+        (b"1::2::3::4\n2::3::nan::4\n", 2, "column 'rating' is 'nan'"),
+        (b"1::2::3::4\n2::3::4::1e999\n", 2, "column 'timestamp' is '1e999'"),
+        (b"1::2::3::2001-12-31\n", 1, "column 'timestamp' is '2001-12-31'"),
+        (b"UserID::MovieID::Rating::Timestamp\n1::2::3::4\n", 1, "column 'rating' is 'Rating'"),
+        (b"1::2::3::4\n1.5::2::3::4\n", 2, "column 'user_id' is '1.5', expected an integer"),
         (b"1::2::3::4\n\xe9::2::3::4\n", 2, "byte 0xe9 at character 1 is not UTF-8"),
         (b"\xff\xfe1\x00:\x00:\x00", 1, "byte 0xff"),
         (b"1::2::3::4\na::" + b"x" * 3_000_000 + b"::3::4\n", 2, "3,000,009 characters"),
@@ -206,6 +208,51 @@ def test_csv_errors(tmp_path: Path, data: bytes, said: str) -> None:
     with pytest.raises(DataError) as failure:
         read_table(path, ids=("user", "item"), numbers=("time",))
     assert str(failure.value).startswith(f"{path}{said}")
+
+
+TIME = "a time like 2001-12-31 23:59:59"
+
+
+@pytest.mark.parametrize(
+    ("times", "line", "said"),
+    [
+        (["true", "false"], 2, "'true', expected a finite number"),
+        (["12:30:00"], 2, "'12:30:00', expected a finite number"),
+        (["1", "0x10"], 3, "'0x10', expected a finite number"),
+        (["1.5", "inf"], 3, "'inf', expected a finite number"),
+        (["", "1", "2001-12-31"], 4, "'2001-12-31', expected a finite number"),
+        (["2001-12-31", "2001-02-30"], 3, f"'2001-02-30', expected {TIME}, without a zone"),
+        (["2001-12-31", "2001-12-31 10Z"], 3, f"'2001-12-31 10Z', expected {TIME}, without"),
+        (["2001-12-31 10Z", "2001-12-31 10"], 3, f"'2001-12-31 10', expected {TIME}Z, with a"),
+        (["2001-12-31 10:11:12.5", "3000-01-01"], 3, f"'3000-01-01', expected {TIME}, without a"),
+        (["2001-12-31 10:11:12.5", "3000-01-01"], 3, "fractions of a second, after 1677-09-21"),
+        (["3000-01-01", "x", "2001-12-31 10:11:12.5"], 3, f"'x', expected {TIME}, without"),
+    ],
+)
+def test_times_are_all_numbers_or_all_like_the_first(
+    tmp_path: Path, times: list[str], line: int, said: str
+) -> None:
+    path = write(tmp_path, "r.csv", "user,time\n" + "".join(f"a,{time}\n" for time in times))
+    with pytest.raises(DataError) as failure:
+        read_table(path, ids=("user",), numbers=("time",))
+    assert str(failure.value).startswith(f"{path}, line {line}: column 'time' is ")
+    assert said in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["x,1", "\xe9,2", "y,x", "z"], "byte 0xe9 at character 1 is not UTF-8"),
+        (["x,1", "y,", "z", "\xe9,2"], "column 'time' is empty, expected a value"),
+        (["x,1", "y,z", ",2", "x,inf"], "column 'time' is 'z', expected a finite number"),
+        (["1,1", "1,z", "1.5,2"], "column 'time' is 'z', expected a finite number"),
+    ],
+)
+def test_the_first_row_that_is_wrong_is_named(tmp_path: Path, rows: list[str], said: str) -> None:
+    path = write(tmp_path, "r.csv", "\n".join(["user,time", *rows]).encode("latin-1"))
+    with pytest.raises(DataError) as failure:
+        read_columns([path], ["user"], ["time"])
+    assert str(failure.value).startswith(f"{path}, line 3: {said}")
 
 
 @given(data=st.one_of(st.binary(max_size=60), dat_bytes.map(lambda d: d.replace(b"::", b","))))

@@ -15,8 +15,9 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, USERS, assert_same, prepared, table, write
-from sasrec_fast.reading import read_movies, read_table, text_types
+from sasrec_fast.reading import read_movies, read_table
 from sasrec_fast.reading.files import read_columns
+from sasrec_fast.reading.opening import TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,9 +216,7 @@ def test_a_file_is_read_once_where_its_types_are_plain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
-    typed: Callable[..., Any] = text_types.Reader._typed
-    monkeypatch.setattr(
-        text_types.Reader, "_typed", lambda *given: passes.append(given) or typed(*given)
-    )
+    read: Callable[..., Any] = TextFile.read
+    monkeypatch.setattr(TextFile, "read", lambda *given: passes.append(given) or read(*given))
     prepared(write(FRAME, tmp_path / "rows.csv"))
     assert len(passes) == 1

@@ -1,31 +1,22 @@
-"""Ready-made data: MovieLens folders and the MovieLens-1M download.
-
-Every data set is a pair (ratings, movies) of DataFrames: ratings with columns user_id, item_id,
-rating, timestamp, movies with columns item_id, title, genres.
-"""
+"""MovieLens folders, and the MovieLens-1M download."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-import socket
 import tempfile
+import urllib.request
 import zipfile
-from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sasrec_fast.datasets.synthetic import Synthetic, synthetic
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading import read_movies, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
-
-__all__ = ["Synthetic", "movielens", "movielens_1m", "synthetic"]
 
 _URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 _SHA256 = "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
@@ -90,31 +81,19 @@ def movielens_1m(cache_dir: str | Path | None = None) -> tuple[pd.DataFrame, pd.
 
 def _download(archive: Path) -> None:
     """Put the verified download in place, or nothing."""
-    import keras
-
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".ml-1m-") as folder:
-        try:
-            with _no_endless_wait():
-                got = keras.utils.get_file(archive.name, _URL, cache_dir=folder, cache_subdir="")
-        except Exception as failure:  # get_file raises Exception itself
-            reason = str(failure).removeprefix(f"URL fetch failure on {_URL}: ")
-            raise ConnectionError(
-                f"{_URL} could not be downloaded: {reason.removeprefix('None -- ')}. "
-                f"Download it by other means and save it as {archive}, then call this again."
-            ) from None
-        _verify(Path(got), f"try again, or save a good copy of it as {archive}")
-        Path(got).replace(archive)
-
-
-@contextmanager
-def _no_endless_wait() -> Iterator[None]:
-    """A server that stops sending is an error after a minute; urllib itself waits for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_STALLED_SECONDS)
     try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+        with urllib.request.urlopen(_URL, timeout=_STALLED_SECONDS) as response:
+            content = response.read()
+    except (OSError, HTTPException) as failure:
+        raise ConnectionError(
+            f"{_URL} could not be downloaded: {failure}. "
+            f"Download it by other means and save it as {archive}, then call this again."
+        ) from None
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".ml-1m-") as folder:
+        got = Path(folder, archive.name)
+        got.write_bytes(content)
+        _verify(got, f"try again, or save a good copy of it as {archive}")
+        got.replace(archive)
 
 
 def _verify(archive: Path, remedy: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError
@@ -17,29 +16,56 @@ Name = str | int
 
 @dataclass(frozen=True)
 class Wanted:
-    """The columns to read of a file.
+    """The columns to read of a file, by name; a position is its decimal digits.
 
     Attributes:
         ids: Columns that hold ids: integers or strings, whatever else they look like.
         numbers: Columns that must hold numbers or times.
         times: Those of `numbers` that are compared with one another.
-        only: Whether other columns stay unread.
+        texts: Those of `ids` to read as strings though all are integers.
+        only: Whether other columns stay unread, and these have a value in every row.
+        positional: Whether columns are given by position; then the file has no header.
     """
 
-    ids: tuple[Name, ...] = ()
-    numbers: tuple[Name, ...] = ()
-    times: tuple[Name, ...] = ()
+    ids: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     only: bool = False
+    positional: bool = False
 
-    @cached_property
-    def positional(self) -> bool:
-        """Whether columns are given by position; then the file has no header."""
-        return are_positions((*self.ids, *self.numbers))
+    @classmethod
+    def of(
+        cls,
+        ids: Collection[Name],
+        numbers: Collection[Name] = (),
+        times: Collection[Name] = (),
+        *,
+        only: bool = False,
+    ) -> Wanted:
+        """From names or positions.
+
+        Raises:
+            DataError: As `are_positions`.
+            TypeError: As `are_positions`.
+        """
+        positional = are_positions((*ids, *numbers))
+        named = {"ids": ids, "numbers": numbers, "times": times}
+        texts = {role: tuple(map(str, names)) for role, names in named.items()}
+        return cls(**texts, only=only, positional=positional)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in the table that is read; a position becomes its decimal digits."""
-        return tuple(dict.fromkeys(map(str, (*self.ids, *self.numbers))))
+        """All names, each once."""
+        return tuple(dict.fromkeys((*self.ids, *self.numbers)))
+
+    def without(self, given: Collection[str]) -> Wanted:
+        """What is left to read where the columns `given` come from elsewhere."""
+        ids, numbers, times, texts = (
+            tuple(name for name in names if name not in given)
+            for names in (self.ids, self.numbers, self.times, self.texts)
+        )
+        return replace(self, ids=ids, numbers=numbers, times=times, texts=texts)
 
 
 def require_columns(available: Sequence[Any], wanted: Collection[Any], where: str = "") -> None:

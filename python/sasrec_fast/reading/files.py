@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,12 @@ import pyarrow.compute as pc
 from sasrec_fast.columns import is_string
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading import movies as movie_files
-from sasrec_fast.reading import text as text_files
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
-from sasrec_fast.reading.faults import shorten
 from sasrec_fast.reading.folders import Part, find_parts, key_types
-from sasrec_fast.reading.opening import open_bytes
+from sasrec_fast.reading.opening import open_bytes, shorten
 from sasrec_fast.reading.parquet import SUFFIX as PARQUET
 from sasrec_fast.reading.parquet import read_parquet
+from sasrec_fast.reading.text import check_text, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def read_table(
         DataError: The file cannot be read, has another format, is empty, is not UTF-8 or has a
             malformed line; the message names the line, what it holds and what is expected.
     """
-    return _read(find_parts(Path(path)), Wanted(tuple(ids), tuple(numbers)))
+    return _read(find_parts(Path(path)), Wanted.of(ids, numbers))
 
 
 def read_columns(
@@ -79,7 +79,7 @@ def read_columns(
             field of text is empty, or times of text are different but equal as float64.
     """
     parts = [part for path in paths for part in find_parts(Path(path))]
-    return _read(parts, Wanted(tuple(ids), tuple(numbers), tuple(times), only=True))
+    return _read(parts, Wanted.of(ids, numbers, times, only=True))
 
 
 def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title") -> pd.DataFrame:
@@ -104,11 +104,11 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
     path = Path(path)
     parts = find_parts(path)
     if parts[0].suffix.removesuffix(".gz") == ".dat":
-        text_files.check_text(parts[0].path)
+        check_text(parts[0].path)
         with open_bytes(parts[0].path) as file:
             movies = movie_files.read_dat_movies(file.read(), path)
     else:
-        table = _read(parts, Wanted((item,)))
+        table = _read(parts, Wanted.of((item,)))
         movies = movie_files.movies_of_table(table, path, item, title)
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
@@ -117,15 +117,12 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
 
 
 def _read(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
-    types = key_types(parts, tuple(map(str, wanted.numbers)))
+    types = key_types(parts, wanted.numbers)
     tables = [_read_part(part, wanted, types) for part in parts]
     # What looks like an integer in one file is text beside the text of another.
-    mixed = [name for name in map(str, wanted.ids) if _is_mixed(tables, name)]
+    mixed = tuple(name for name in wanted.ids if _is_mixed(tables, name))
     if mixed and all(part.suffix != PARQUET for part in parts):
-        tables = [
-            _read_part(part, wanted, types, [name for name in mixed if name not in part.keys])
-            for part in parts
-        ]
+        tables = [_read_part(part, replace(wanted, texts=mixed), types) for part in parts]
     table = _joined(parts, tables)
     if len(table) == 0:
         only = "has a header and no rows" if parts[0].suffix != PARQUET else "has no rows"
@@ -133,22 +130,10 @@ def _read(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
     return table
 
 
-def _read_part(
-    part: Part, wanted: Wanted, types: dict[str, pa.DataType], texts: Collection[str] = ()
-) -> pa.Table:
+def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> pa.Table:
     """Read a file and add the columns that its folders give."""
-    suffix = part.suffix.removesuffix(".gz")
-    ids, numbers, times = (
-        tuple(name for name in names if name not in part.keys)
-        for names in (wanted.ids, wanted.numbers, wanted.times)
-    )
-    in_file = Wanted(ids, numbers, times, wanted.only)
-    if suffix == PARQUET:
-        table = read_parquet(part.path, in_file)
-    else:
-        text_files.check_text(part.path)
-        read = text_files.read_dat if suffix == ".dat" else text_files.read_delimited
-        table = read(part.path, in_file, texts)
+    read = read_parquet if part.suffix == PARQUET else read_text
+    table = read(part.path, wanted.without(part.keys))
     for name, value in part.keys.items():
         if name in table.column_names:
             table = table.drop_columns([name])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sasrec_fast.columns import ids_and_times as columns
+from sasrec_fast.columns import IdColumn, TimeColumn, read_ids, read_ratings, read_timestamps
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.files import read_columns
 from sasrec_fast.reading.tables import find_columns
@@ -56,9 +56,9 @@ class Interactions:
         ratings: Numbers; None where no rating is used.
     """
 
-    users: columns.IdColumn
-    items: columns.IdColumn
-    timestamps: columns.TimeColumn | None
+    users: IdColumn
+    items: IdColumn
+    timestamps: TimeColumn | None
     ratings: NDArray[Any] | None
 
     def __len__(self) -> int:
@@ -99,14 +99,14 @@ def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
         raise DataError(f"columns differ in length: {described} rows")
     if not lengths[names.user]:
         raise DataError("the table has no rows")
-    users = columns.read_ids(found[names.user], names.user)
-    items = columns.read_ids(found[names.item], names.item)
+    users = read_ids(found[names.user], names.user)
+    items = read_ids(found[names.item], names.item)
     timestamps, ratings = names.timestamp, names.rating
     return Interactions(
         users,
         items,
-        None if timestamps is None else columns.read_timestamps(found[timestamps], timestamps),
-        None if ratings is None else columns.read_ratings(found[ratings], ratings),
+        None if timestamps is None else read_timestamps(found[timestamps], timestamps),
+        None if ratings is None else read_ratings(found[ratings], ratings),
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.reading import faults
+from sasrec_fast.reading.opening import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def read_dat_movies(data: bytes, path: Path) -> pd.DataFrame:
             item_id, _, rest = row.partition("::")
             title, separator, genres = rest.rpartition("::")
             if not (item_id and separator):
-                got = faults.shorten(row)
+                got = shorten(row)
                 raise DataError(f"{path}, line {line}: expected item_id::title::genres, got {got}")
             rows.append((item_id, title, genres))
     movies = pd.DataFrame(rows, columns=["item_id", "title", "genres"])

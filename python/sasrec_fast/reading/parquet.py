@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted, require_columns
-from sasrec_fast.reading.faults import shorten
+from sasrec_fast.reading.opening import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def _read(path: Path, wanted: Wanted) -> pa.Table:
     names = list(wanted.names)
     require_columns(schema.names, names, f" of {path}")
     text = (pa.string(), pa.large_string())
-    texts = [str(name) for name in wanted.ids if name in names and schema.field(name).type in text]
+    texts = [name for name in wanted.ids if schema.field(name).type in text]
     # Text comes as the dictionary it is stored with, which is less to read and to encode.
     with pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
         return file.read(columns=names).select(names)

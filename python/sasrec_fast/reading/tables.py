@@ -36,21 +36,19 @@ def find_columns(source: Any, names: Sequence[Any]) -> dict[Any, Any]:
         DataError: A column is missing or occurs twice; or a stream cannot be read.
         TypeError: `source` is nothing of the above.
     """
-    if isinstance(source, pd.DataFrame):
-        require_columns(list(source.columns), names)
-        return {name: source[name] for name in names}
-    if isinstance(source, pa.Table | pa.RecordBatch):
-        require_columns(source.schema.names, names)
-        return {name: source.column(name) for name in names}
-    if isinstance(source, Mapping):
-        require_columns(list(source), names)
-        return {name: source[name] for name in names}
-    if isinstance(source, np.ndarray) and source.dtype.names is not None:
-        require_columns(source.dtype.names, names)
-        return {name: source[name] for name in names}
-    if isinstance(source, type):
+    available: Sequence[Any]
+    if isinstance(source, pd.DataFrame | Mapping):
+        available = list(source)
+    elif isinstance(source, pa.Table | pa.RecordBatch):
+        available = source.schema.names
+    elif isinstance(source, np.ndarray) and source.dtype.names is not None:
+        available = source.dtype.names
+    elif isinstance(source, type):
         raise TypeError(f"interactions are the class {source.__qualname__}; allowed are {ALLOWED}")
-    return _foreign_columns(source, names)
+    else:
+        return _foreign_columns(source, names)
+    require_columns(available, names)
+    return {name: source[name] for name in names}
 
 
 def _foreign_columns(source: Any, names: Sequence[Any]) -> dict[Any, Any]:

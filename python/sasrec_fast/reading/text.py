@@ -1,32 +1,40 @@
 """Reads text: `.csv`, `.tsv` and `.dat` files, with errors that name the line.
 
 pyarrow reads at full speed; a file it refuses, or that holds what cannot be right, is read again
-line by line to say where (faults.py).
+to say where (faults.py).
 """
 
 from __future__ import annotations
 
 from codecs import BOM_UTF8
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.reading import faults
 from sasrec_fast.reading.column_names import Wanted, require_columns
-from sasrec_fast.reading.opening import UNREADABLE, is_compressed, open_bytes
-from sasrec_fast.reading.text_types import Reader, Roles
+from sasrec_fast.reading.faults import refuse_first_fault, row_fault
+from sasrec_fast.reading.opening import UNREADABLE, TextFile, is_compressed, open_bytes, shorten
+from sasrec_fast.reading.text_types import read_inferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
     from pathlib import Path
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+_IDS = (pa.string(), pa.int64())
+_NUMBERS = (pa.float64(),)
+_NUMBERS_OR_TIMES = (
+    *_NUMBERS,
+    *(pa.timestamp(unit, zone) for unit in ("s", "ns") for zone in (None, "UTC")),
+)
+_INFERRED_FOR = {pa.int64(): pa.float64(), pa.date32(): pa.timestamp("s")}
+"""What pyarrow infers, and which type holds the same and more."""
 
-_DAT_FIELDS = ("user_id", "_1", "item_id", "_2", "rating", "_3", "timestamp")
-_REFUSED = (pa.ArrowException, UnicodeError, OSError)
+_REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
 _NO_ROWS = "Empty CSV file"
 """What pyarrow says to a header without a line end, as to a file of nothing."""
 
@@ -42,144 +50,96 @@ def check_text(path: Path) -> None:
         raise DataError(f"{path} is empty, expected a line for each row")
 
 
-def read_dat(path: Path, wanted: Wanted, texts: Collection[str] = ()) -> pa.Table:
-    """Read user_id::item_id::rating::timestamp lines.
+def read_text(path: Path, wanted: Wanted) -> pa.Table:
+    """Read a file of text; one with a header may have no rows.
+
+    Args:
+        path: A file that can be opened.
+        wanted: What to read; by position where the file has no header. Positions of a `.dat` file,
+            which has none, are 0 to 3.
+
+    Raises:
+        DataError: The file is damaged, empty or malformed, or lacks a column.
+    """
+    check_text(path)
+    base = path.with_suffix("") if is_compressed(path) else path
+    delimiter = _DELIMITERS.get(base.suffix.lower())
+    return _read_delimited(path, delimiter, wanted) if delimiter else _read_dat(path, wanted)
+
+
+def _read_dat(path: Path, wanted: Wanted) -> pa.Table:
+    """Read user_id::item_id::rating::timestamp lines, all of whose columns must be right.
 
     pyarrow parses ":"-separated fields in parallel, every other of which is empty here.
-
-    Args:
-        path: A file that `check_text` accepts.
-        wanted: What to read; positions are 0 to 3.
-        texts: Ids to read as strings though all are integers.
     """
-    positions = tuple(map(str, range(len(faults.DAT_COLUMNS))))
-    available = positions if wanted.positional else faults.DAT_COLUMNS
+    columns = tuple("0123") if wanted.positional else _DAT_COLUMNS
     if wanted.only:
-        require_columns(available, wanted.names, f" of {path}")
-    fields = dict(zip(available, faults.DAT_COLUMNS, strict=True))
-    read = pyarrow.csv.ReadOptions(column_names=list(_DAT_FIELDS))
-    parse = pyarrow.csv.ParseOptions(delimiter=":", quote_char=False, double_quote=False)
-    ids, numbers = faults.DAT_COLUMNS[:2], faults.DAT_COLUMNS[2:]
-    roles = Roles(ids, numbers, numbers[1:], [fields[name] for name in texts])
-    checks: dict[str, faults.Check] = dict.fromkeys(numbers, faults.number)
-    try:
-        table = Reader(path, read, parse).inferred(roles)
-    except _REFUSED as failure:
-        fault = _fault(lambda: faults.dat_fault(path, checks))
-        raise _error(path, fault, failure) from None
-    separators = [table[name].type for name in _DAT_FIELDS[1::2]]
-    table = table.select(list(faults.DAT_COLUMNS))
-    fractional = [name for name in ids if _is_float(table[name])]
-    sound = set(separators) == {pa.null()}
-    sound = sound and all(column.null_count == 0 for column in table.columns)
-    sound = sound and all(c.type in (pa.int64(), pa.string()) for c in table.columns[:2])
-    if not sound or not all(_is_finite(column) for column in table.columns[2:]):
-        checks |= dict.fromkeys(fractional, faults.whole)
-        fault = _fault(lambda: faults.dat_fault(path, checks))
-        raise _error(path, fault, "a value does not fit its column")
-    table = table.rename_columns(list(available))
-    return table.select(list(wanted.names)) if wanted.only else table
+        require_columns(columns, wanted.names, f" of {path}")
+    user, item, rating, time = columns
+    names = (user, "_1", item, "_2", rating, "_3", time)
+    file = TextFile(path, ":", names, header=False, quoted=False)
+    every = replace(wanted, ids=columns[:2], numbers=columns[2:], times=(time,), only=True)
+    table = _read(file, every, _NUMBERS)
+    return table.select(wanted.names if wanted.only else columns)
 
 
-def read_delimited(path: Path, wanted: Wanted, texts: Collection[str] = ()) -> pa.Table:
-    """Read a `.csv` or `.tsv` file; there may be a header and no rows.
+def _read_delimited(path: Path, delimiter: str, wanted: Wanted) -> pa.Table:
+    """Read a file with quoted fields."""
+    file = TextFile(path, delimiter, header=not wanted.positional)
+    line, first = next(file.rows())
+    columns = tuple(first) if file.header else tuple(map(str, range(len(first))))
+    file = replace(file, columns=columns)
+    said = row_fault(file, first)
+    if said is not None:
+        raise DataError(f"{path}, line {line}: {said}")
+    twice = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
+    if twice is not None:
+        raise DataError(f"{path}, line 1: the header has two columns named {twice!r}")
+    if wanted.only:
+        require_columns(columns, wanted.names, f" of {path}")
+    return _read(file, wanted, _NUMBERS_OR_TIMES)
+
+
+def _read(file: TextFile, wanted: Wanted, numbers: tuple[pa.DataType, ...]) -> pa.Table:
+    """Read a file, each column of which must be of a kind that was asked for.
 
     Args:
-        path: A file that `check_text` accepts.
-        wanted: What to read; by position where the file has no header.
-        texts: Ids to read as strings though all are integers.
+        file: The file.
+        wanted: What its columns are for.
+        numbers: Types that `wanted.numbers` may have.
     """
-    base = path.with_suffix("") if is_compressed(path) else path
-    delimiter = DELIMITERS[base.suffix.lower()]
-    header = not wanted.positional
-
-    def fault(checks: dict[str, faults.Check]) -> str | None:
-        return _fault(lambda: faults.delimited_fault(path, delimiter, checks, header=header))
-
+    kinds = dict.fromkeys(wanted.ids, _IDS) | dict.fromkeys(wanted.numbers, numbers)
+    kinds = {name: kind for name, kind in kinds.items() if name in file.columns}
+    blank = () if file.quoted else file.columns[1::2]
     try:
-        names = _names(path, delimiter, wanted)
-        if not names:
-            raise _error(path, fault({}), "the first line is malformed")
-        read = pyarrow.csv.ReadOptions(column_names=None if header else names)
-        parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-        include = list(wanted.names) if wanted.only else []
-        reader = Reader(path, read, parse, include)
-        table = reader.inferred(_roles(wanted, texts))
-        # pyarrow takes what follows a quote that is never closed for one field.
-        open_quote = fault({}) if reader.marks.quotes % 2 else None
-    except (*_REFUSED, *UNREADABLE) as failure:
-        if header and _NO_ROWS in str(failure):
-            return pa.table({name: pa.nulls(0) for name in names})
-        raise _error(path, fault({}), failure) from None
-    if open_quote is not None:
-        raise _error(path, open_quote, "")
-    checks = _doubts(table, wanted)
-    if checks or any(pa.types.is_binary(column.type) for column in table.columns):
-        found = fault(checks) or fault(dict.fromkeys(checks, faults.near_time))
-        raise _error(path, found, f"columns {[*checks]} hold neither numbers nor times")
+        table = read_inferred(file, wanted, (*kinds, *blank) if wanted.only else ())
+    except _REFUSED as failure:
+        if file.header and _NO_ROWS in str(failure):
+            return pa.table({name: pa.nulls(0) for name in file.columns})
+        refuse_first_fault(file, kinds, wanted.only)
+        raise DataError(f"{file.path}: {shorten(str(failure))}") from None
+    # pyarrow takes what follows a quote that is never closed for one field.
+    if file.quoted and file.marks[1] % 2:
+        deque(file.rows(), maxlen=0)
+    for name in wanted.ids:
+        if name in kinds and pa.types.is_floating(table[name].type):
+            kinds[name] = (pa.int64(),)
+    allowed = kinds | dict.fromkeys(blank, (pa.null(),))
+    filled = kinds if wanted.only else ()
+    for name in table.column_names:
+        if not _fits(table[name], allowed.get(name, ()), filled=name in filled):
+            refuse_first_fault(file, kinds, wanted.only)
+            raise DataError(f"{file.path}: column {name!r} is {table[name].type}, not as expected")
     return table
 
 
-def _names(path: Path, delimiter: str, wanted: Wanted) -> list[str]:
-    """Names of all columns; none where the first line is malformed."""
-    fields = faults.first_fields(path, delimiter)
-    "".join(fields).encode()
-    if wanted.positional:
-        fields = [str(position) for position in range(len(fields))]
-    twice = next((name for i, name in enumerate(fields) if name in fields[:i]), None)
-    if twice is not None:
-        raise DataError(f"{path}, line 1: the header has two columns named {twice!r}")
-    if wanted.only and fields:
-        require_columns(fields, wanted.names, f" of {path}")
-    return fields
-
-
-def _roles(wanted: Wanted, texts: Collection[str]) -> Roles:
-    ids, numbers, times = (
-        tuple(map(str, names)) for names in (wanted.ids, wanted.numbers, wanted.times)
-    )
-    return Roles(ids, numbers, times, texts)
-
-
-def _doubts(table: pa.Table, wanted: Wanted) -> dict[str, faults.Check]:
-    """What to look for, by column, where a column is not of the kind that was asked for."""
-    found: dict[str, list[faults.Check]] = {}
-    for name in wanted.names:
-        if name in table.column_names:
-            found[name] = [faults.filled] if wanted.only and table[name].null_count else []
-    ids, numbers = (found.keys() & set(map(str, n)) for n in (wanted.ids, wanted.numbers))
-    for name in ids:
-        if _is_float(table[name]):
-            found[name].append(faults.whole)
-    for name in numbers:
-        kind = table[name].type
-        if pa.types.is_string(kind):
-            found[name].append(faults.like(table[name].drop_null()[0].as_py()))
-        elif not (_is_finite(table[name]) or _is_time(kind) or pa.types.is_null(kind)):
-            found[name].append(faults.number)
-    return {name: faults.first_of(checks) for name, checks in found.items() if checks}
-
-
-def _is_float(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_floating(column.type))
-
-
-def _is_finite(column: pa.ChunkedArray) -> bool:
-    numeric = _is_float(column) or pa.types.is_integer(column.type)
-    return bool(numeric and pc.all(pc.is_finite(column)).as_py())
-
-
-def _is_time(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-
-
-def _fault(find: Callable[[], str | None]) -> str | None:
-    """The fault that is found, unless the file cannot be read to its end."""
-    try:
-        return find()
-    except UNREADABLE:
-        return None
-
-
-def _error(path: Path, fault: str | None, otherwise: object) -> DataError:
-    return DataError(f"{path}, {fault}" if fault else f"{path}: {faults.shorten(str(otherwise))}")
+def _fits(column: pa.ChunkedArray, kinds: tuple[pa.DataType, ...], *, filled: bool) -> bool:
+    """Whether a column that was read is of one of the kinds, of any where there are none."""
+    kind = column.type
+    if not kinds:
+        return not pa.types.is_binary(kind)
+    if filled and column.null_count:
+        return False
+    if pa.types.is_floating(kind) and not pc.all(pc.is_finite(column)).as_py():
+        return False
+    return pa.types.is_null(kind) or kind in kinds or _INFERRED_FOR.get(kind) in kinds

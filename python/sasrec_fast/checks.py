@@ -39,7 +39,7 @@ def number(name: str, value: Any) -> float:
     try:
         return float(value)
     except OverflowError:  # an int beyond all floats
-        return math.inf if value > 0 else -math.inf
+        return math.inf if int(value) > 0 else -math.inf
 
 
 def fraction(

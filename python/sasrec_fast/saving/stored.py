@@ -48,10 +48,11 @@ def write(path: Path, content: Any) -> dict[str, Any]:
         table = pa.record_batch([content], schema=_SCHEMA)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             writer.write_batch(table)
-        return {"shape": _shape(content), "dtype": "string", "bytes": path.stat().st_size}
-    with path.open("wb") as file:
-        np.lib.format.write_array(file, content, allow_pickle=False)
-    dtype = content.dtype.str
+        dtype = "string"
+    else:
+        with path.open("wb") as file:
+            np.lib.format.write_array(file, content, allow_pickle=False)
+        dtype = content.dtype.str
     return {"shape": _shape(content), "dtype": dtype, "bytes": path.stat().st_size}
 
 

@@ -135,16 +135,22 @@ class Vocabulary:
             int32 array of n indices; 0 where an id is unknown.
         """
         wanted = _array(ids)
-        if not self.are_strings and _kind(wanted) == "integer":
-            limits = np.iinfo(self.ids.dtype)
-            inside = (wanted >= limits.min) & (wanted <= limits.max)
-            numbers = np.where(inside, wanted, 0).astype(self.ids.dtype)
-            found = np.where(inside, self._positions.get_indexer(pd.Index(numbers)), -1)
-        else:  # compared one by one, as Python compares: exactly
-            values = pd.Index(wanted, dtype=object)
-            found = self._positions.astype(object, copy=False).get_indexer(values)
-            found[[isinstance(value, bool | np.bool_) for value in values]] = -1
-        return (found + 1).astype(np.int32)
+        if self.are_strings:
+            return self._found(pd.Index(wanted, dtype=object))
+        kind, dtype = _kind(wanted), self.ids.dtype
+        if kind == "integer":
+            exact = (wanted >= np.iinfo(dtype).min) & (wanted <= np.iinfo(dtype).max)
+        elif kind == "floating" and dtype == np.int64:
+            wanted = wanted.astype(np.float64)
+            exact = (np.trunc(wanted) == wanted) & (wanted >= -(2.0**63)) & (wanted < 2.0**63)
+        else:  # compared one by one, as Python compares, but True, which would be 1
+            plain = [None if isinstance(value, bool | np.bool_) else value for value in wanted]
+            return self._found(pd.Index(plain, dtype=object))
+        return self._found(pd.Index(np.where(exact, wanted, 0).astype(dtype))) * exact
+
+    def _found(self, wanted: pd.Index[Any]) -> NDArray[np.int32]:
+        positions = self._positions.astype(wanted.dtype, copy=False)
+        return (positions.get_indexer(wanted) + 1).astype(np.int32)
 
     def extend(self, ids: Iterable[Any]) -> Vocabulary:
         """A vocabulary with further ids, in which every index of this one is as before.

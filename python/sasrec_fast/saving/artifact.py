@@ -118,7 +118,6 @@ def _described(data: Parts) -> dict[str, Any]:
     """All of the manifest but for the files."""
     from sasrec_fast import __version__
 
-    vocabularies = {name: getattr(data, name) for name in _VOCABULARIES}
     return {
         "format": manifest.FORMAT,
         "format_version": manifest.FORMAT_VERSION,
@@ -132,8 +131,8 @@ def _described(data: Parts) -> dict[str, Any]:
             for split in _splits(data)
         },
         "vocabularies": {
-            name: {"size": len(vocabulary), "is_identity": vocabulary.is_identity}
-            for name, vocabulary in vocabularies.items()
+            name: {"size": len(ids), "is_identity": ids.is_identity}
+            for name, ids in (("users", data.users), ("items", data.items))
         },
         "report": data.report.to_dict(),
     }

@@ -82,10 +82,8 @@ def read_unchecked(folder: Path) -> dict[str, Any]:
         raise DataError(
             f"{folder} has no {FILE_NAME}: it is no folder written by Prepared.save"
         ) from None
-    except OSError as failure:
-        raise DataError(f"{path} cannot be read: {failure}") from None
-    except (ValueError, RecursionError) as failure:
-        raise DataError(f"{path} is damaged: it is no JSON ({failure})") from None
+    except (OSError, ValueError, RecursionError) as failure:
+        raise DataError(f"{path} is damaged, it cannot be read as JSON: {failure}") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise DataError(f"{path} has format {found!r}, expected {FORMAT!r}")

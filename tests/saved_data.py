@@ -73,6 +73,12 @@ def assert_same_data(actual: sf.Prepared, expected: sf.Prepared) -> None:
         np.testing.assert_array_equal(actual.encode(histories)[name], inputs, strict=True)
 
 
+def stored_file(folder: Path, name: str) -> Path:
+    """The file of a part, which has a name of its own."""
+    content = json.loads((folder / "manifest.json").read_text())
+    return folder / content["files"].get(name, {"file": name})["file"]
+
+
 def rewrite(folder: Path, change: Any) -> None:
     """Change a manifest so that its digest is right."""
     content = json.loads((folder / "manifest.json").read_text())

@@ -25,27 +25,50 @@ def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ties": "random"}, "ties is 'random'; allowed are 'input', 'hash'"),
-        ({"windows": "all"}, r"windows is 'all'; allowed are 'last' and \('stride', 1..200\)"),
-        ({"windows": ("stride", 0)}, r"windows is \('stride', 0\); .* no target is left out"),
-        ({"windows": ("stride", 201)}, r"windows is \('stride', 201\)"),
-        ({"windows": ("stride", 2.0)}, r"windows is \('stride', 2.0\)"),
-        ({"negatives": "zipf"}, "negatives is 'zipf'; allowed are 'uniform', 'popularity' and"),
-        ({"negatives": ("popularity", -1)}, "with an exponent of at least 0"),
-        ({"negatives": ("popularity", float("nan"))}, "with an exponent of at least 0"),
-        ({"split_at": 5}, "split_at is 5; allowed are None and two times"),
+        ({"ties": "random"}, r"ties must be one of \['input', 'hash'\], received 'random'"),
+        ({"windows": "all"}, r"windows must be one of \['last'\] or \('stride', s\), received"),
+        (
+            {"windows": ("stride", 0)},
+            r"s of windows=.* must be in 1\.\.200, received 0",
+        ),
+        ({"windows": ("stride", 201)}, r"windows=.* must be in 1\.\.200, received 201"),
+        (
+            {"negatives": "zipf"},
+            r"negatives must be one of .*'popularity'\] or .*'zipf'",
+        ),
+        ({"negatives": ("popularity", -1)}, r"a of negatives=.* must be in \[0, inf\), received"),
+        ({"negatives": ("popularity", float("nan"))}, r"must be in \[0, inf\), received nan"),
+        ({"min_rating": float("nan")}, "min_rating must be finite, received nan"),
+        ({"split_at": 5}, "split_at must be None or two times, .* received 5"),
         ({"split_at": (5, 5)}, r"split_at is \(5, 5\); validation starts before test does"),
         ({"split_at": (5, float("inf"))}, r"split_at\[1\] is inf; a start is a finite number"),
         ({"split_at": (5, 2**70)}, r"split_at\[1\] is .*, which no int64 timestamp reaches"),
         ({"split_at": (5, 6), "holdout": 1}, "holdout is 1, but split_at says what is held out"),
         ({"split_at": (5, 6), "timestamp": None}, "timestamp is None: there are no times"),
-        ({"items": "raw"}, "items is 'raw'; allowed are None, 'identity' and a Vocabulary"),
+        ({"items": "raw"}, r"items must be one of \[None, 'identity'\] or a Vocabulary"),
         ({"items": sf.Vocabulary(np.array(["a"], object))}, "has integer ids, the vocabulary to"),
         ({"items": sf.Vocabulary(np.zeros(0, np.int64))}, "vocabulary without ids"),
     ],
 )
 def test_options_out_of_range_are_named(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
+        sf.prepare(table(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"windows": ("stride", 2.0)},
+            r"windows=.* must be an integer, received 2\.0",
+        ),
+        ({"seed": True}, "seed must be an integer, received True"),
+        ({"min_rating": "3"}, "min_rating must be a number, received '3'"),
+        ({"negatives": ("popularity", "1")}, r"negatives=.* must be a number, received '1'"),
+    ],
+)
+def test_options_of_another_type_are_named(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
         sf.prepare(table(), **options)
 
 

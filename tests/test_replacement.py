@@ -1,15 +1,20 @@
-"""A folder is replaced as a whole, or not at all."""
+"""The content of a folder is replaced as a whole, or not at all."""
 
+import itertools
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.saving import manifest, replacement
+from sasrec_fast.saving import artifact, manifest, replaced_file, stored
+from sasrec_fast.saving.folder import writable_folder
 from saved_data import assert_same_data, prepared, rewrite
 
 
@@ -20,63 +25,104 @@ def saved(tmp_path: Path) -> Path:
     return folder
 
 
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def in_use(folder: Path) -> set[str]:
+    return manifest.file_names(manifest.read(folder))
+
+
 def test_other_contents_are_not_replaced(saved, tmp_path):
     data = prepared()
     (tmp_path / "file").write_text("mine")
     (saved / "notes.txt").write_text("mine")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "manifest.json").write_text("{}")
-    for name, reason in (("file", "is a file"), ("data", "'notes.txt'"), ("foreign", "format")):
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays" / "items.npy").write_text("mine")
+    refused = {"file": "is a file", "data": "'notes.txt'", "foreign": "format", "arrays": "'items"}
+    for name, reason in refused.items():
         with pytest.raises(FileExistsError, match=reason):
             data.save(tmp_path / name)
     assert (saved / "notes.txt").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file", "foreign"]
+    assert names(tmp_path) == set(refused)
+    assert names(tmp_path / "arrays") == {"items.npy"}
     assert_same_data(sf.load(saved), prepared("strings"))
 
 
 def test_empty_folders_links_and_newer_formats_are_replaced(saved, tmp_path):
-    rewrite(saved, lambda content: content.update(format_version=2))
+    rewrite(saved, lambda content: content.update(format_version=3))
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to("data")
     for name in ("empty", "link"):
         prepared().save(tmp_path / name)
         assert_same_data(sf.load(tmp_path / name), prepared())
     assert (tmp_path / "link").is_symlink()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "empty", "link"]
+    assert names(tmp_path) == {"data", "empty", "link"}
 
 
-def test_a_failed_save_leaves_what_was_there(saved, tmp_path, monkeypatch):
-    def full(*_: Any) -> None:
+def test_what_was_replaced_stays_until_the_next_save(saved):
+    used = [in_use(saved)]
+    for kind in ("integers", "identity", "without time"):
+        prepared(kind).save(saved)
+        used.append(in_use(saved))
+        assert names(saved) == used[-1] | used[-2]
+    assert used[0] & used[-1] == {manifest.FILE_NAME}
+
+
+@pytest.mark.parametrize("folder", ["data", "new"])
+def test_a_failed_save_leaves_old_or_new_content(folder, saved, tmp_path, monkeypatch):
+    """The disk is full at the first, second, third ... file that is to be on it."""
+
+    def full(descriptor: int) -> None:
+        if next(calls) == failing:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    fsync, before, failing, done = os.fsync, names(saved), -1, False
+    monkeypatch.setattr(os, "fsync", full)
+    while not done:
+        failing, calls = failing + 1, itertools.count()
+        try:
+            prepared().save(tmp_path / folder)
+            done = True
+        except OSError:
+            if names(saved) == before:
+                assert_same_data(sf.load(saved), prepared("strings"))
+                assert names(tmp_path) <= {"data", "new"}
+    assert failing > 10
+    assert_same_data(sf.load(tmp_path / folder), prepared())
+    assert names(tmp_path / folder) - before == in_use(tmp_path / folder) - before
+
+
+def test_a_failed_save_leaves_no_files(saved, tmp_path, monkeypatch):
+    def full(path: Path, _: Any) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(manifest, "write", full)
+    before = names(saved)
+    monkeypatch.setattr(stored, "write", full)
+    for folder in (saved, tmp_path / "new"):
         with pytest.raises(OSError, match="No space left"):
-            prepared().save(saved)
-    rename = Path.rename
-
-    def rename_old_only(path: Path, target: Path) -> Path:
-        return full() if "unfinished" in path.name else rename(path, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", rename_old_only)
-        with pytest.raises(OSError, match="No space left"):
-            prepared().save(saved)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+            prepared().save(folder)
+    assert names(tmp_path) == {"data"}
+    assert names(saved) == before
     assert_same_data(sf.load(saved), prepared("strings"))
 
 
 KILLED = """
-import json, os, signal, sys, warnings
+import json, os, signal, shutil, sys
+from contextlib import suppress
 from pathlib import Path
 import numpy as np
 import sasrec_fast as sf
+from sasrec_fast.saving import manifest
 
-warnings.simplefilter("always")
 folder = Path(sys.argv[1], "data")
 rows = np.arange(60)
 table = {"user_id": rows % 6, "item_id": (rows * 7) % 41, "timestamp": rows}
-old, new = (sf.prepare(table, seed=seed, max_sequence_length=4) for seed in (1, 2))
+old, new = (sf.prepare(table, min_item_interactions=n, max_sequence_length=4) for n in (1, 2))
 names = {old.fingerprint: "old", new.fingerprint: "new"}
 WATCHED = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "fcntl.flock", "os.scandir")
 
@@ -91,14 +137,9 @@ def die_at(step):
     sys.addaudithook(watch)
 
 def state():
-    for aside in folder.parent.glob(".data.replaced-*"):
-        sf.load(aside, verify=True)
-    with warnings.catch_warnings(record=True) as caught:
-        try:
-            found = names[sf.load(folder, verify=True).fingerprint]
-        except FileNotFoundError:
-            return "none"
-    return found + " aside" * len(caught)
+    if not (folder / "manifest.json").exists():
+        return "none"
+    return names[sf.load(folder, verify=True).fingerprint]
 
 def save_and_die(step):
     child = os.fork()
@@ -111,22 +152,21 @@ def save_and_die(step):
 def outcomes(before):
     found, step, status = [], 0, None
     while status != 0:
+        shutil.rmtree(folder, ignore_errors=True)
         before()
         status = save_and_die(step)
         found.append((os.WTERMSIG(status), state()))
+        kept = set()
+        if found[-1][1] != "none":
+            kept = manifest.file_names(manifest.read(folder))
         new.save(folder)
-        found.append(sorted(path.name for path in folder.parent.iterdir()) + [state()])
+        left = {path.name for path in folder.iterdir()}
+        others = left - kept - manifest.file_names(manifest.read(folder))
+        found.append([sorted(others), os.listdir(folder.parent), state()])
         step += 1
     return found
 
-def remove():
-    old.save(folder)
-    folder.rename(folder.with_name("gone"))
-    for path in [*folder.with_name("gone").iterdir()]:
-        path.unlink()
-    folder.with_name("gone").rmdir()
-
-print(json.dumps([outcomes(lambda: old.save(folder)), outcomes(remove)]))
+print(json.dumps([outcomes(lambda: old.save(folder)), outcomes(lambda: None)]))
 """
 
 
@@ -143,27 +183,70 @@ def test_a_save_killed_anywhere_leaves_good_data(tmp_path):
     assert done.returncode == 0, done.stderr
     for outcomes, before in zip(json.loads(done.stdout), ("old", "none"), strict=True):
         killed, afterwards = outcomes[::2], outcomes[1::2]
-        assert afterwards == [["data", "new"]] * len(afterwards)
+        assert afterwards == [[[], ["data"], "new"]] * len(afterwards)
         assert len(killed) > 20
         assert [signal for signal, _ in killed] == [9] * (len(killed) - 1) + [0]
         states = [state for _, state in killed]
-        order = sorted(states, key=[before, f"{before} aside", "new"].index)
-        assert states == order
-        assert set(states) >= {before, "new"}
-        assert ("old aside" in states) == (before == "old")
+        assert states == sorted(states, key=[before, "new"].index)
+        assert set(states) == {before, "new"}
 
 
-def test_a_save_in_progress_is_not_cleaned_away(saved, tmp_path):
-    leftovers = [".data.unfinished-1", ".data.discarded-2", ".data.replaced-3"]
-    for name in leftovers:
-        (tmp_path / name).mkdir()
-    others = [tmp_path / "x.unfinished-1", tmp_path / ".data2.unfinished-1"]
-    for path in others:
-        path.mkdir()
-    with replacement.replacement(saved, lambda _: None) as alive:
-        prepared().save(saved)
-        assert alive.is_dir()
-        assert sorted(tmp_path.iterdir()) == sorted([saved, alive, *others])
-        (alive / "mine").write_text("")
-    assert sorted(tmp_path.iterdir()) == sorted([saved, *others])
-    assert [path.name for path in saved.iterdir()] == ["mine"]
+def test_two_writers_and_a_reader_find_whole_data(saved):
+    """The last writer wins, and what is read is of one save at any moment."""
+    made = {kind: prepared(kind) for kind in ("integers", "identity", "strings")}
+    known = {data.fingerprint for data in made.values()}
+
+    def write(kind: str) -> None:
+        for _ in range(8):
+            made[kind].save(saved)
+
+    with ThreadPoolExecutor() as pool:
+        writers = [pool.submit(write, kind) for kind in ("integers", "identity")]
+        while not all(writer.done() for writer in writers):
+            assert sf.load(saved, verify=True).fingerprint in known
+        for writer in writers:
+            writer.result()
+    assert artifact.fingerprint(sf.load(saved)) in known
+
+
+def test_a_save_waits_for_another_and_what_is_written_is_not_removed(saved):
+    with ThreadPoolExecutor() as pool, writable_folder(saved) as first:
+        (first / ".x.unfinished-1").write_text("")
+        second = pool.submit(prepared().save, saved)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.2)
+        assert ".x.unfinished-1" in names(saved)
+    second.result()
+    assert ".x.unfinished-1" not in names(saved)
+
+
+def test_without_locks_what_is_new_is_not_removed(saved, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    new, old = (saved / f"items-0123456{digit}.npy" for digit in (7, 8))
+    for path in (new, old):
+        path.write_text("")
+    os.utime(old, (0, 0))
+    prepared().save(saved)
+    assert new.exists()
+    assert not old.exists()
+    assert_same_data(sf.load(saved), prepared())
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
+def test_a_file_is_replaced_as_a_whole(failure, tmp_path):
+    (tmp_path / "link.csv").symlink_to("file.csv")
+    for text in ("old", "new"):
+        with replaced_file(tmp_path / "link.csv") as temporary:
+            assert temporary.suffix == ".csv"
+            temporary.write_text(text)
+    with suppress(failure), replaced_file(tmp_path / "file.csv") as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert (tmp_path / "file.csv").read_text() == "new"
+    assert (tmp_path / "link.csv").is_symlink()
+    assert names(tmp_path) == {"file.csv", "link.csv"}

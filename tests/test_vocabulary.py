@@ -1,7 +1,12 @@
 """External ids and dense indices."""
 
+import itertools
+import tracemalloc
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 import sasrec_fast as sf
@@ -44,9 +49,97 @@ def test_equality_is_that_of_the_ids():
     assert sf.Vocabulary.identity(2) == sf.Vocabulary(np.array([1, 2]))
 
 
-def test_ids_cannot_be_changed():
+@pytest.mark.parametrize("ids", [np.array([5, 3]), np.array(["b", "a"], object)])
+def test_ids_cannot_be_changed_and_those_given_can(ids):
+    vocabulary = sf.Vocabulary(ids)
     with pytest.raises(ValueError, match="read-only"):
-        NUMBERS.ids[0] = 1
+        vocabulary.ids[0] = ids[1]
+    ids[0] = ids[1]
+    assert len(set(vocabulary.ids.tolist())) == 2
+
+
+@pytest.mark.parametrize(
+    ("ids", "dtype"),
+    [
+        (np.array([5, 3], np.int32), np.int64),
+        (np.array([5, 2**63], np.uint64), np.uint64),
+        ([5, 2**64 - 1], np.uint64),
+        (range(3), np.int64),
+        (np.array(["b", "a"]), object),
+        (["b", "ä"], object),
+        (pd.Series(["b", "a"]), object),
+        (pa.array(["b", "a"]), object),
+        ([], object),
+        (np.array([]), np.int64),
+    ],
+)
+def test_ids_of_any_kind_are_taken(ids, dtype):
+    vocabulary = sf.Vocabulary(ids)
+    expected = ids.to_pylist() if isinstance(ids, pa.Array) else list(ids)
+    assert vocabulary.ids.dtype == dtype
+    assert vocabulary.ids.tolist() == expected
+    assert vocabulary.index(ids).tolist() == [*range(1, len(ids) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "said"),
+    [
+        ([3, 4, 3], ValueError, r"ids\[2\] is 3 again; ids are distinct"),
+        (["a", "b", "b"], ValueError, r"ids\[2\] is 'b' again"),
+        ([3, "a"], TypeError, r"ids\[1\] is 'a'; all are integers, or all strings"),
+        (["a", None], TypeError, r"ids\[1\] is None"),
+        ([1, True], TypeError, r"ids\[1\] is True"),
+        (np.array([1.0, 2.0]), TypeError, r"ids\[0\] is 1\.0"),
+        ([b"a"], TypeError, r"ids\[0\] is b'a'"),
+        (np.array([[1, 2]]), ValueError, r"ids have shape \(1, 2\); expected one dimension"),
+        ([-1, 2**63], ValueError, "ids from -1 to 9223372036854775808; they fit neither"),
+        (["\ud800"], ValueError, "surrogates not allowed"),
+    ],
+)
+def test_what_cannot_be_ids_is_refused(ids, error, said):
+    with pytest.raises(error, match=said):
+        sf.Vocabulary(ids)
+
+
+LARGE = sf.Vocabulary([2**53 + 1, 2**53 + 2, 1, 7])
+
+
+@pytest.mark.parametrize("wrap", [list, np.array, pd.Series])
+def test_floats_are_ids_where_they_are_exactly_integers(wrap):
+    assert LARGE.index(wrap([2.0**53, 2.0**53 + 2, 7.0, 7.5])).tolist() == [0, 2, 4, 0]
+    assert LARGE.index(wrap([np.nan, np.inf, -np.inf, 1e300])).tolist() == [0] * 4
+
+
+def test_values_of_several_kinds_are_compared_one_by_one():
+    wanted = [2**53 + 1, None, 7, True, "7", np.nan, pd.NA, 10**400, 7.0, np.int8(1)]
+    assert LARGE.index(wanted).tolist() == [1, 0, 4, 0, 0, 0, 0, 0, 4, 3]
+    assert LARGE.index(pd.array([2**53 + 1, None, 2**53], "Int64")).tolist() == [1, 0, 0]
+    assert NAMES.index(["ä", None, 1, np.nan, b"a", ("a", "b")]).tolist() == [3, 0, 0, 0, 0, 0]
+    assert LARGE.index(np.array([7, 2**64 - 1], np.uint64)).tolist() == [4, 0]
+    assert sf.Vocabulary([2**64 - 1, 7]).index([-1, 7, 2**64 - 1]).tolist() == [0, 2, 1]
+
+
+def test_equal_ids_are_equal_however_they_are_held():
+    texts = ["b", "ä", ""]
+    held = [sf.Vocabulary(texts), sf.Vocabulary.trusted(pa.array(texts, pa.large_string()))]
+    for one, other in itertools.product(held, held):
+        assert one == other
+        assert one != sf.Vocabulary(["b", "ä", "c"])
+    assert held[1].ids.tolist() == texts
+    assert sf.Vocabulary(np.array([1], np.uint64)) == sf.Vocabulary([1])
+    assert sf.Vocabulary(["1"]) != sf.Vocabulary([1])
+
+
+def test_millions_of_stored_strings_are_no_python_objects_until_asked_for():
+    ids = pyarrow.compute.cast(pa.array(np.arange(2_000_000)), pa.large_string())
+    tracemalloc.start()
+    one, other = sf.Vocabulary.trusted(ids), sf.Vocabulary.trusted(ids[:])
+    assert len(one) == 2_000_000
+    assert one == other
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert one.index(["1999999", "x"]).tolist() == [2_000_000, 0]
 
 
 def test_its_text_is_short():

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 
-def integer(name: str, value: Any, least: int) -> int:
+_LONGEST_SHOWN = 200
+
+
+def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     """The value as an int.
 
     Raises:
         TypeError: Not an integer.
-        ValueError: Less than `least`.
+        ValueError: Less than `least`, or more than `most` where that is given.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, received {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, received {value}")
-    return int(value)
+        raise TypeError(f"{name} must be an integer, received {received(value)}")
+    found = int(value)
+    if found < least or (most is not None and found > most):
+        limits = f"at least {least}" if most is None else f"in {least}..{most}"
+        raise ValueError(f"{name} must be {limits}, received {received(value)}")
+    return found
+
+
+def number(name: str, value: Any) -> float:
+    """The value as a float.
+
+    Raises:
+        TypeError: Not a number.
+    """
+    if not isinstance(value, numbers.Integral | float | np.floating) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, received {received(value)}")
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond all floats
+        return math.inf if int(value) > 0 else -math.inf
 
 
 def fraction(
@@ -30,22 +51,30 @@ def fraction(
         TypeError: Not a number.
         ValueError: Outside the range, or not finite.
     """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, received {value!r}")
-    number = float(value)
-    inside = number < below if most is None else number <= most
-    if not (number >= 0.0 and inside):
+    found = number(name, value)
+    inside = found < below if most is None else found <= most
+    if not (found >= 0.0 and inside):
         limit = f"{below:g})" if most is None else f"{most:g}]"
-        raise ValueError(f"{name} must be in [0, {limit}, received {value}")
-    return number
+        raise ValueError(f"{name} must be in [0, {limit}, received {received(value)}")
+    return found
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "") -> Any:
     """The value, one of the words allowed.
 
     Raises:
         ValueError: Another value.
     """
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {list(allowed)}, received {value!r}")
+    if not isinstance(value, str | None) or value not in allowed:
+        words = f"one of {list(allowed)}{others}"
+        raise ValueError(f"{name} must be {words}, received {received(value)}")
     return value
+
+
+def received(value: Any) -> str:
+    """What was received, cut where it is long; its kind where Python does not print it."""
+    try:
+        text = repr(value)
+    except Exception:  # a huge int, or an object of another library
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -88,7 +88,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
     )
     if not found.rows_kept:
         raise _nothing_left(len(table), rows_unknown, found, options)
-    users = Vocabulary(table.users.decode(found.user_ids))
+    users = Vocabulary.trusted(table.users.decode(found.user_ids))
     items = _item_vocabulary(table.items, found, options)
     if options.ties == "hash":
         keys = stream_keys(items)
@@ -156,7 +156,7 @@ def _item_vocabulary(
         return options.items
     if options.identity:
         return Vocabulary.identity(found.num_items)
-    return Vocabulary(ids.decode(found.item_ids))
+    return Vocabulary.trusted(ids.decode(found.item_ids))
 
 
 def _nothing_left(

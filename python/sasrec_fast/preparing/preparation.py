@@ -111,8 +111,8 @@ def prepare(
             float ids, unequal lengths, no rows, nothing left after filtering, item ids out of
             range with "identity", a user for whom no negative exists, a malformed file.
         FileNotFoundError: A path does not exist.
-        TypeError: `interactions` is of a kind that is not read, or `split_at` of another kind
-            than the timestamps.
+        TypeError: `interactions` is of a kind that is not read, an option of another type, or
+            `split_at` of another kind than the timestamps.
         ValueError: An option is out of range.
 
     Warns:

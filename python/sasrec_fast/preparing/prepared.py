@@ -101,9 +101,10 @@ class Prepared(artifact.Parts):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the data into a folder that `load` opens at once at any size.
 
-        A folder of saved data is replaced as a whole: if writing fails or the process dies, `load`
-        finds the previous content, in a folder `.name.replaced-*` beside it if need be. What a
-        killed process leaves beside the folder is removed by the next `save` to it.
+        The content of a folder of saved data is replaced as a whole: if writing fails or the
+        process dies, `load` finds what was there. The files replaced stay until the next `save`,
+        for processes that are about to open them; that one also removes what a killed process
+        left. Of several at once, one waits for the other.
 
         Args:
             folder: A new folder, an empty one, or one of saved data.
@@ -139,8 +140,7 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
             or by a newer format version, or a file is missing, truncated or damaged.
 
     Warns:
-        UserWarning: The folder was left by a killed `Prepared.save` and its previous content is
-            used; or its report has figures this version does not know.
+        UserWarning: The report has figures this version does not know.
 
     Example:
         >>> import tempfile

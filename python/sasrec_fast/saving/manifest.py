@@ -5,26 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.saving.replaced_file import replaced_file
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 had files of plain names, which were replaced together with their folder."""
 
 _KIND = "$"
-_TIMES: dict[str, Callable[[str], Any]] = {
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "tuple": lambda parts: tuple(map(decode, parts)),
     "Timestamp": pd.Timestamp,
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
+    "datetime64": lambda value: np.datetime64(value[0], tuple(value[1:])),
 }
+"""What JSON has not, by name: how it is made of what is written of it."""
 
 
 def digest_of(content: Any) -> str:
@@ -34,9 +39,10 @@ def digest_of(content: Any) -> str:
 
 
 def write(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write the manifest, with a digest of it."""
+    """Put a manifest, with a digest of it, in the place of the one there is."""
     signed = {**content, "digest": digest_of(dict(content))}
-    (folder / FILE_NAME).write_text(json.dumps(signed, indent=1), encoding="ascii")
+    with replaced_file(folder / FILE_NAME) as temporary:
+        temporary.write_text(json.dumps(signed, indent=1), encoding="ascii")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -76,44 +82,48 @@ def read_unchecked(folder: Path) -> dict[str, Any]:
         raise DataError(
             f"{folder} has no {FILE_NAME}: it is no folder written by Prepared.save"
         ) from None
-    except OSError as failure:
-        raise DataError(f"{path} cannot be read: {failure}") from None
-    except (ValueError, RecursionError) as failure:
-        raise DataError(f"{path} is damaged: it is no JSON ({failure})") from None
+    except (OSError, ValueError, RecursionError) as failure:
+        raise DataError(f"{path} is damaged, it cannot be read as JSON: {failure}") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise DataError(f"{path} has format {found!r}, expected {FORMAT!r}")
     return dict(content)
 
 
+def file_names(content: Mapping[str, Any]) -> set[str]:
+    """The names of the manifest and of the files it lists, in a manifest of any version."""
+    listed = content.get("files")
+    entries = listed.items() if isinstance(listed, dict) else ()
+    return {FILE_NAME, *(file_name(name, entry) for name, entry in entries)}
+
+
+def file_name(name: str, entry: Mapping[str, Any]) -> str:
+    """What the file of an entry is called; in format version 1, as the entry."""
+    return str(entry.get("file", name))
+
+
 def encode(value: Any, name: str) -> Any:
     """A value as JSON content that `decode` turns into an equal value.
 
     Args:
-        value: None, a bool, number, string, time, or a tuple, list or mapping of these.
+        value: None, a bool, number, string, time, or a tuple or list of these.
         name: What it is, for the message.
 
     Raises:
         TypeError: A value of another kind.
     """
     if isinstance(value, np.datetime64):
-        unit, step = np.datetime_data(value.dtype)
-        return {_KIND: "datetime64", "value": [value.astype(np.int64).item(), unit, step]}
-    if isinstance(value, np.bool_ | np.integer | np.floating):
+        count = value.astype(np.int64).item()
+        return {_KIND: "datetime64", "value": [count, *np.datetime_data(value.dtype)]}
+    if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if type(value).__name__ in _TIMES and isinstance(value, date):
+    if isinstance(value, date) and type(value).__name__ in _KINDS:
         return {_KIND: type(value).__name__, "value": value.isoformat()}
-    if isinstance(value, list):
-        return [encode(part, name) for part in value]
-    if isinstance(value, tuple):
-        return {_KIND: "tuple", "value": [encode(part, name) for part in value]}
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) and key != _KIND for key in value):
-            return {key: encode(part, f"{name}[{key!r}]") for key, part in value.items()}
-        pairs = [[encode(key, name), encode(part, name)] for key, part in value.items()]
-        return {_KIND: "dict", "value": pairs}
+    if isinstance(value, tuple | list):
+        parts = [encode(part, name) for part in value]
+        return parts if isinstance(value, list) else {_KIND: "tuple", "value": parts}
     raise TypeError(f"{name} is a {type(value).__name__}, {value!r}, which cannot be saved")
 
 
@@ -123,57 +133,25 @@ def decode(content: Any) -> Any:
         return [decode(part) for part in content]
     if not isinstance(content, dict):
         return content
-    if _KIND not in content:
-        return {key: decode(part) for key, part in content.items()}
-    kind, value = content[_KIND], content["value"]
-    if kind == "datetime64":
-        number, unit, step = value
-        return np.datetime64(number, (unit, step))
-    if kind == "tuple":
-        return tuple(decode(part) for part in value)
-    if kind == "dict":
-        return {decode(key): decode(part) for key, part in value}
-    if kind in _TIMES:
-        return _TIMES[kind](value)
-    raise DataError(f"the manifest holds a value of an unknown kind {kind!r}")
+    if content.get(_KIND) not in _KINDS:
+        raise DataError(f"the manifest holds a value of an unknown kind: {content}")
+    return _KINDS[content[_KIND]](content["value"])
 
 
 def rebuild(kind: type[Any], values: Mapping[str, Any], source: str) -> tuple[Any, list[str]]:
-    """A dataclass object of its fields' values, dataclasses among them rebuilt likewise.
+    """A dataclass object of its fields' values, and the names that are none of its attributes.
 
     Args:
         kind: The dataclass.
         values: Value of each field; a field with a default may be left out.
         source: Where the values are from, for the message.
 
-    Returns:
-        The object, and the names in `values` that are neither fields nor properties of it.
-
     Raises:
         DataError: A field has no value.
     """
-    hints = get_type_hints(kind)
-    arguments: dict[str, Any] = {}
-    unknown = [name for name in values if not hasattr(kind, name) and name not in hints]
-    for field in fields(kind):
-        if field.name in values:
-            hint, inside = hints[field.name], f"{source}, {field.name!r}"
-            arguments[field.name], more = _rebuild_value(hint, values[field.name], inside)
-            unknown += [f"{field.name}.{name}" for name in more]
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise DataError(f"{source} has no {field.name!r}, which {kind.__name__} needs")
-    return kind(**arguments), unknown
-
-
-def _rebuild_value(hint: Any, value: Any, source: str) -> tuple[Any, list[str]]:
-    """A field's value; `hint` may be a dataclass, one or None, or a dict of them."""
-    inner = next((part for part in (hint, *get_args(hint)) if is_dataclass(part)), None)
-    if not isinstance(inner, type) or not isinstance(value, Mapping):
-        return value, []
-    if get_origin(hint) is not dict:
-        return rebuild(inner, value, source)
-    parts = {key: rebuild(inner, part, f"{source}, {key!r}") for key, part in value.items()}
-    return (
-        {key: part for key, (part, _) in parts.items()},
-        [f"{key}.{name}" for key, (_, more) in parts.items() for name in more],
-    )
+    names = {field.name for field in fields(kind)}
+    unknown = [name for name in values if name not in names and not hasattr(kind, name)]
+    try:
+        return kind(**{name: values[name] for name in values if name in names}), unknown
+    except TypeError as failure:
+        raise DataError(f"{source}: {failure}") from None

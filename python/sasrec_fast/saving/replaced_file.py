@@ -7,15 +7,12 @@ ends with its process, tells it from a file that is being written.
 
 from __future__ import annotations
 
+import glob
 import os
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from sasrec_fast.saving.replacement import flush_folder, lock, locked, resolved, sibling, siblings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def require_writable(name: str, path: Path, suffixes: tuple[str, ...]) -> None:
@@ -46,32 +43,52 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
     After an error or an interrupt `path` is as it was. Symbolic links are followed.
     """
-    target = resolved(path)
-    with locked(target.parent):
-        _clear_leftovers(target)
-        unfinished = sibling(target, "unfinished")
-        temporary = unfinished.with_name(unfinished.name + target.suffix)
-        temporary.touch()
-        descriptor = lock(temporary, wait=False)
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.unfinished-*"):
+        with locked(leftover, wait=False) as abandoned:
+            if abandoned:
+                leftover.unlink(missing_ok=True)
+    unfinished = f".{target.name}.unfinished-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(unfinished)
     try:
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.touch()
+        with locked(temporary):
+            yield temporary
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
         flush_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a file or folder, which ends with its process.
+
+    Yields:
+        Whether it is held: not where another process holds it, or where there are no such locks.
+    """
+    held, descriptor = False, -1
+    try:
+        with suppress(OSError, ImportError):
+            import fcntl  # not on Windows
+
+            descriptor = os.open(path, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        yield held
     finally:
-        if descriptor is not None:
+        if descriptor >= 0:
             os.close(descriptor)
 
 
-def _clear_leftovers(target: Path) -> None:
-    """Remove what killed writers left; the parent is locked."""
-    for leftover in siblings(target, "unfinished"):
-        descriptor = lock(leftover, wait=False)
-        if descriptor is not None and leftover.is_file():
-            leftover.unlink(missing_ok=True)
-        if descriptor is not None:
+def flush_folder(folder: Path) -> None:
+    """Have a folder's list of files on disk, where folders can be flushed."""
+    with suppress(PermissionError):  # Windows
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Arrays, id columns and splits that live in files: opened memory-mapped, read when used.
+"""Arrays and columns of strings that live in files: opened memory-mapped, read when used.
 
 Arrays are `.npy` files in little-endian order, strings are one `large_string` column in an Arrow
 IPC file. Digests are of the content, not of the file, so that they are the same for any version of
@@ -8,8 +8,7 @@ numpy and pyarrow.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.store import Vocabulary
 
 _SCHEMA = pa.schema([pa.field("id", pa.large_string(), nullable=False)])
-_HEADER_LIMIT = 1 << 16
 
 
 def little_endian(array: NDArray[Any]) -> NDArray[Any]:
     """The array, contiguous and in the byte order of the files."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-
-
-def strings(ids: NDArray[Any]) -> Any:
-    """An object array of str as an Arrow array."""
-    return pa.array(ids, pa.large_string())
 
 
 def digest(content: Any) -> str:
@@ -51,24 +43,17 @@ def digest(content: Any) -> str:
 
 
 def write(path: Path, content: Any) -> dict[str, Any]:
-    """Write an array or an Arrow array of strings; what `open_array` and `open_strings` check."""
-    entry = {"shape": _shape(content), "digest": digest(content)}
+    """Write an array or Arrow array of strings; what `open_array` and `open_strings` look at."""
     if not isinstance(content, np.ndarray):
         table = pa.record_batch([content], schema=_SCHEMA)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             writer.write_batch(table)
-        return {**entry, "dtype": "string", "bytes": path.stat().st_size}
-    with path.open("xb") as file:
-        np.lib.format.write_array(file, content, allow_pickle=False)
-    size = path.stat().st_size
-    start = size - content.nbytes
-    return {
-        **entry,
-        "dtype": content.dtype.str,
-        "bytes": size,
-        "start": start,
-        "header": _header_digest(path, start),
-    }
+        dtype = "string"
+    else:
+        with path.open("wb") as file:
+            np.lib.format.write_array(file, content, allow_pickle=False)
+        dtype = content.dtype.str
+    return {"shape": _shape(content), "dtype": dtype, "bytes": path.stat().st_size}
 
 
 def open_array(path: Path, entry: Mapping[str, Any], *, verify: bool) -> NDArray[Any]:
@@ -78,15 +63,15 @@ def open_array(path: Path, entry: Mapping[str, Any], *, verify: bool) -> NDArray
         DataError: The file is missing, of another size, or has another header or content.
     """
     _require_size(path, entry)
-    start, shape = entry["start"], tuple(entry["shape"])
+    dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
     try:
-        matches = _header_digest(path, start) == entry["header"]
-        # A plain array: a memmap prints, slices and pickles in its own ways.
-        array = np.asarray(np.memmap(path, np.dtype(entry["dtype"]), "r", start, shape))
-    except (OSError, ValueError) as failure:
-        raise DataError(f"{path} cannot be opened: {failure}") from None
-    if not matches:
-        raise DataError(f"{path} is damaged: its header is not that of {entry['dtype']} {shape}")
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as failure:  # of the many that a damaged header leads to
+        raise DataError(f"{path} is damaged: {failure}") from None
+    whole = mapped.offset + mapped.nbytes == entry["bytes"]
+    if mapped.dtype != dtype or mapped.shape != shape or not whole:
+        raise DataError(f"{path} is damaged: its header is not that of {dtype} {shape}")
+    array = np.asarray(mapped)  # a memmap prints, slices and pickles in its own ways
     _require_content(path, array, entry, verify=verify)
     return array
 
@@ -112,50 +97,8 @@ def open_strings(path: Path, entry: Mapping[str, Any], *, verify: bool) -> Any:
     return columns[0]
 
 
-class StoredVocabulary(Vocabulary):
-    """A vocabulary whose `ids` are made when first asked for."""
-
-    def __init__(self, size: int, make: Callable[[], NDArray[Any]], *, is_identity: bool) -> None:
-        self._size = size
-        self._make = make
-        self.is_identity = is_identity
-
-    @classmethod
-    def of_strings(cls, array: Any, path: Path) -> StoredVocabulary:
-        """String ids of an Arrow array."""
-        return cls(len(array), partial(_texts, array, path), is_identity=False)
-
-    @classmethod
-    def identity(cls, size: int) -> StoredVocabulary:
-        """The vocabulary in which index i is id i, for 1..size."""
-        return cls(size, partial(np.arange, 1, size + 1, dtype=np.int64), is_identity=True)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "ids":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        Vocabulary.__init__(self, self._make(), is_identity=self.is_identity)
-        return self.ids
-
-
-def _texts(array: Any, path: Path) -> NDArray[Any]:
-    try:
-        array.validate(full=True)
-    except (pa.ArrowException, ValueError) as failure:
-        raise DataError(f"{path} is damaged: {failure}") from None
-    texts: NDArray[Any] = array.to_numpy(zero_copy_only=False).astype(object)
-    return texts
-
-
 def _shape(content: Any) -> list[int]:
     return list(content.shape) if isinstance(content, np.ndarray) else [len(content)]
-
-
-def _header_digest(path: Path, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(min(size, _HEADER_LIMIT))).hexdigest()
 
 
 def _require_size(path: Path, entry: Mapping[str, Any]) -> None:

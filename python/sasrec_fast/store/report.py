@@ -148,57 +148,40 @@ class Report:
                 )
 
     def _lines(self) -> Lines:
-        return [*self._rows_lines(), *self._user_lines(), *self._doubtful_lines(), *self._sizes()]
+        return [*self._rows_lines(), *self._doubtful_lines(), *self._sizes()]
 
     def _rows_lines(self) -> Lines:
-        unknown = self.rows_dropped_by_unknown_item
+        unknown, lengths = self.rows_dropped_by_unknown_item, self.sequence_lengths
+        inactive = f"{self.rows_dropped_by_user_activity:,} (of {self.users_dropped:,} users)"
+        spread = (
+            f"min {lengths.min:,}, median {lengths.median:,.0f}, mean {lengths.mean:,.1f}, "
+            f"90 % {lengths.p90:,.0f}, max {lengths.max:,}"
+        )
         return [
             ("rows in", f"{self.rows_in:,}"),
             *([("  dropped by unknown item", f"{unknown:,}")] if unknown else []),
             ("  dropped by rating", f"{self.rows_dropped_by_rating:,}"),
             ("  dropped as duplicates", f"{self.rows_dropped_by_duplicates:,}"),
-            (
-                "  dropped by user activity",
-                f"{self.rows_dropped_by_user_activity:,} (of {self.users_dropped:,} users)",
-            ),
+            ("  dropped by user activity", inactive),
             ("  dropped by item activity", f"{self.rows_dropped_by_item_activity:,}"),
             ("  kept", f"{self.rows_kept:,}"),
-        ]
-
-    def _user_lines(self) -> Lines:
-        lengths = self.sequence_lengths
-        return [
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
-            (
-                "interactions a user",
-                f"min {lengths.min:,}, median {lengths.median:,.0f}, mean {lengths.mean:,.1f}, "
-                f"90 % {lengths.p90:,.0f}, max {lengths.max:,}",
-            ),
+            ("interactions a user", spread),
         ]
 
     def _doubtful_lines(self) -> Lines:
-        cold = ", ".join(
-            f"{name} {count:,} ({self.cold_share[name]:.1%})"
-            for name, count in self.cold_targets.items()
-        )
+        share = self.cold_share
+        cold = [f"{name} {n:,} ({share[name]:.1%})" for name, n in self.cold_targets.items()]
+        tied = f"{self.users_tie_dependent:,} users ({self.tie_dependent_share:.1%})"
+        cut = f"{self.interactions_truncated:,} training interactions of {self.users_truncated:,}"
+        targets = self.targets_truncated.items()
         return [
             ("rows tied in time", f"{self.rows_tied:,} ({self.tied_share:.1%})"),
-            (
-                "  held-out target decided by a tie",
-                f"{self.users_tie_dependent:,} users ({self.tie_dependent_share:.1%})",
-            ),
-            *([("held-out targets not in training", cold)] if cold else []),
-            (
-                "cut by the window",
-                f"{self.interactions_truncated:,} training interactions "
-                f"of {self.users_truncated:,} users",
-            ),
-            *(
-                (f"  {name} targets cut", f"{cut:,}")
-                for name, cut in self.targets_truncated.items()
-                if cut
-            ),
+            ("  held-out target decided by a tie", tied),
+            *([("held-out targets not in training", ", ".join(cold))] if cold else []),
+            ("cut by the window", f"{cut} users"),
+            *((f"  {name} targets cut", f"{count:,}") for name, count in targets if count),
         ]
 
     def _sizes(self) -> Lines:

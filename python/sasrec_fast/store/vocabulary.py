@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from sasrec_fast.errors import DataError
 
 MAX_ITEMS = 2**31 - 2
 """Largest index: `len(vocabulary) + 1` is an int32."""
@@ -17,28 +20,98 @@ MAX_ITEMS = 2**31 - 2
 class Vocabulary:
     """A bijection between external ids and indices 1..len(self); index 0 is padding.
 
+    Args:
+        ids: Distinct ids in index order, all integers or all strings; copied.
+
     Attributes:
-        ids: External ids in index order: `ids[0]` has index 1. Ascending, but for those that
-            `extend` appended. int64 (uint64 where the input was), or an object array of str.
         is_identity: Whether every index is its own id.
+
+    Raises:
+        TypeError: Other ids, or of both kinds.
+        ValueError: An id occurs twice, integers that neither int64 nor uint64 hold, or an array
+            of more than one dimension.
     """
 
-    def __init__(self, ids: NDArray[Any], *, is_identity: bool = False) -> None:
-        self.ids = ids
-        self.is_identity = is_identity
-        ids.flags.writeable = False
+    _source: Any  # a range, a NumPy array, or an Arrow array of strings
+    _origin = "the vocabulary"
+    is_identity = False
+
+    def __init__(self, ids: Iterable[Any]) -> None:
+        self._source = _typed(ids)
+        if not self._positions.is_unique:
+            second = int(self._positions.duplicated().argmax())
+            raise ValueError(f"ids[{second}] is {shown(self.ids[second])} again; ids are distinct")
+        if self.are_strings:
+            _ = self.strings  # or UnicodeEncodeError, a ValueError
+
+    @classmethod
+    def trusted(cls, ids: Any, source: str = "the vocabulary") -> Vocabulary:
+        """A vocabulary of ids that are known to be right; they are neither checked nor copied.
+
+        Args:
+            ids: Distinct ids: int64, uint64, an object array of str, or an Arrow array of
+                large strings, of which `ids` is made when first asked for.
+            source: Where they are from, for the message about a damaged Arrow array.
+        """
+        vocabulary = cls.__new__(cls)
+        vocabulary._source, vocabulary._origin = ids, source
+        return vocabulary
 
     @classmethod
     def identity(cls, size: int) -> Vocabulary:
         """The vocabulary in which index i is id i, for 1..size."""
-        return cls(np.arange(1, size + 1, dtype=np.int64), is_identity=True)
+        vocabulary = cls.trusted(range(1, size + 1))
+        vocabulary.is_identity = True
+        return vocabulary
+
+    @cached_property
+    def ids(self) -> NDArray[Any]:
+        """External ids in index order: `ids[0]` has index 1; read-only.
+
+        Ascending, but for those that `extend` appended. int64 (uint64 where the input was), or an
+        object array of str.
+        """
+        if isinstance(self._source, range):
+            ids = np.arange(1, len(self) + 1, dtype=np.int64)
+        elif isinstance(self._source, np.ndarray):
+            ids = self._source.view()
+        else:
+            ids = self.strings.to_numpy(zero_copy_only=False).astype(object)
+        ids.flags.writeable = False
+        return ids
+
+    @cached_property
+    def strings(self) -> Any:
+        """The ids as an Arrow array of large strings, where they are strings.
+
+        Raises:
+            DataError: The file they are in is damaged.
+        """
+        if isinstance(self._source, np.ndarray):
+            return pa.array(self._source, pa.large_string())
+        try:
+            self._source.validate(full=True)
+        except pa.ArrowInvalid as failure:
+            raise DataError(f"{self._origin} is damaged: {failure}") from None
+        return self._source
+
+    @property
+    def are_strings(self) -> bool:
+        """Whether ids are strings, not integers."""
+        if isinstance(self._source, np.ndarray):
+            return bool(self._source.dtype == np.object_)
+        return not isinstance(self._source, range)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._source)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
             return NotImplemented
+        if self is other or len(self) != len(other) or self.are_strings != other.are_strings:
+            return self is other
+        if self.are_strings:
+            return bool(self.strings.equals(other.strings))
         return self.ids.dtype == other.ids.dtype and np.array_equal(self.ids, other.ids)
 
     __hash__ = None  # type: ignore[assignment]
@@ -49,25 +122,35 @@ class Vocabulary:
 
     @cached_property
     def _positions(self) -> pd.Index[Any]:
-        positions: pd.Index[Any] = pd.Index(self.ids)
+        positions: pd.Index[Any] = pd.Index(self.ids, dtype=self.ids.dtype)
         return positions
 
     def index(self, ids: Iterable[Any]) -> NDArray[np.int32]:
         """Indices of external ids.
 
         Args:
-            ids: External ids, n of them.
+            ids: External ids, n of them. Of floats, those that are exactly an integer count.
 
         Returns:
             int32 array of n indices; 0 where an id is unknown.
         """
-        wanted = ids if isinstance(ids, np.ndarray | pd.Series | pd.Index) else listed(ids)
-        if len(wanted) == 0:
-            return np.zeros(0, np.int32)
-        target = pd.Index(wanted)
-        if target.dtype.kind == "b":
-            return np.zeros(len(wanted), np.int32)
-        return (self._positions.get_indexer(target) + 1).astype(np.int32)
+        wanted = _array(ids)
+        if self.are_strings:
+            return self._found(pd.Index(wanted, dtype=object))
+        kind, dtype = _kind(wanted), self.ids.dtype
+        if kind == "integer":
+            exact = (wanted >= np.iinfo(dtype).min) & (wanted <= np.iinfo(dtype).max)
+        elif kind == "floating" and dtype == np.int64:
+            wanted = wanted.astype(np.float64)
+            exact = (np.trunc(wanted) == wanted) & (wanted >= -(2.0**63)) & (wanted < 2.0**63)
+        else:  # compared one by one, as Python compares, but True, which would be 1
+            plain = [None if isinstance(value, bool | np.bool_) else value for value in wanted]
+            return self._found(pd.Index(plain, dtype=object))
+        return self._found(pd.Index(np.where(exact, wanted, 0).astype(dtype))) * exact
+
+    def _found(self, wanted: pd.Index[Any]) -> NDArray[np.int32]:
+        positions = self._positions.astype(wanted.dtype, copy=False)
+        return (positions.get_indexer(wanted) + 1).astype(np.int32)
 
     def extend(self, ids: Iterable[Any]) -> Vocabulary:
         """A vocabulary with further ids, in which every index of this one is as before.
@@ -84,24 +167,23 @@ class Vocabulary:
             ValueError: Integers that no index can be (identity), or that int64 and uint64 cannot
                 hold together.
         """
-        wanted = list(ids)
-        are_strings = self.ids.dtype == object
-        kind: tuple[type, ...] = (str,) if are_strings else (int, np.integer)
-        for value in wanted:
-            if not isinstance(value, kind) or isinstance(value, bool):
-                expected = "strings" if are_strings else "integers"
-                raise TypeError(
-                    f"id {value!r} to extend by; the ids of this vocabulary are {expected}"
-                )
+        wanted = _typed(ids)
+        if not len(wanted):
+            return self
+        if (wanted.dtype == object) != self.are_strings:
+            raise TypeError(
+                f"id {shown(wanted[0])} to extend by; the ids of this vocabulary are "
+                f"{'strings' if self.are_strings else 'integers'}"
+            )
         if self.is_identity:
-            smallest, largest = min(wanted, default=1), max(wanted, default=1)
+            smallest, largest = int(wanted.min()), int(wanted.max())
             if smallest < 1 or largest > MAX_ITEMS:
                 wrong = smallest if smallest < 1 else largest
                 raise ValueError(f"id {wrong} to extend by; indices are 1..{MAX_ITEMS}")
-            return Vocabulary.identity(max(len(self), int(largest)))
-        new = sorted(set(wanted) - set(self.ids.tolist()))
-        dtype = object if are_strings else _integer_dtype([*new, *self.ids.tolist()])
-        return Vocabulary(np.concatenate([self.ids.astype(dtype), np.array(new, dtype)]))
+            return Vocabulary.identity(max(len(self), largest))
+        parts = [self.ids, np.unique(wanted[self.index(wanted) == 0])]
+        dtype = object if self.are_strings else _integer_dtype(*parts)
+        return Vocabulary.trusted(np.concatenate([part.astype(dtype) for part in parts]))
 
     def lookup(self, indices: Iterable[int]) -> NDArray[Any]:
         """External ids of indices.
@@ -164,11 +246,39 @@ def require_same_items(model: Any, data: Any, name: str) -> None:
     )
 
 
-def _integer_dtype(ids: list[int]) -> type[np.signedinteger[Any]] | type[np.unsignedinteger[Any]]:
+def _array(values: Iterable[Any]) -> NDArray[Any]:
+    """The values as an array, of objects where they are in none."""
+    if isinstance(values, np.ndarray | pd.Series | pd.Index):
+        return np.asarray(values)
+    plain = listed(values)
+    return np.fromiter(plain, object, len(plain))
+
+
+def _kind(array: NDArray[Any]) -> str:
+    """What an array's values are, all of them: "integer", "string" and so on."""
+    return str(pd.api.types.infer_dtype(array, skipna=False))
+
+
+def _typed(ids: Iterable[Any]) -> NDArray[Any]:
+    """A copy of ids: integers as int64, or uint64 where need be, strings as objects."""
+    array = _array(ids)
+    if array.ndim != 1:
+        raise ValueError(f"ids have shape {array.shape}; expected one dimension")
+    if _kind(array) == "string" or not (len(array) or array.dtype.kind in "iuf"):
+        return array.astype(object)
+    if _kind(array) == "integer" or not len(array):
+        return array.astype(_integer_dtype(array))
+    expected = str if isinstance(array[0], str) else int | np.integer
+    fits = [isinstance(value, expected) and not isinstance(value, bool) for value in array]
+    wrong = fits.index(False)
+    raise TypeError(f"ids[{wrong}] is {shown(array[wrong])}; all are integers, or all strings")
+
+
+def _integer_dtype(*arrays: NDArray[Any]) -> np.dtype[Any]:
     """int64 where it holds all ids, or uint64."""
-    smallest, largest = min(ids, default=0), max(ids, default=0)
-    if smallest >= -(2**63) and largest < 2**63:
-        return np.int64
-    if smallest >= 0 and largest < 2**64:
-        return np.uint64
+    smallest = min((int(array.min()) for array in arrays if len(array)), default=0)
+    largest = max((int(array.max()) for array in arrays if len(array)), default=0)
+    for dtype in (np.int64, np.uint64):
+        if smallest >= np.iinfo(dtype).min and largest <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
     raise ValueError(f"ids from {smallest} to {largest}; they fit neither int64 nor uint64")

@@ -6,15 +6,16 @@
 | "gbce" | `GeneralizedBinaryCrossEntropy` | gSASRec, Petrov & Macdonald 2023 |
 | "sampled_softmax" | `SampledSoftmax` | Bengio & Senecal 2008; Jean et al. 2015 |
 | "softmax" | `Softmax` | the full catalogue |
+
+The last two need Keras on JAX.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from sasrec_fast.losses.base import NextItemLoss, Positions, target_weights
 from sasrec_fast.losses.binary import BinaryCrossEntropy, GeneralizedBinaryCrossEntropy
-from sasrec_fast.losses.next_item_loss import NextItemLoss
-from sasrec_fast.losses.positions import Positions, target_weights
 from sasrec_fast.losses.sampled_softmax import SampledSoftmax
 from sasrec_fast.losses.softmax import Softmax
 

@@ -48,8 +48,9 @@ class SASRec(NextItemModel):
         hidden_dim: Width of embeddings and blocks.
         dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
         max_sequence_length: Longest input.
-        block: "transformer" (the paper's), or "ligr": residuals with learned gates and a SwiGLU
-            feed-forward layer, as in eSASRec.
+        block: "transformer" (the paper's); "ligr": residuals with learned gates and a SwiGLU
+            feed-forward layer, as in eSASRec; or "keras_hub", the `TransformerDecoder` of the
+            Keras example: as "transformer", slower, and not with positions="rotary".
         feed_forward_dim: Width of the feed-forward layers; None means hidden_dim, in "ligr"
             blocks 4 * hidden_dim.
         activation: Of the feed-forward layers, a Keras name or function; None means "relu", in
@@ -64,7 +65,7 @@ class SASRec(NextItemModel):
             (`output_embedding`).
         l2: Factor of the L2 penalty on the item embeddings. It is added to the training
             loss and never to the validation loss, which stays comparable between values.
-        k: Number of predictions a row.
+        k: Number of predictions a row, at most the number of candidates.
         candidates: Item indices that may be predicted (or a bool mask of vocabulary_size
             entries); default: every item. Saved with the model.
         items: The `Vocabulary` of the data, saved with the model; the model then
@@ -130,9 +131,7 @@ class SASRec(NextItemModel):
         from sasrec_fast.layers.retrieval import CandidateRetrieval
 
         mask = candidate_mask(candidates, self.vocabulary_size)
-        self.retrieval = CandidateRetrieval(
-            mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
-        )
+        self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
         self._inference: Inference | None = None
 
     def _create_layers(self) -> None:

@@ -44,7 +44,8 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             **options: Every other argument of `keras.Model.compile`.
 
         Raises:
-            ValueError: An unknown name, or a loss made for another vocabulary.
+            ValueError: An unknown name, a loss made for another vocabulary, or one that needs
+                JAX on another backend.
             TypeError: A loss of another kind.
         """
         loss = losses.get(loss)

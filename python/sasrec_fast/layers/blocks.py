@@ -15,7 +15,9 @@ Tensor = Any
 class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
     """Causal self-attention and a feed-forward layer, normalised and dropped out.
 
-    A subclass creates the dense layers of the second and connects all in `call`.
+    A subclass creates the dense layers of the second and connects all in `call`, from states
+    [n, T, d] and `decoder_padding_mask`, bool [n, T], True = real item, to states [n, T, d], of
+    which position t depends on those up to t alone.
 
     Args:
         intermediate_dim: Width of the feed-forward layer.
@@ -23,6 +25,8 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         dropout: Rate, on attention and on the output of both sublayers.
         activation: Of the feed-forward layer; None means the block's default.
         rotary: Whether attention rotates queries and keys, see `CausalAttention`.
+        pre_norm: Whether the input of each sublayer is normalised (LiGR's always is), or the sum
+            after it.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -36,6 +40,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         dropout: float = 0.0,
         activation: Any = None,
         rotary: bool = False,
+        pre_norm: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -44,6 +49,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         self.dropout = dropout
         self.activation = keras.activations.get(activation or self.default_activation)
         self.rotary = rotary
+        self.pre_norm = pre_norm
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the sublayers for inputs [n, T, d]."""
@@ -74,32 +80,13 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         """Create the dense layers and return them; the one from the inner width is "down"."""
         raise NotImplementedError
 
-    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
-        """The block's output.
-
-        Args:
-            x: [n, T, d].
-            decoder_padding_mask: bool [n, T], True = real item.
-            training: Whether dropout is on.
-
-        Returns:
-            [n, T, d]; position t depends on positions up to t alone.
-        """
-        raise NotImplementedError
-
-    def compute_output_shape(self, input_shape: Any, *_: Any) -> Any:
-        """The input's shape."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
+        names = ("intermediate_dim", "num_heads", "dropout", "rotary", "pre_norm")
         return {
             **super().get_config(),
-            "intermediate_dim": self.intermediate_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
+            **{name: getattr(self, name) for name in names},
             "activation": keras.activations.serialize(self.activation),
-            "rotary": self.rotary,
         }
 
 
@@ -109,18 +96,9 @@ class TransformerBlock(CausalBlock):
 
     Same computation as `keras_hub.layers.TransformerDecoder` without cross-attention, whose
     attention and dropout cannot be chosen, and nearly twice as fast on CPU.
-
-    Args:
-        *args: See `CausalBlock`.
-        pre_norm: Whether the input of each sublayer is normalised, or the sum after it.
-        **kwargs: See `CausalBlock`.
     """
 
     default_activation = "relu"
-
-    def __init__(self, *args: Any, pre_norm: bool = True, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.pre_norm = pre_norm
 
     def create_dense(self, width: int) -> list[Any]:
         """Two layers with biases, the activation between them."""
@@ -130,7 +108,7 @@ class TransformerBlock(CausalBlock):
         return [self.up, self.down]
 
     def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
-        """The block's output, see `CausalBlock.call`."""
+        """The block's output, see `CausalBlock`."""
         before = self.attention_norm(x) if self.pre_norm else x
         attended = self.attention.attend(before, decoder_padding_mask, training=training)
         x = x + self.attention_dropout(attended, training=training)
@@ -139,10 +117,6 @@ class TransformerBlock(CausalBlock):
         fed = self.down(self.up(before))
         x = x + self.feed_forward_dropout(fed, training=training)
         return x if self.pre_norm else self.feed_forward_norm(x)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that make an equal layer."""
-        return {**super().get_config(), "pre_norm": self.pre_norm}
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
@@ -172,7 +146,7 @@ class LiGRBlock(CausalBlock):
         return layers
 
     def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
-        """The block's output, see `CausalBlock.call`."""
+        """The block's output, see `CausalBlock`."""
         normal = self.attention_norm(x)
         attended = self.attention.attend(normal, decoder_padding_mask, training=training)
         x = x + self.attention_dropout(self.attention_gate(x) * attended, training=training)

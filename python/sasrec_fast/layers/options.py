@@ -75,21 +75,20 @@ class BlockOptions:
         Raises:
             ImportError: block="keras_hub" without keras-hub.
         """
-        widths = {"transformer": 1, "ligr": 4, "keras_hub": 1}
+        wide = 4 if self.block == "ligr" else 1
         options: dict[str, Any] = {
-            "intermediate_dim": self.feed_forward_dim or widths[self.block] * self.hidden_dim,
+            "intermediate_dim": self.feed_forward_dim or wide * self.hidden_dim,
             "num_heads": self.num_heads,
             "dropout": self.dropout,
+            "activation": self.activation,
             "name": name,
             "dtype": dtype,
         }
         if self.block == "keras_hub":
-            activation = self.activation or "relu"
-            return _decoder()(**options, activation=activation, normalize_first=self.pre_norm)
-        options.update(activation=self.activation, rotary=self.rotary)
-        if self.block == "ligr":
-            return LiGRBlock(**options)
-        return TransformerBlock(**options, pre_norm=self.pre_norm)
+            options["activation"] = self.activation or "relu"
+            return _decoder()(**options, normalize_first=self.pre_norm)
+        block = LiGRBlock if self.block == "ligr" else TransformerBlock
+        return block(**options, rotary=self.rotary, pre_norm=self.pre_norm)
 
 
 def _decoder() -> Any:

@@ -49,8 +49,7 @@ def get(loss: Any = None, **options: Any) -> NextItemLoss:
         ValueError: Another name.
         TypeError: Anything else.
     """
-    if loss is None:
-        return BinaryCrossEntropy()
+    loss = "bce" if loss is None else loss
     if isinstance(loss, NextItemLoss):
         return loss
     if not isinstance(loss, str):

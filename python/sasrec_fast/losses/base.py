@@ -123,10 +123,8 @@ def target_weights(sample_weight: Any, y: Mapping[str, Any]) -> dict[str, Tensor
     """
     targets = y["positive_sequence"]
     if not isinstance(sample_weight, Mapping):
-        weight = _position_weight(sample_weight, targets, "sample_weight")
-        return dict.fromkeys(y, weight)
-    missing = set(y) - set(sample_weight)
-    if missing:
+        return dict.fromkeys(y, _position_weight(sample_weight, targets, "sample_weight"))
+    if missing := set(y) - set(sample_weight):
         raise ValueError(
             f"sample_weight has entries {sorted(sample_weight)}; it needs one for each entry of "
             f"y, and {sorted(missing)} is missing"

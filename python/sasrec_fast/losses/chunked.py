@@ -26,6 +26,8 @@ Tensor = Any
 Tree = Any
 OfLogits = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 Chunk = Callable[..., tuple[Tensor, Tree, Tree]]
+Constants = tuple[Tensor, Tree, Tree]
+Result = tuple[Tensor, tuple[Tensor, Tree]]
 
 # On a CPU the scores of a chunk should stay in its cache; elsewhere few large chunks keep the
 # device busy. A matrix product of very few rows wastes either.
@@ -161,7 +163,7 @@ def chunk_size(bytes_each: int, max_bytes: int | None) -> int:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def same_pass_sum(
-    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
+    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
 ) -> Tensor:
     """Sum over all positions, those that count in chunks, the others left out.
 
@@ -181,27 +183,23 @@ def same_pass_sum(
     return _run(chunk, size, shared, states, constants)[0]
 
 
-def _run(
-    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
-) -> tuple[Tensor, Tensor, Tree]:
-    """Value and gradients; under data parallelism each device runs over its own positions."""
+def _run(chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants) -> Result:
+    """The sum and its gradients; under data parallelism each device runs over its own positions."""
     mesh = _data_parallel_mesh()
     if mesh is None or constants[0].shape[0] % mesh.size:
         return _run_here(chunk, size, shared, states, constants)
     axis = mesh.axis_names[0]
 
-    def run_part(
-        shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
-    ) -> tuple[Tensor, Tensor, Tree]:
-        total, gradient, own = _run_here(chunk, size, shared, states, constants)
-        return lax.psum(total, axis), lax.psum(gradient, axis), own
+    def run_part(shared: Tensor, states: Tree, constants: Constants) -> Result:
+        total, (gradient, own) = _run_here(chunk, size, shared, states, constants)
+        return lax.psum(total, axis), (lax.psum(gradient, axis), own)
 
     whole, split = PartitionSpec(), PartitionSpec(axis)
-    parallel: Callable[..., tuple[Tensor, Tensor, Tree]] = jax.shard_map(
+    parallel: Callable[..., Result] = jax.shard_map(
         run_part,
         mesh=mesh,
         in_specs=(whole, split, (split, split, whole)),
-        out_specs=(whole, whole, split),
+        out_specs=(whole, (whole, split)),
         check_vma=False,
     )
     return parallel(shared, states, constants)
@@ -217,56 +215,40 @@ def _data_parallel_mesh() -> Any:
 
 
 def _run_here(
-    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
-) -> tuple[Tensor, Tensor, Tree]:
+    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
+) -> Result:
     real, each, others = constants
-    if size >= real.shape[0]:  # no loop, which other devices than a CPU would have to wait for
+    number = real.shape[0]
+    if size >= number:  # without a loop, whose length a GPU would have to tell the host
         total, gradient, own = chunk(shared, jnp.zeros_like(shared), states, each, others)
-        return total, gradient, jax.tree.map(lambda x, g: g.astype(x.dtype), states, own)
-    order, rank, count = _real_first(real, size)
-    gather = partial(jax.tree.map, lambda x: x.at[order].get(mode="fill", fill_value=0))
-    sorted_states, sorted_each = gather(states), gather(each)
+        return total, (gradient, jax.tree.map(lambda x, g: g.astype(x.dtype), states, own))
+    rows = -(-number // size) * size
+    places = jnp.nonzero(real, size=rows, fill_value=number)[0]
+    rank = jnp.where(real, jnp.cumsum(real, dtype=jnp.int32) - 1, rows)
 
     def body(i: Tensor, carry: tuple[Tensor, Tensor, Tree]) -> tuple[Tensor, Tensor, Tree]:
-        total, gradient, state_gradients = carry
-        part = partial(jax.tree.map, lambda x: lax.dynamic_slice_in_dim(x, i * size, size))
+        total, gradient, gradients = carry
+        here = lax.dynamic_slice_in_dim(places, i * size, size)
         value, gradient, own = chunk(
-            shared, gradient, part(sorted_states), part(sorted_each), others
+            shared, gradient, _taken(states, here), _taken(each, here), others
         )
-        state_gradients = jax.tree.map(
+        gradients = jax.tree.map(
             lambda x, g: lax.dynamic_update_slice_in_dim(x, g.astype(x.dtype), i * size, 0),
-            state_gradients,
+            gradients,
             own,
         )
-        return total + value, gradient, state_gradients
+        return total + value, gradient, gradients
 
-    start = (jnp.float32(0), jnp.zeros_like(shared), jax.tree.map(jnp.zeros_like, sorted_states))
-    total, gradient, state_gradients = lax.fori_loop(0, -(-count // size), body, start)
-    return total, gradient, jax.tree.map(lambda x: x[rank], state_gradients)
-
-
-def _real_first(real: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Order that puts the positions that count first, filled up to whole chunks.
-
-    Returns:
-        Position at each place, [N rounded up], N where there is none; place of each position,
-        [N]; how many count.
-    """
-    number = real.shape[0]
-    count = jnp.sum(real, dtype=jnp.int32)
-    place = jnp.cumsum(real, dtype=jnp.int32) - 1
-    rest = jnp.arange(number, dtype=jnp.int32) - place - 1 + count
-    rank = jnp.where(real, place, rest)
-    order = jnp.full(-(-number // size) * size, number, jnp.int32)
-    order = order.at[rank].set(jnp.arange(number, dtype=jnp.int32), unique_indices=True)
-    return order, rank, count
+    empty = jax.tree.map(lambda x: jnp.zeros((rows, *x.shape[1:]), x.dtype), states)
+    chunks = -(-jnp.sum(real, dtype=jnp.int32) // size)
+    start = (jnp.float32(0), jnp.zeros_like(shared), empty)
+    total, gradient, gradients = lax.fori_loop(0, chunks, body, start)
+    return total, (gradient, _taken(gradients, rank))
 
 
-def _forward(
-    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: tuple[Tensor, Tree, Tree]
-) -> tuple[Tensor, tuple[Tensor, Tree]]:
-    total, gradient, state_gradients = _run(chunk, size, shared, states, constants)
-    return total, (gradient, state_gradients)
+def _taken(tree: Tree, places: Tensor) -> Tree:
+    """Rows of each array; zeros for a place beyond its end."""
+    return jax.tree.map(lambda x: x.at[places].get(mode="fill", fill_value=0), tree)
 
 
 def _backward(
@@ -276,4 +258,4 @@ def _backward(
     return shared, states, None
 
 
-same_pass_sum.defvjp(_forward, _backward)
+same_pass_sum.defvjp(_run, _backward)

@@ -116,8 +116,7 @@ class SampledSoftmax(NextItemLoss):
         """Logarithm of q of items, 0 where they are drawn uniformly (any constant does)."""
         if self._q is None:
             return ops.zeros(items.shape, "float32")
-        with np.errstate(divide="ignore"):
-            table = np.where(self._q > 0, np.log(self._q), 0.0).astype(np.float32)
+        table = np.log(np.append(1.0, self._q[1:])).astype(np.float32)
         return ops.take(table, items, axis=0)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ backward pass only scales the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -79,24 +78,12 @@ def _own_items(
     return total, gradient, jnp.einsum("nk,nkd->nd", slopes, rows)
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """What a denominator over sampled items, shared by all positions, needs besides.
-
-    Attributes:
-        items: int [M], the sampled items; one that is a position's target is left out there.
-        shift: float32 [M], subtracted from their scores.
-        target_logits: float32 [N], the (shifted) scores of the targets, which the denominator
-            includes.
-    """
-
-    items: Tensor
-    shift: Tensor
-    target_logits: Tensor
-
-
 def log_normalizer_sum(
-    positions: Positions, rows: Tensor, max_bytes: int | None, sampled: Sampled | None = None
+    positions: Positions,
+    rows: Tensor,
+    max_bytes: int | None,
+    own: Tensor | None = None,
+    sampled: tuple[Tensor, ...] = (),
 ) -> Tensor:
     """Sum over the positions of weight times log sum_j exp(score of row j).
 
@@ -104,21 +91,22 @@ def log_normalizer_sum(
         positions: The batch.
         rows: float32 [M, d], rows of the scoring table.
         max_bytes: Most bytes of the scores in work; None chooses for the device.
-        sampled: Given where the rows are those of sampled items.
+        own: float32 [N], one more score of each position.
+        sampled: Where the rows are those of sampled items: the items, int [M], left out where
+            they are the target, and what is subtracted from their scores, float32 [M].
 
     Returns:
         A float32 scalar.
     """
+    own = jnp.full(positions.weight.shape, -jnp.inf) if own is None else own
     each = {"weight": positions.weight, "targets": positions.targets}
-    others = () if sampled is None else (sampled.items, sampled.shift)
-    own = jnp.full(positions.weight.shape, -jnp.inf) if sampled is None else sampled.target_logits
     size = chunk_size(4 * int(rows.shape[0]), max_bytes)
-    constants = (positions.weight != 0, each, others)
+    constants = (positions.weight != 0, each, sampled)
     return same_pass_sum(_shared_items, size, rows, (positions.hidden, own), constants)
 
 
 def _shared_items(
-    rows: Tensor, gradient: Tensor, states: Any, each: Any, others: Any
+    rows: Tensor, gradient: Tensor, states: Any, each: Any, sampled: Any
 ) -> tuple[Tensor, Tensor, Any]:
     """One chunk of `log_normalizer_sum`: d/ds_j log sum exp(s) = exp(s_j) / sum exp(s).
 
@@ -129,8 +117,8 @@ def _shared_items(
     product = partial(jnp.matmul, preferred_element_type=jnp.float32)
     rows = rows.astype(hidden.dtype)
     scores = product(hidden, rows.T)
-    if others:
-        items, shift = others
+    if sampled:
+        items, shift = sampled
         scores = jnp.where(each["targets"][:, None] == items, -jnp.inf, scores - shift)
     highest = jnp.maximum(scores.max(axis=-1, keepdims=True), own)
     powers, own = jnp.exp(scores - highest), jnp.exp(own - highest)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.losses.base import NextItemLoss, Positions
-from sasrec_fast.losses.chunked import Sampled, gathered_sum, log_normalizer_sum
+from sasrec_fast.losses.chunked import gathered_sum, log_normalizer_sum
 
 Tensor = Any
 
@@ -77,20 +77,19 @@ class SampledSoftmax(NextItemLoss):
 
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions, a float32 scalar."""
-        if self.shared:
-            return self._against_shared(positions)
         negatives = positions.negatives
         if self.num_negatives is not None:
-            shape = (positions.targets.shape[0], self.num_negatives)
+            each = () if self.shared else (positions.targets.shape[0],)
+            shape = (*each, self.num_negatives)
             negatives = draw(shape, positions.num_items, self._q, positions.seed)
-        return self._against_own(positions, negatives)
+        against = self._against_shared if self.shared else self._against_own
+        return against(positions, negatives)
 
-    def _against_shared(self, positions: Positions) -> Tensor:
-        items = draw((self.num_negatives or 1,), positions.num_items, self._q, positions.seed)
+    def _against_shared(self, positions: Positions, items: Tensor) -> Tensor:
         own = positions.target_logits() - self._log_q(positions.targets)
         rows = ops.take(positions.table, items, axis=0)
-        sampled = Sampled(items, self._log_q(items), own)
-        normalizer = log_normalizer_sum(positions, rows, self.max_bytes, sampled)
+        sampled = (items, self._log_q(items))
+        normalizer = log_normalizer_sum(positions, rows, self.max_bytes, own, sampled)
         return normalizer - ops.sum(positions.weight * own)
 
     def _against_own(self, positions: Positions, negatives: Tensor) -> Tensor:

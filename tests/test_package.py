@@ -122,7 +122,7 @@ print(json.dumps(seen))
 def test_the_model_half_runs_on_jax_and_prints_nothing(tmp_path: Path) -> None:
     done = run_python(MODEL_BACKEND + PRINT_MODULES, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == 'jax\n["keras", "jax"]\n'
+    assert done.stdout == 'jax\n["keras", "keras_rs", "jax"]\n'
     assert done.stderr == ""
 
 

@@ -1,14 +1,13 @@
-"""What the model is built of: attention, blocks, dropout and positions.
-
-`retrieval` is loaded where a model is made: it is a layer of keras-rs.
-"""
+"""What the model is built of: attention, blocks, dropout, positions and retrieval."""
 
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
+from sasrec_fast.layers.retrieval import CandidateRetrieval
 
 __all__ = [
     "BlockOptions",
+    "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
     "positions_from_end",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import keras_rs
+import keras_rs  # here, not when a model is made: it draws from the generator that seeds models
 import numpy as np
 from keras import ops
 

@@ -9,7 +9,13 @@ import keras
 from keras import ops
 
 from sasrec_fast import checks
-from sasrec_fast.layers import BlockOptions, Dropout, PositionEmbedding, positions_from_end
+from sasrec_fast.layers import (
+    BlockOptions,
+    CandidateRetrieval,
+    Dropout,
+    PositionEmbedding,
+    positions_from_end,
+)
 from sasrec_fast.model.assets import load_counts, load_vocabulary, save_counts, save_vocabulary
 from sasrec_fast.model.inference import Inference, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
@@ -128,8 +134,6 @@ class SASRec(NextItemModel):
         self.items = checked_items(items, self.vocabulary_size)
         self.item_counts = checked_counts(item_counts, self.vocabulary_size)
         self._create_layers()
-        from sasrec_fast.layers.retrieval import CandidateRetrieval
-
         mask = candidate_mask(candidates, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
         self._inference: Inference | None = None

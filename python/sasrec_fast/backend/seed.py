@@ -19,9 +19,9 @@ def set_random_seed(seed: int) -> None:
     Args:
         seed: Integer, below 2^32.
     """
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  (the generator that Keras and users may draw from)
     if not on_jax():
         import keras
 
         keras.utils.set_random_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (the generator that Keras and users may draw from)

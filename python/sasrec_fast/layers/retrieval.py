@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
-import keras_rs  # here, not when a model is made: it draws from the generator that seeds models
 import numpy as np
 from keras import ops
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_state = random.getstate()
+import keras_rs  # noqa: E402  (draws numbers that a seeded model would miss)
+
+random.setstate(_state)
 
 
 class CandidateRetrieval(keras_rs.layers.BruteForceRetrieval):  # type: ignore[misc]

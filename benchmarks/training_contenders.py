@@ -72,7 +72,6 @@ def _keras(job: Job, data: Any) -> dict[str, Any]:
     import keras
 
     import sasrec_fast as sf
-    from sasrec_fast.backend.compilation import compilations
 
     device = jax.devices()[0]
     kind = device.device_kind
@@ -106,11 +105,10 @@ def _keras(job: Job, data: Any) -> dict[str, Any]:
         options = {"sample_weight": weight, "batch_size": setting.batch_size}
         steps = -(-len(split) // setting.batch_size)
     model.compile(keras.optimizers.Adam(1e-3, beta_2=0.98), jit_compile=True)
-    with compilations() as seen:
-        clock = _clock(seen, batches)
-        history = model.fit(
-            *arguments, epochs=job.epochs, callbacks=[clock], verbose=0, **options
-        ).history
+    clock = _clock(batches)
+    history = model.fit(
+        *arguments, epochs=job.epochs, callbacks=[clock], verbose=0, **options
+    ).history
     statistics = device.memory_stats() if job.device == "gpu" else None
     return {
         **clock.figures,
@@ -138,7 +136,7 @@ def _timed_batches(split: Any, batch_size: int) -> Any:
     return Timed(split, batch_size)
 
 
-def _clock(seen: Any, batches: Any) -> Any:
+def _clock(batches: Any) -> Any:
     """A callback that notes seconds, waiting and compilations of each epoch."""
     import jax
     import keras
@@ -151,10 +149,15 @@ def _clock(seen: Any, batches: Any) -> Any:
                 "wait_seconds": [],
                 "compilations": [],
             }
+            self.compiled = 0
+            jax.monitoring.register_event_duration_secs_listener(self.lasted)
+
+        def lasted(self, event: str, _: float, **__: Any) -> None:
+            self.compiled += event == "/jax/core/compile/backend_compile_duration"
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.began = time.perf_counter()
-            self.before = (batches.waited if batches is not None else 0.0, seen.count)
+            self.before = (batches.waited if batches is not None else 0.0, self.compiled)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             # What is waited for from here on, the device waits for, too.
@@ -163,7 +166,7 @@ def _clock(seen: Any, batches: Any) -> Any:
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             waited, compiled = self.before
             self.figures["seconds"].append(time.perf_counter() - self.began)
-            self.figures["compilations"].append(seen.count - compiled)
+            self.figures["compilations"].append(self.compiled - compiled)
             if batches is not None:
                 self.figures["wait_seconds"].append(batches.waited - waited)
 

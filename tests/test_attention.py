@@ -1,14 +1,12 @@
 """Attention in blocks equals Keras'; masks of dropout are random, reproducible, device-free."""
 
 import jax
-import keras_hub
 import numpy as np
 import pytest
 
 from sasrec_fast.layers import Dropout, attention
 from sasrec_fast.layers.attention import CausalAttention, block_edges
 from sasrec_fast.layers.dropout import keep_mask
-from sasrec_fast.layers.transformer import TransformerBlock
 from small_models import keras
 
 LENGTHS = [90, 41, 1, 70]
@@ -19,15 +17,6 @@ def rows():
     keras.utils.set_random_seed(0)  # of the layers' weights
     x = np.random.default_rng(0).normal(size=(4, 90, 8)).astype(np.float32)
     return x, np.arange(90) < np.array(LENGTHS)[:, None]
-
-
-def built(layer, **options):
-    layer.build((None, 90, 8), **options)
-    return layer
-
-
-def values(layer, *inputs, **options):
-    return np.asarray(jax.jit(lambda: layer(*inputs, **options))())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
@@ -44,27 +33,6 @@ def test_blocks_give_the_values_of_keras_attention(rows, rate, dtype):
     got = np.asarray(ours.attend(x, mask), np.float32)
     tolerance = 1e-6 if dtype == "float32" else 0.03
     np.testing.assert_allclose(got[mask], np.asarray(expected, np.float32)[mask], atol=tolerance)
-
-
-@pytest.mark.parametrize("pre_norm", [True, False])
-def test_the_block_computes_what_the_decoder_of_keras_hub_does(rows, pre_norm):
-    x, mask = rows
-    ours = built(TransformerBlock(12, 2, 0.3, "relu", pre_norm))
-    theirs = keras_hub.layers.TransformerDecoder(
-        12, 2, dropout=0.3, layer_norm_epsilon=1e-5, normalize_first=pre_norm
-    )
-    theirs.build(x.shape)
-    for name, weight in (
-        ("_self_attention_layer", ours.attention),
-        ("_self_attention_layer_norm", ours.attention_norm),
-        ("_feedforward_intermediate_dense", ours.up),
-        ("_feedforward_output_dense", ours.down),
-        ("_feedforward_layer_norm", ours.feed_forward_norm),
-    ):
-        layer = getattr(theirs, name)
-        layer.set_weights(weight.get_weights()[: len(layer.get_weights())])
-    expected = values(theirs, x, decoder_padding_mask=mask)
-    np.testing.assert_allclose(values(ours, x, mask)[mask], expected[mask], atol=2e-5)
 
 
 def rotated(x):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -90,6 +93,42 @@ def test_only_the_losses_that_use_negatives_need_them():
 def test_counts_of_another_vocabulary_are_refused():
     with pytest.raises(ValueError, match=r"item_counts has 3 entries; .* vocabulary_size is 21"):
         with_loss(losses.SampledSoftmax(item_counts=[0, 1, 2]))
+
+
+@pytest.mark.parametrize("name", ["softmax", "sampled_softmax"])
+def test_a_loss_that_needs_jax_is_refused_elsewhere_with_what_works_there(name, monkeypatch):
+    model = make_model()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    message = r"needs JAX and Keras runs on torch, where .*'bce' or 'gbce'.* KERAS_BACKEND=jax"
+    with pytest.raises(ValueError, match=message):
+        model.compile("adam", loss=name)
+
+
+ELSEWHERE = """
+import sasrec_fast as sf
+import keras, numpy as np
+
+items = np.concatenate([np.random.default_rng(i).permutation(20)[:7] for i in range(30)])
+data = sf.prepare({"user_id": np.repeat(np.arange(30), 7), "item_id": items}, timestamp=None,
+                  max_sequence_length=6)
+assert keras.backend.backend() == "tensorflow"
+model = sf.SASRec(data.vocabulary_size, num_layers=1, hidden_dim=8, max_sequence_length=6,
+                  dropout=0.1, items=data.items)
+for loss in ("gbce", "bce"):
+    model.compile(keras.optimizers.Adam(0.05), loss=loss)
+    losses = model.fit(*data.train.arrays().xyw(), epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0], losses
+assert 0 <= sf.evaluate(model, data.test)["mrr"] <= 1
+assert len(sf.recommend(model, data, k=3)) == 90
+"""
+
+
+def test_on_tensorflow_bce_trains_and_the_model_answers():
+    pytest.importorskip("tensorflow")
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_fit_reports_the_same_mean_over_targets_from_batches_and_arrays():

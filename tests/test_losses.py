@@ -14,9 +14,8 @@ import pytest
 import plain_losses as plain
 import small_models  # noqa: F401  (quick compilation)
 from sasrec_fast import losses
-from sasrec_fast.losses.chunks import chunk_size
-from sasrec_fast.losses.same_pass import same_pass_sum
-from sasrec_fast.losses.sampling import draw, probabilities
+from sasrec_fast.losses.chunked import chunk_size, same_pass_sum
+from sasrec_fast.losses.sampled_softmax import draw, probabilities
 
 ITEMS, WIDTH, COUNT, NEGATIVES = 8, 4, 13, 3
 COUNTS = np.array([0, 5, 1, 0, 7, 2, 9, 1, 3])

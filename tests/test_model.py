@@ -143,6 +143,13 @@ def test_inputs_of_another_form_are_refused(model, inputs, message):
         model.score_items(inputs)
 
 
+def test_more_predictions_than_candidates_are_all_candidates():
+    assert sf.SASRec(6).get_config()["k"] == 5
+    model = make_model(candidates=[1, 2, 3])
+    predictions = model.predict(make_rows([3, 5])[0], verbose=0)["predictions"]
+    np.testing.assert_array_equal(np.sort(predictions, axis=1), [[1, 2, 3]] * 2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -155,8 +162,7 @@ def test_inputs_of_another_form_are_refused(model, inputs, message):
         ({"dropout": float("nan")}, r"dropout must be in \[0, 1\)"),
         ({"max_sequence_length": 0}, "max_sequence_length must be at least 1"),
         ({"l2": -1.0}, r"l2 must be in \[0, inf\)"),
-        ({"k": 21}, "k=21 items cannot be retrieved from 20 candidates: k must be from 1 to 20"),
-        ({"k": 4, "candidates": [1, 2, 3]}, "k=4 items cannot be retrieved from 3 candidates"),
+        ({"k": 0}, "k must be at least 1, received 0"),
         ({"candidates": [0, 1]}, "1 indices outside 1..20"),
         ({"candidates": [1, 21]}, "first 21"),
         ({"candidates": []}, "at least one item index"),

@@ -9,7 +9,7 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast.layers import positions_from_end
-from sasrec_fast.layers.ligr import LiGRBlock
+from sasrec_fast.layers.blocks import LiGRBlock
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -217,7 +217,10 @@ def test_mixed_bfloat16_trains_every_block_with_float32_weights():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"block": "mamba"}, r"block must be one of \['transformer', 'ligr'\], received 'mamba'"),
+        (
+            {"block": "mamba"},
+            r"block must be one of \['transformer', 'ligr', 'keras_hub'\], received 'mamba'",
+        ),
         ({"positions": "middle"}, r"positions must be one of \['end', 'start', 'rotary'\]"),
         (
             {"positions": "rotary", "num_heads": WIDTH},

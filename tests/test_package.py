@@ -99,15 +99,55 @@ import keras
 print(keras.backend.backend())
 """
 
+SEEDED_MODEL = """
+import numpy as np, sasrec_fast as sf
+from sasrec_fast.backend import set_random_seed
+import keras, json, sys
+
+def first_weights(seed):
+    seed(3)
+    drawn = np.random.random()
+    model = sf.SASRec(9, hidden_dim=4)
+    model.build()
+    states = [np.asarray(v) for v in model.non_trainable_variables]  # of dropout, too
+    return [drawn, *model.get_weights(), *states]
+
+ours = first_weights(set_random_seed)
+seen = [name for name in sys.modules if name in ("tensorflow", "keras_hub")]
+theirs = first_weights(keras.utils.set_random_seed)
+assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+print(json.dumps(seen))
+"""
+
 
 def test_the_model_half_runs_on_jax_and_prints_nothing(tmp_path: Path) -> None:
-    done = run_python(MODEL_BACKEND, tmp_path)
+    done = run_python(MODEL_BACKEND + PRINT_MODULES, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "jax\n"
+    assert done.stdout == 'jax\n["keras", "keras_rs", "jax"]\n'
     assert done.stderr == ""
 
 
+def test_a_seeded_model_has_the_weights_that_keras_seed_gives_without_tensorflow(
+    tmp_path: Path,
+) -> None:
+    done = run_python(SEEDED_MODEL, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(("backend", "warns"), [(None, True), ("tensorflow", False)])
+def test_keras_imported_first_on_tensorflow_is_warned_of_unless_it_was_chosen(
+    backend: str | None, warns: bool, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorflow")
+    done = run_python("import keras\n" + MODEL_BACKEND, tmp_path, backend)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "tensorflow\n"
+    assert ("Keras was imported before sasrec_fast and runs on TensorFlow" in done.stderr) == warns
+
+
 def test_a_backend_chosen_in_the_environment_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
     done = run_python(MODEL_BACKEND, tmp_path, backend="tensorflow")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "tensorflow\n"

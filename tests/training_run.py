@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import sasrec_fast as sf
-from sasrec_fast.backend.compilation import compilations, keep_compilations
+from compilations import Compilations
 
 LENGTH = 12
 
@@ -61,7 +61,7 @@ def run(
     distribute: bool = False,
 ) -> dict[str, Any]:
     if cache:
-        keep_compilations(cache)
+        sf.keep_compilations(cache)
     if distribute:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     keras.utils.set_random_seed(3)
@@ -74,15 +74,15 @@ def run(
         max_sequence_length=LENGTH,
     )
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98))
-    with compilations() as seen:
-        history = model.fit(
-            data.train.batches(16, max_buckets=2),
-            epochs=epochs,
-            validation_data=data.validation.batches(16, max_buckets=2),
-            callbacks=[Kill(*kill)] if kill else [],
-            resume=resume,
-            verbose=0,
-        ).history
+    seen = Compilations()
+    history = model.fit(
+        data.train.batches(16, max_buckets=2),
+        epochs=epochs,
+        validation_data=data.validation.batches(16, max_buckets=2),
+        callbacks=[Kill(*kill)] if kill else [],
+        resume=resume,
+        verbose=0,
+    ).history
     return {
         "weights": digest(model.get_weights()),
         "optimizer": digest([np.asarray(v) for v in model.optimizer.variables]),

@@ -1,8 +1,8 @@
 """Chooses the Keras backend before keras is first imported.
 
-The choice is JAX unless the user has made one: the KERAS_BACKEND
-environment variable, a keras already imported, or a `keras.json` that names torch or openvino. A
-`keras.json` that says "tensorflow" is no choice: Keras writes that file by itself on first import.
+The choice is JAX unless the user has made one: the KERAS_BACKEND environment variable, a keras
+already imported, or a `keras.json` that names torch or openvino. A `keras.json` that says
+"tensorflow" is no choice: Keras writes that file by itself on first import.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 
@@ -30,3 +31,15 @@ def choose_backend() -> None:
         return
     if _configured_backend() in (None, "tensorflow"):
         os.environ["KERAS_BACKEND"] = "jax"
+
+
+def warn_of_default_backend() -> None:
+    """Warn where keras was imported first and runs on TensorFlow, which nobody has chosen."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow" and not os.environ.get("KERAS_BACKEND"):
+        warnings.warn(
+            "Keras was imported before sasrec_fast and runs on TensorFlow, its default; "
+            "sasrec_fast is made for JAX: import sasrec_fast first, or set KERAS_BACKEND=jax",
+            stacklevel=2,
+        )

@@ -1,14 +1,13 @@
-"""What the model is built of: attention, blocks, dropout and positions.
+"""What the model is built of: attention, blocks, dropout, positions and retrieval."""
 
-`retrieval` is loaded where a model is made: it is a layer of keras-rs.
-"""
-
-from sasrec_fast.layers.blocks import BlockOptions
 from sasrec_fast.layers.dropout import Dropout
+from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
+from sasrec_fast.layers.retrieval import CandidateRetrieval
 
 __all__ = [
     "BlockOptions",
+    "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
     "positions_from_end",

@@ -102,14 +102,18 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
 
     def _view(self, sequences: tuple[Tensor, Tensor, Tensor], mask: Tensor, drop: bool) -> Tensor:
         """Values [n, queries, heads, d] as these queries see them."""
-        if not drop or not self.rate:
-            view, _ = super()._compute_attention(*sequences, mask, training=False)
-            return view
         query, key, value = sequences
-        query = query * ops.cast(self._inverse_sqrt_key_dim, query.dtype)
-        scores = ops.einsum(self._dot_product_equation, key, query)
-        shares = self._drop(self._masked_softmax(scores, mask), training=True)
-        return ops.einsum(self._combine_equation, shares, value)
+        mask, scale = ops.expand_dims(mask, 1), self.key_dim**-0.5
+        if not drop or not self.rate:
+            flash = keras.config.is_flash_attention_enabled()
+            return ops.dot_product_attention(
+                query, key, value, mask=mask, scale=scale, flash_attention=flash
+            )
+        scores = ops.einsum("nkhd,nqhd->nhqk", key, query * ops.cast(scale, query.dtype))
+        half = keras.backend.standardize_dtype(scores.dtype) == "float16"
+        scores = ops.where(mask, scores, -3e4 if half else -1e9)  # finite where all is masked
+        shares = self._drop(ops.softmax(scores, axis=-1), training=True)
+        return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""

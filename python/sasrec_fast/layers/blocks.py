@@ -1,89 +1,155 @@
-"""Which blocks a SASRec has, and what they are made of."""
+"""The blocks of the model: the paper's and LiGR's."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
 
-from sasrec_fast import checks
-from sasrec_fast.layers.ligr import LiGRBlock
-from sasrec_fast.layers.transformer import TransformerBlock
+from sasrec_fast.layers.attention import CausalAttention
+from sasrec_fast.layers.dropout import Dropout
 
-BLOCKS = ("transformer", "ligr")
-POSITIONS = ("end", "start", "rotary")
+Tensor = Any
 
 
-@dataclass(frozen=True)
-class BlockOptions:
-    """What one block is made of; see `SASRec` for each argument.
+class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
+    """Causal self-attention and a feed-forward layer, normalised and dropped out.
 
-    Raises:
-        ValueError: An option out of range, or options that do not go together.
-        TypeError: A size that is not an integer.
+    A subclass creates the dense layers of the second and connects all in `call`, from states
+    [n, T, d] and `decoder_padding_mask`, bool [n, T], True = real item, to states [n, T, d], of
+    which position t depends on those up to t alone.
+
+    Args:
+        intermediate_dim: Width of the feed-forward layer.
+        num_heads: Attention heads; divides the width of the input.
+        dropout: Rate, on attention and on the output of both sublayers.
+        activation: Of the feed-forward layer; None means the block's default.
+        rotary: Whether attention rotates queries and keys, see `CausalAttention`.
+        pre_norm: Whether the input of each sublayer is normalised (LiGR's always is), or the sum
+            after it.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    block: str
-    hidden_dim: int
-    num_heads: int
-    dropout: float
-    feed_forward_dim: int | None
-    activation: Any
-    pre_norm: bool
-    positions: str
+    built: bool
+    default_activation: str
 
-    def __post_init__(self) -> None:
-        checks.one_of("block", self.block, BLOCKS)
-        checks.one_of("positions", self.positions, POSITIONS)
-        for name in ("hidden_dim", "num_heads", "feed_forward_dim"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, checks.integer(name, value, 1))
-        object.__setattr__(self, "dropout", checks.fraction("dropout", self.dropout, below=1.0))
-        if self.hidden_dim % self.num_heads:
-            raise ValueError(
-                f"hidden_dim={self.hidden_dim} is not divisible by num_heads={self.num_heads}"
-            )
-        if self.rotary and self.hidden_dim // self.num_heads % 2:
-            raise ValueError(
-                f"positions='rotary' needs heads of an even width, received hidden_dim="
-                f"{self.hidden_dim} and num_heads={self.num_heads}"
-            )
-        if self.block == "ligr" and not self.pre_norm:
-            raise ValueError("block='ligr' normalises before its sublayers: pre_norm must be True")
-        keras.activations.get(self.activation)
+    def __init__(
+        self,
+        intermediate_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        activation: Any = None,
+        rotary: bool = False,
+        pre_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.activation = keras.activations.get(activation or self.default_activation)
+        self.rotary = rotary
+        self.pre_norm = pre_norm
 
-    @property
-    def rotary(self) -> bool:
-        """Whether attention knows the positions, not the embeddings."""
-        return self.positions == "rotary"
-
-    def config(self) -> dict[str, Any]:
-        """The options as plain values."""
-        named = callable(self.activation)
-        activation = keras.activations.serialize(self.activation) if named else self.activation
-        return {**asdict(self), "activation": activation}
-
-    def create(self, name: str, dtype: Any) -> Any:
-        """A new layer; called with (x, decoder_padding_mask=..., training=...)."""
-        if self.block == "ligr":
-            return LiGRBlock(
-                intermediate_dim=self.feed_forward_dim or 4 * self.hidden_dim,
-                num_heads=self.num_heads,
-                dropout=self.dropout,
-                activation=self.activation or "silu",
-                rotary=self.rotary,
-                dtype=dtype,
-                name=name,
-            )
-        return TransformerBlock(
-            intermediate_dim=self.feed_forward_dim or self.hidden_dim,
-            num_heads=self.num_heads,
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the sublayers for inputs [n, T, d]."""
+        width, dtype = int(input_shape[-1] or 0), self.dtype_policy
+        self.attention = CausalAttention(
+            self.num_heads,
+            width // self.num_heads,
             dropout=self.dropout,
-            activation=self.activation or "relu",
-            pre_norm=self.pre_norm,
             rotary=self.rotary,
             dtype=dtype,
-            name=name,
+            name="attention",
         )
+        self.attention.build(input_shape, input_shape)
+        self.attention_norm, self.feed_forward_norm = (
+            keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)
+            for name in ("attention_norm", "feed_forward_norm")
+        )
+        self.attention_dropout, self.feed_forward_dropout = (
+            Dropout(self.dropout, dtype=dtype, name=name)
+            for name in ("attention_dropout", "feed_forward_dropout")
+        )
+        wide = (*input_shape[:-1], self.intermediate_dim)
+        for layer in (self.attention_norm, self.feed_forward_norm, *self.create_dense(width)):
+            layer.build(wide if layer.name == "down" else input_shape)
+        self.built = True
+
+    def create_dense(self, width: int) -> list[Any]:
+        """Create the dense layers and return them; the one from the inner width is "down"."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        names = ("intermediate_dim", "num_heads", "dropout", "rotary", "pre_norm")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "activation": keras.activations.serialize(self.activation),
+        }
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class TransformerBlock(CausalBlock):
+    """The decoder block of the Keras example: each sublayer is added to its input.
+
+    Same computation as `keras_hub.layers.TransformerDecoder` without cross-attention, whose
+    attention and dropout cannot be chosen, and nearly twice as fast on CPU.
+    """
+
+    default_activation = "relu"
+
+    def create_dense(self, width: int) -> list[Any]:
+        """Two layers with biases, the activation between them."""
+        dtype = self.dtype_policy
+        self.up = keras.layers.Dense(self.intermediate_dim, self.activation, dtype=dtype, name="up")
+        self.down = keras.layers.Dense(width, dtype=dtype, name="down")
+        return [self.up, self.down]
+
+    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
+        """The block's output, see `CausalBlock`."""
+        before = self.attention_norm(x) if self.pre_norm else x
+        attended = self.attention.attend(before, decoder_padding_mask, training=training)
+        x = x + self.attention_dropout(attended, training=training)
+        x = x if self.pre_norm else self.attention_norm(x)
+        before = self.feed_forward_norm(x) if self.pre_norm else x
+        fed = self.down(self.up(before))
+        x = x + self.feed_forward_dropout(fed, training=training)
+        return x if self.pre_norm else self.feed_forward_norm(x)
+
+
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class LiGRBlock(CausalBlock):
+    """A causal block with gated residuals (LiGR, Borisyuk et al. 2025, as in eSASRec).
+
+        x = x + sigmoid(W x + b) * sublayer(norm(x))
+
+    for self-attention and then for a SwiGLU feed-forward layer, (silu(x U) * x V) Z.
+    """
+
+    default_activation = "silu"
+
+    def create_dense(self, width: int) -> list[Any]:
+        """The feed-forward layer's three, and the gates of both sublayers."""
+        layers = [
+            keras.layers.Dense(units, activation, bias, dtype=self.dtype_policy, name=name)
+            for units, activation, bias, name in (
+                (self.intermediate_dim, None, False, "up"),
+                (self.intermediate_dim, self.activation, False, "up_gate"),
+                (width, None, False, "down"),
+                (width, "sigmoid", True, "attention_gate"),
+                (width, "sigmoid", True, "feed_forward_gate"),
+            )
+        ]
+        self.up, self.up_gate, self.down, self.attention_gate, self.feed_forward_gate = layers
+        return layers
+
+    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
+        """The block's output, see `CausalBlock`."""
+        normal = self.attention_norm(x)
+        attended = self.attention.attend(normal, decoder_padding_mask, training=training)
+        x = x + self.attention_dropout(self.attention_gate(x) * attended, training=training)
+        normal = self.feed_forward_norm(x)
+        fed = self.down(self.up_gate(normal) * self.up(normal))
+        return x + self.feed_forward_dropout(self.feed_forward_gate(x) * fed, training=training)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import keras
 
 from sasrec_fast.backend import on_jax
@@ -31,8 +33,6 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
             return inputs
         if not on_jax() or self.noise_shape is not None:
             return super().call(inputs, training=training)
-        import jax.numpy as jnp
-
         keep = 1.0 - self.rate
         mask = keep_mask(inputs.shape, keep, self.seed_generator.next())
         return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
@@ -54,9 +54,6 @@ def keep_mask(shape: Sequence[int], keep: float, seed: Tensor) -> Tensor:
     Returns:
         bool, of the shape.
     """
-    import jax
-    import jax.numpy as jnp
-
     word = jnp.uint32
     seed = jnp.asarray(seed).astype(word)
     first = _hash(seed[0] ^ _hash(seed[1] + word(_GOLDEN)))
@@ -71,8 +68,6 @@ def keep_mask(shape: Sequence[int], keep: float, seed: Tensor) -> Tensor:
 
 def _hash(x: Tensor, key: Any = 0) -> Tensor:
     """lowbias32 of uint32 words; `key` is mixed in between its multiplications."""
-    import jax.numpy as jnp
-
     word = jnp.uint32
     x = (x ^ (x >> word(16))) * word(0x7FEB352D) ^ word(key)
     x = (x ^ (x >> word(15))) * word(0x846CA68B)

@@ -58,10 +58,6 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc]
             return ops.broadcast_to(table[: x.shape[1]], ops.shape(x))
         return ops.take(table, positions, axis=0)
 
-    def compute_output_shape(self, input_shape: Any, *_: Any, **__: Any) -> Any:
-        """The input's shape."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "sequence_length": self.sequence_length}

@@ -6,15 +6,16 @@
 | "gbce" | `GeneralizedBinaryCrossEntropy` | gSASRec, Petrov & Macdonald 2023 |
 | "sampled_softmax" | `SampledSoftmax` | Bengio & Senecal 2008; Jean et al. 2015 |
 | "softmax" | `Softmax` | the full catalogue |
+
+The last two need Keras on JAX.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from sasrec_fast.losses.base import NextItemLoss, Positions, target_weights
 from sasrec_fast.losses.binary import BinaryCrossEntropy, GeneralizedBinaryCrossEntropy
-from sasrec_fast.losses.next_item_loss import NextItemLoss
-from sasrec_fast.losses.positions import Positions, target_weights
 from sasrec_fast.losses.sampled_softmax import SampledSoftmax
 from sasrec_fast.losses.softmax import Softmax
 
@@ -48,8 +49,7 @@ def get(loss: Any = None, **options: Any) -> NextItemLoss:
         ValueError: Another name.
         TypeError: Anything else.
     """
-    if loss is None:
-        return BinaryCrossEntropy()
+    loss = "bce" if loss is None else loss
     if isinstance(loss, NextItemLoss):
         return loss
     if not isinstance(loss, str):

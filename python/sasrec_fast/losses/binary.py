@@ -9,9 +9,8 @@ import keras
 from keras import ops
 
 from sasrec_fast import checks
-from sasrec_fast.losses.gathered import gathered_sum
-from sasrec_fast.losses.next_item_loss import NextItemLoss
-from sasrec_fast.losses.positions import Positions
+from sasrec_fast.losses.base import NextItemLoss, Positions
+from sasrec_fast.losses.chunked import gathered_sum
 
 Tensor = Any
 

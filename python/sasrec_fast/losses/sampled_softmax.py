@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,14 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.losses.gathered import gathered_sum
-from sasrec_fast.losses.log_normalizer import Sampled, log_normalizer_sum
-from sasrec_fast.losses.next_item_loss import NextItemLoss
-from sasrec_fast.losses.positions import Positions
-from sasrec_fast.losses.sampling import checked_counts, draw, pack_counts, probabilities
+from sasrec_fast.losses.base import NextItemLoss, Positions
+from sasrec_fast.losses.chunked import gathered_sum, log_normalizer_sum
 
 Tensor = Any
 
@@ -45,6 +44,8 @@ class SampledSoftmax(NextItemLoss):
         ValueError: An argument out of range, or `shared` without `num_negatives`.
     """
 
+    needs_jax = True
+
     def __init__(
         self,
         num_negatives: int | None = 256,
@@ -66,7 +67,8 @@ class SampledSoftmax(NextItemLoss):
         return self.num_negatives is None
 
     def check(self, vocabulary_size: int) -> None:
-        """Refuse item_counts of another vocabulary."""
+        """Refuse item_counts of another vocabulary, and another backend than JAX."""
+        super().check(vocabulary_size)
         if self.item_counts is not None and len(self.item_counts) != vocabulary_size:
             raise ValueError(
                 f"item_counts has {len(self.item_counts)} entries; the model's vocabulary_size is "
@@ -75,20 +77,19 @@ class SampledSoftmax(NextItemLoss):
 
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions, a float32 scalar."""
-        if self.shared:
-            return self._against_shared(positions)
         negatives = positions.negatives
         if self.num_negatives is not None:
-            shape = (positions.targets.shape[0], self.num_negatives)
+            each = () if self.shared else (positions.targets.shape[0],)
+            shape = (*each, self.num_negatives)
             negatives = draw(shape, positions.num_items, self._q, positions.seed)
-        return self._against_own(positions, negatives)
+        against = self._against_shared if self.shared else self._against_own
+        return against(positions, negatives)
 
-    def _against_shared(self, positions: Positions) -> Tensor:
-        items = draw((self.num_negatives or 1,), positions.num_items, self._q, positions.seed)
+    def _against_shared(self, positions: Positions, items: Tensor) -> Tensor:
         own = positions.target_logits() - self._log_q(positions.targets)
         rows = ops.take(positions.table, items, axis=0)
-        sampled = Sampled(items, self._log_q(items), own)
-        normalizer = log_normalizer_sum(positions, rows, self.max_bytes, sampled)
+        sampled = (items, self._log_q(items))
+        normalizer = log_normalizer_sum(positions, rows, self.max_bytes, own, sampled)
         return normalizer - ops.sum(positions.weight * own)
 
     def _against_own(self, positions: Positions, negatives: Tensor) -> Tensor:
@@ -114,8 +115,7 @@ class SampledSoftmax(NextItemLoss):
         """Logarithm of q of items, 0 where they are drawn uniformly (any constant does)."""
         if self._q is None:
             return ops.zeros(items.shape, "float32")
-        with np.errstate(divide="ignore"):
-            table = np.where(self._q > 0, np.log(self._q), 0.0).astype(np.float32)
+        table = np.log(np.append(1.0, self._q[1:])).astype(np.float32)
         return ops.take(table, items, axis=0)
 
     def get_config(self) -> dict[str, Any]:
@@ -126,3 +126,62 @@ class SampledSoftmax(NextItemLoss):
             "shared": self.shared,
             "item_counts": None if self.item_counts is None else pack_counts(self.item_counts),
         }
+
+
+def checked_counts(item_counts: ArrayLike | str) -> NDArray[np.int64]:
+    """Counts of items as int64 [vocabulary_size].
+
+    Args:
+        item_counts: The counts, or the text that `pack_counts` returns.
+
+    Raises:
+        ValueError: Not one whole number of 0 or more for each item index.
+    """
+    if isinstance(item_counts, str):
+        return np.frombuffer(zlib.decompress(base64.b64decode(item_counts)), np.int64)
+    counts = np.asarray(item_counts)
+    whole = counts.dtype.kind in "iu"
+    if counts.ndim != 1 or len(counts) < 2 or not whole or counts.min() < 0:
+        raise ValueError(
+            f"item_counts are whole numbers of 0 or more, one for each index from 0 (padding), "
+            f"such as data.train.item_counts; received {counts.dtype} of shape {counts.shape}"
+        )
+    return counts.astype(np.int64)
+
+
+def pack_counts(counts: NDArray[np.int64]) -> str:
+    """The counts as short text for a config; `checked_counts` reads it."""
+    return base64.b64encode(zlib.compress(counts.tobytes())).decode("ascii")
+
+
+def probabilities(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Probability of each index, [vocabulary_size]: 0 for padding, else in proportion.
+
+    An item that never occurs counts as one that occurs once: as a target it needs a probability.
+    """
+    known = np.maximum(counts, 1).astype(np.float64)
+    known[0] = 0.0
+    return np.asarray(known / known.sum())
+
+
+def draw(
+    shape: tuple[int, ...], num_items: int, q: NDArray[np.float64] | None, seed: Any
+) -> Tensor:
+    """Item indices, independent and with replacement.
+
+    Args:
+        shape: Shape of the result.
+        num_items: Items, without padding.
+        q: Probability of each index, [num_items + 1]; None draws uniformly.
+        seed: Integer or `keras.random.SeedGenerator`.
+
+    Returns:
+        int32, from 1 to num_items.
+    """
+    if q is None:
+        return keras.random.randint(shape, 1, num_items + 1, seed=seed)
+    cumulative = np.cumsum(q[1:]).astype(np.float32)
+    uniform = ops.reshape(keras.random.uniform(shape, seed=seed), (-1,))
+    found = ops.searchsorted(cumulative, uniform, side="right")
+    found = ops.minimum(ops.cast(found, "int32") + 1, num_items)
+    return ops.reshape(found, shape)

@@ -8,9 +8,8 @@ import keras
 from keras import ops
 
 from sasrec_fast import checks
-from sasrec_fast.losses.log_normalizer import log_normalizer_sum
-from sasrec_fast.losses.next_item_loss import NextItemLoss
-from sasrec_fast.losses.positions import Positions
+from sasrec_fast.losses.base import NextItemLoss, Positions
+from sasrec_fast.losses.chunked import log_normalizer_sum
 
 Tensor = Any
 
@@ -33,6 +32,8 @@ class Softmax(NextItemLoss):
     Raises:
         ValueError: `label_smoothing` outside [0, 1).
     """
+
+    needs_jax = True
 
     def __init__(self, label_smoothing: float = 0.0, max_bytes: int | None = None) -> None:
         super().__init__(max_bytes)

@@ -1,5 +1,6 @@
 """SASRec: what it computes, how it is trained, and its file."""
 
+from sasrec_fast.backend import warn_of_default_backend
 from sasrec_fast.model.sasrec import SASRec
 from sasrec_fast.model.saving import load_model
 from sasrec_fast.model.training import NextItemModel
@@ -9,3 +10,5 @@ __all__ = [
     "SASRec",
     "load_model",
 ]
+
+warn_of_default_backend()

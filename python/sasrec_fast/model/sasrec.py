@@ -10,7 +10,13 @@ from keras import ops
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
-from sasrec_fast.layers import BlockOptions, Dropout, PositionEmbedding, positions_from_end
+from sasrec_fast.layers import (
+    BlockOptions,
+    CandidateRetrieval,
+    Dropout,
+    PositionEmbedding,
+    positions_from_end,
+)
 from sasrec_fast.model.assets import load_counts, load_vocabulary, save_counts, save_vocabulary
 from sasrec_fast.model.inference import Inference, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
@@ -51,8 +57,9 @@ class SASRec(NextItemModel):
         hidden_dim: Width of embeddings and blocks.
         dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
         max_sequence_length: Longest input.
-        block: "transformer" (the paper's), or "ligr": residuals with learned gates and a SwiGLU
-            feed-forward layer, as in eSASRec.
+        block: "transformer" (the paper's); "ligr": residuals with learned gates and a SwiGLU
+            feed-forward layer, as in eSASRec; or "keras_hub", the `TransformerDecoder` of the
+            Keras example: as "transformer", slower, and not with positions="rotary".
         feed_forward_dim: Width of the feed-forward layers; None means hidden_dim, in "ligr"
             blocks 4 * hidden_dim.
         activation: Of the feed-forward layers, a Keras name or function; None means "relu", in
@@ -131,12 +138,8 @@ class SASRec(NextItemModel):
         self.items = checked_items(items, self.vocabulary_size)
         self.item_counts = checked_counts(item_counts, self.vocabulary_size)
         self._create_layers()
-        from sasrec_fast.layers.retrieval import CandidateRetrieval
-
         mask = candidate_mask(candidates, self.vocabulary_size)
-        self.retrieval = CandidateRetrieval(
-            mask, checks.integer("k", k, 1), return_scores=False, name="retrieval"
-        )
+        self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
         self._inference: Inference | None = None
 
     @classmethod

@@ -50,7 +50,8 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             **options: Every other argument of `keras.Model.compile`.
 
         Raises:
-            ValueError: An unknown name, a loss made for another vocabulary, or Keras metrics.
+            ValueError: An unknown name, a loss made for another vocabulary, or one that needs
+                JAX on another backend; Keras metrics.
             TypeError: A loss of another kind.
         """
         for name in ("metrics", "weighted_metrics"):

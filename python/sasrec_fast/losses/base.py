@@ -1,4 +1,4 @@
-"""What a loss is computed from: states, items and weights, one entry per position of a batch."""
+"""What a loss is, and what it is computed from: one entry per position of a batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 from keras import ops
+
+from sasrec_fast import checks
+from sasrec_fast.backend import on_jax
 
 Tensor = Any
 
@@ -48,6 +52,60 @@ class Positions:
         """Scores of the targets, float32 [N]."""
         return ops.sum(ops.cast(self.hidden, "float32") * self.rows(self.targets), axis=-1)
 
+    def negative_logits(self) -> Tensor:
+        """Scores of the negatives, float32 [N, K]."""
+        hidden = ops.expand_dims(ops.cast(self.hidden, "float32"), -2)
+        return ops.sum(hidden * self.rows(self.negatives), axis=-1)
+
+
+class NextItemLoss:
+    """A loss over the positions of a batch.
+
+    A subclass computes the weighted sum; the model divides it by the sum of the target weights,
+    so that the reported loss is a mean over real targets. A subclass of one's own is
+    registered with `keras.saving.register_keras_serializable`, to be saved with the model.
+
+    Args:
+        max_bytes: Most bytes that the scores (or gathered embeddings) in work at one time take,
+            where they would take more for the whole batch; None chooses for the device.
+    """
+
+    needs_negatives = False
+    """Whether y must hold "negative_sequence"."""
+
+    needs_jax = False
+    """Whether Keras must run on JAX."""
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.max_bytes = None if max_bytes is None else checks.integer("max_bytes", max_bytes, 1)
+
+    def __call__(self, positions: Positions) -> Tensor:
+        """Sum over the positions of weight times loss, a float32 scalar."""
+        raise NotImplementedError
+
+    def check(self, vocabulary_size: int) -> None:
+        """Refuse a model or backend that does not go with the loss (called by `compile`).
+
+        Raises:
+            ValueError: The loss was made for another vocabulary, or needs JAX.
+        """
+        if self.needs_jax and not on_jax():
+            raise ValueError(
+                f"{type(self).__name__} needs JAX and Keras runs on {keras.backend.backend()}, "
+                "where preparing data, training with loss 'bce' or 'gbce', evaluation and "
+                "recommending work (a saved model loads with compiled=False): set "
+                "KERAS_BACKEND=jax before keras is imported"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal loss."""
+        return {"max_bytes": self.max_bytes}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> NextItemLoss:
+        """The loss of a config."""
+        return cls(**config)
+
 
 def target_weights(sample_weight: Any, y: Mapping[str, Any]) -> dict[str, Tensor]:
     """Weights of the loss, one for each entry of y.
@@ -65,10 +123,8 @@ def target_weights(sample_weight: Any, y: Mapping[str, Any]) -> dict[str, Tensor
     """
     targets = y["positive_sequence"]
     if not isinstance(sample_weight, Mapping):
-        weight = _position_weight(sample_weight, targets, "sample_weight")
-        return dict.fromkeys(y, weight)
-    missing = set(y) - set(sample_weight)
-    if missing:
+        return dict.fromkeys(y, _position_weight(sample_weight, targets, "sample_weight"))
+    if missing := set(y) - set(sample_weight):
         raise ValueError(
             f"sample_weight has entries {sorted(sample_weight)}; it needs one for each entry of "
             f"y, and {sorted(missing)} is missing"

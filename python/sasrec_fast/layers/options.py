@@ -1,0 +1,102 @@
+"""Which blocks a SASRec has, and what they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from sasrec_fast import checks
+from sasrec_fast.layers.blocks import LiGRBlock, TransformerBlock
+
+BLOCKS = ("transformer", "ligr", "keras_hub")
+POSITIONS = ("end", "start", "rotary")
+
+
+@dataclass(frozen=True)
+class BlockOptions:
+    """What one block is made of; see `SASRec` for each argument.
+
+    Raises:
+        ValueError: An option out of range, or options that do not go together.
+        TypeError: A size that is not an integer.
+    """
+
+    block: str
+    hidden_dim: int
+    num_heads: int
+    dropout: float
+    feed_forward_dim: int | None
+    activation: Any
+    pre_norm: bool
+    positions: str
+
+    def __post_init__(self) -> None:
+        checks.one_of("block", self.block, BLOCKS)
+        checks.one_of("positions", self.positions, POSITIONS)
+        for name in ("hidden_dim", "num_heads", "feed_forward_dim"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, checks.integer(name, value, 1))
+        object.__setattr__(self, "dropout", checks.fraction("dropout", self.dropout, below=1.0))
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim={self.hidden_dim} is not divisible by num_heads={self.num_heads}"
+            )
+        if self.rotary and self.hidden_dim // self.num_heads % 2:
+            raise ValueError(
+                f"positions='rotary' needs heads of an even width, received hidden_dim="
+                f"{self.hidden_dim} and num_heads={self.num_heads}"
+            )
+        if self.block == "ligr" and not self.pre_norm:
+            raise ValueError("block='ligr' normalises before its sublayers: pre_norm must be True")
+        if self.block == "keras_hub" and self.rotary:
+            raise ValueError(
+                "block='keras_hub' has no rotary attention: positions must be 'end' or 'start', or "
+                "block 'transformer' or 'ligr'"
+            )
+        keras.activations.get(self.activation)
+
+    @property
+    def rotary(self) -> bool:
+        """Whether attention knows the positions, not the embeddings."""
+        return self.positions == "rotary"
+
+    def config(self) -> dict[str, Any]:
+        """The options as plain values."""
+        named = callable(self.activation)
+        activation = keras.activations.serialize(self.activation) if named else self.activation
+        return {**asdict(self), "activation": activation}
+
+    def create(self, name: str, dtype: Any) -> Any:
+        """A new layer; called with (x, decoder_padding_mask=..., training=...).
+
+        Raises:
+            ImportError: block="keras_hub" without keras-hub.
+        """
+        wide = 4 if self.block == "ligr" else 1
+        options: dict[str, Any] = {
+            "intermediate_dim": self.feed_forward_dim or wide * self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "activation": self.activation,
+            "name": name,
+            "dtype": dtype,
+        }
+        if self.block == "keras_hub":
+            options["activation"] = self.activation or "relu"
+            return _decoder()(**options, normalize_first=self.pre_norm)
+        block = LiGRBlock if self.block == "ligr" else TransformerBlock
+        return block(**options, rotary=self.rotary, pre_norm=self.pre_norm)
+
+
+def _decoder() -> Any:
+    """The class `keras_hub.layers.TransformerDecoder`; importing it may import TensorFlow."""
+    try:
+        from keras_hub.layers import TransformerDecoder
+    except ImportError as error:
+        raise ImportError(
+            f"block='keras_hub' needs keras-hub (pip install keras-hub): {error}"
+        ) from error
+    return TransformerDecoder

@@ -6,16 +6,16 @@ use rayon::prelude::*;
 /// Most rows: a dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
 pub const MAX_ROWS: usize = (1 << 31) - (1 << 17);
 
-/// A column of integer ids.
+/// A column of integers: ids, codes of a sorted dictionary, or offsets.
 #[derive(Clone, Copy)]
-pub enum Ids<'a> {
-    /// 64-bit ids.
+pub enum Integers<'a> {
+    /// 64 bits each.
     Wide(&'a [i64]),
-    /// 32-bit ids, or codes of a sorted dictionary.
+    /// 32 bits each.
     Narrow(&'a [i32]),
 }
 
-impl Ids<'_> {
+impl Integers<'_> {
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -31,7 +31,7 @@ impl Ids<'_> {
         self.len() == 0
     }
 
-    /// Smallest and largest id; `(i64::MAX, i64::MIN)` without rows.
+    /// Smallest and largest; `(i64::MAX, i64::MIN)` without rows.
     #[must_use]
     pub fn span(&self) -> (i64, i64) {
         match self {
@@ -91,9 +91,9 @@ impl Time for () {
 #[derive(Clone, Copy)]
 pub struct Columns<'a, T> {
     /// User ids.
-    pub users: Ids<'a>,
+    pub users: Integers<'a>,
     /// Item ids.
-    pub items: Ids<'a>,
+    pub items: Integers<'a>,
     /// Timestamps.
     pub times: &'a [T],
     /// Rows to keep; all where absent.

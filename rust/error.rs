@@ -1,4 +1,4 @@
-//! The one error type of the pure modules; `python.rs` turns it into Python exceptions.
+//! The one error type of the pure modules; `python/errors.rs` makes Python's of it.
 
 use thiserror::Error;
 
@@ -48,4 +48,15 @@ pub enum Error {
     /// The caller asked to stop between two passes.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Check that all items are indices of a vocabulary.
+///
+/// # Errors
+/// [`Error::Inconsistent`] names the first that is not.
+pub fn check_items(items: &[i32], num_items: usize) -> Result<(), Error> {
+    match items.iter().find(|item| **item < 1 || **item as usize > num_items) {
+        Some(item) => Err(Error::Inconsistent(format!("item {item} is not in 1..={num_items}"))),
+        None => Ok(()),
+    }
 }

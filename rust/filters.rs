@@ -3,8 +3,8 @@
 
 use crate::error::Error;
 use crate::slices::by_offsets;
+use foldhash::HashSet;
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What to do with an item that a user has more than once.
@@ -22,7 +22,7 @@ impl Duplicates {
     /// The rows of one user, in time order, that are kept; None for all of them.
     #[must_use]
     pub fn kept<R: Copy>(self, rows: &[R], item: impl Fn(R) -> u32) -> Option<Vec<R>> {
-        let mut seen = FxHashSet::default();
+        let mut seen = HashSet::default();
         match self {
             Self::Keep => None,
             Self::First => {

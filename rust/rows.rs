@@ -9,13 +9,13 @@ use std::ops::Range;
 pub struct Store<'a> {
     /// User u owns `items[offsets[u]..offsets[u + 1]]`.
     pub offsets: &'a [i64],
-    /// Item indices 1..=vocabulary.
+    /// Item indices `1..=num_items`.
     pub items: &'a [i32],
     /// The key of each user's random stream.
     pub user_keys: &'a [u64],
 }
 
-/// Rows of a split, a column each.
+/// Rows of a split, an entry each in every slice.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// Position of the row's user in the store; -1 for a row left empty.
@@ -42,11 +42,9 @@ pub struct Window {
     /// Negatives a position.
     pub num_negatives: usize,
     /// Number of items.
-    pub vocabulary: usize,
+    pub num_items: usize,
     /// Seed of all streams.
     pub seed: u64,
-    /// Epoch of the negatives.
-    pub epoch: u64,
 }
 
 /// What one row shows of a user.
@@ -138,7 +136,7 @@ impl Rows<'_> {
         Self { users: &self.users[range.clone()], ends: &self.ends[range], windows }
     }
 
-    /// Check that the columns have one length.
+    /// Check that all slices have one length.
     ///
     /// # Errors
     /// [`Error::Inconsistent`] where they have not.
@@ -203,9 +201,8 @@ mod tests {
             stride: 3,
             reject_all: false,
             num_negatives: 1,
-            vocabulary: 9,
+            num_items: 9,
             seed: 0,
-            epoch: 0,
         };
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -134,15 +133,18 @@ def test_an_epoch_out_of_range_is_named(epoch: int) -> None:
 @pytest.mark.parametrize("column", [0, 1, 2, 3])
 @pytest.mark.parametrize("kind", ["short", "strided", "another dtype", "a matrix"])
 def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) -> None:
-    rules = SimpleNamespace(
+    rules = _core.Rules(
         duplicates="keep",
         min_user_interactions=1,
         min_item_interactions=1,
         holdout=0,
-        split_at=None,
         identity=False,
         moments=False,
     )
+
+    def group(users: Any, items: Any, times: Any, keep: Any) -> None:
+        _core.group(users, items, (times, None), keep, rules)
+
     columns: list[Any] = [np.arange(3), np.arange(3), np.arange(3), np.ones(3, bool)]
     damage = {
         "short": lambda a: a[:2],
@@ -152,5 +154,5 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
     }
     columns[column] = damage[kind](columns[column])
     with pytest.raises((ValueError, TypeError)):
-        _core.group(*columns, rules)
-    _core.group(*[np.arange(3)] * 3, np.ones(3, bool), rules)
+        group(*columns)
+    group(*[np.arange(3)] * 3, np.ones(3, bool))

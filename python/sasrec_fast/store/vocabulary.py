@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MAX_ITEMS = 2**31 - 2
+from sasrec_fast import _core
+
+MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
 
 

@@ -55,7 +55,6 @@ impl AliasTable {
 
     /// The item that a raw draw proposes: its upper part chooses the bin, its lower the half.
     #[inline]
-    #[must_use]
     pub fn propose(&self, draw: u64) -> i32 {
         let product = u128::from(draw) * self.thresholds.len() as u128;
         let bin = (product >> 64) as usize;
@@ -63,19 +62,16 @@ impl AliasTable {
     }
 
     /// Number of items.
-    #[must_use]
     pub fn num_items(&self) -> usize {
         self.thresholds.len()
     }
 
     /// The weight of an item.
-    #[must_use]
     pub fn weight(&self, item: i32) -> u64 {
         self.cumulative[item as usize] - self.cumulative[item as usize - 1]
     }
 
     /// The sum of all weights.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.cumulative[self.num_items()]
     }

@@ -28,7 +28,6 @@ pub enum Coder {
 
 impl Coder {
     /// The coder of a non-empty column.
-    #[must_use]
     pub fn of(column: Integers) -> Self {
         let (min, max) = column.span();
         let width = i128::from(max) - i128::from(min) + 1;
@@ -42,13 +41,11 @@ impl Coder {
     }
 
     /// The coder of a non-empty column of non-negative ids that keeps them as they are.
-    #[must_use]
     pub fn identity(column: Integers) -> Self {
         Self::Offset { min: 0, width: column.span().1 as usize + 1 }
     }
 
     /// Number of codes.
-    #[must_use]
     pub fn width(&self) -> usize {
         match self {
             Self::Offset { width, .. } => *width,
@@ -87,7 +84,6 @@ impl Coder {
 
     /// The id of a code.
     #[inline]
-    #[must_use]
     pub fn id(&self, code: usize) -> i64 {
         match self {
             Self::Offset { min, .. } => min.wrapping_add(code as i64),

@@ -17,7 +17,6 @@ pub enum Integers<'a> {
 
 impl Integers<'_> {
     /// Number of rows.
-    #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Wide(ids) => ids.len(),
@@ -25,14 +24,7 @@ impl Integers<'_> {
         }
     }
 
-    /// Whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Smallest and largest; `(i64::MAX, i64::MIN)` without rows.
-    #[must_use]
     pub fn span(&self) -> (i64, i64) {
         match self {
             Self::Wide(ids) => span(ids, i64::MAX, i64::MIN, |id| id),
@@ -102,14 +94,12 @@ pub struct Columns<'a, T> {
 
 impl<T: Time> Columns<'_, T> {
     /// Number of rows.
-    #[must_use]
     pub fn rows(&self) -> usize {
         self.users.len()
     }
 
     /// Whether a row passes the row filter.
     #[inline]
-    #[must_use]
     pub fn keeps(&self, row: usize) -> bool {
         self.keep.is_none_or(|keep| keep[row])
     }
@@ -137,7 +127,6 @@ impl<T: Time> Columns<'_, T> {
     }
 
     /// Smallest and largest time key; `(u64::MAX, 0)` without rows.
-    #[must_use]
     pub fn time_span(&self) -> (u64, u64) {
         span(self.times, u64::MAX, 0, T::key)
     }

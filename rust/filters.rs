@@ -20,23 +20,19 @@ pub enum Duplicates {
 
 impl Duplicates {
     /// The rows of one user, in time order, that are kept; None for all of them.
-    #[must_use]
     pub fn kept<R: Copy>(self, rows: &[R], item: impl Fn(R) -> u32) -> Option<Vec<R>> {
         let mut seen = HashSet::default();
-        match self {
-            Self::Keep => None,
-            Self::First => {
-                let kept: Vec<R> =
-                    rows.iter().copied().filter(|&row| seen.insert(item(row))).collect();
-                (kept.len() < rows.len()).then_some(kept)
-            }
+        let is_new = |row: &R| seen.insert(item(*row));
+        let kept: Vec<R> = match self {
+            Self::Keep => return None,
+            Self::First => rows.iter().copied().filter(is_new).collect(),
             Self::Last => {
-                let mut kept: Vec<R> =
-                    rows.iter().rev().copied().filter(|&row| seen.insert(item(row))).collect();
+                let mut kept: Vec<R> = rows.iter().rev().copied().filter(is_new).collect();
                 kept.reverse();
-                (kept.len() < rows.len()).then_some(kept)
+                kept
             }
-        }
+        };
+        (kept.len() < rows.len()).then_some(kept)
     }
 }
 

@@ -25,7 +25,6 @@ pub struct Sampler<'a> {
 
 impl<'a> Sampler<'a> {
     /// A sampler with an empty rejected set.
-    #[must_use]
     pub fn new(num_items: usize, popularity: Option<&'a AliasTable>) -> Self {
         let words = if num_items <= MAX_BITSET_ITEMS { num_items / 64 + 1 } else { 0 };
         Self {
@@ -44,20 +43,19 @@ impl<'a> Sampler<'a> {
     /// [`Error::Inconsistent`] where an item is no such index; the set is then unusable.
     pub fn reject(&mut self, items: &[i32]) -> Result<(), Error> {
         check_items(items, self.num_items)?;
-        if self.bits.is_empty() {
-            self.rejected.clear();
-            self.rejected.extend_from_slice(items);
-            self.sort();
-            return Ok(());
-        }
-        for &item in &self.rejected {
-            self.bits[item as usize / 64] = 0;
+        if !self.bits.is_empty() {
+            for &item in &self.rejected {
+                self.bits[item as usize / 64] = 0;
+            }
+            for &item in items {
+                self.bits[item as usize / 64] |= 1 << (item % 64);
+            }
         }
         self.rejected.clear();
         self.rejected.extend_from_slice(items);
         self.sorted.clear();
-        for &item in items {
-            self.bits[item as usize / 64] |= 1 << (item % 64);
+        if self.bits.is_empty() {
+            self.sort();
         }
         Ok(())
     }

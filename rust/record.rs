@@ -24,7 +24,6 @@ pub struct Layout {
 
 impl Layout {
     /// The layout for so many rows, user and item codes, and this span of time keys.
-    #[must_use]
     pub fn new(rows: usize, users: usize, items: usize, times: (u64, u64)) -> Self {
         let wanted = (rows / PARTITION_ROWS).clamp(1, MAX_PARTITIONS);
         let user_bits = bits(users.div_ceil(wanted).max(1) as u64 - 1);
@@ -38,14 +37,12 @@ impl Layout {
     }
 
     /// Whether all fields of a record fit one word.
-    #[must_use]
     pub fn fits_word(&self) -> bool {
         self.user_bits + self.time_bits + self.item_bits < u64::BITS
     }
 }
 
 /// Bits needed to write `largest`.
-#[must_use]
 pub fn bits(largest: u64) -> u32 {
     u64::BITS - largest.leading_zeros()
 }

@@ -103,13 +103,11 @@ impl<'a> Row<'a> {
     }
 
     /// Real positions.
-    #[must_use]
     pub fn positions(&self) -> usize {
         self.shown.len().saturating_sub(1)
     }
 
     /// The items that are no negatives of this row.
-    #[must_use]
     pub fn rejected(&self, window: &Window) -> &'a [i32] {
         if window.reject_all { self.all } else { self.sequence }
     }
@@ -117,15 +115,8 @@ impl<'a> Row<'a> {
 
 impl Rows<'_> {
     /// Number of rows.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.users.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
     }
 
     /// Some consecutive rows.

@@ -83,10 +83,7 @@ struct Task {
 /// # Errors
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
 /// NaN, and what `pause` returns.
-pub fn top_k(
-    search: &Search<'_>,
-    pause: &(impl Fn() -> Result<(), Error> + ?Sized),
-) -> Result<Best, Error> {
+pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Result<Best, Error> {
     let (queries, items) = (search.queries.nrows(), search.vectors.nrows());
     if search.queries.ncols() != search.vectors.ncols() {
         return Err(Error::Inconsistent(format!(

@@ -8,7 +8,6 @@ use crate::philox::Philox;
 pub const TIES: u64 = 4;
 
 /// The first draw of the stream of a key.
-#[must_use]
 pub fn first_draw(key: u64, stream: u64, seed: u64) -> u64 {
     Philox::new([0, key, stream, 0], [seed, 0]).draw()
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -156,3 +157,13 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
     with pytest.raises((ValueError, TypeError)):
         group(*columns)
     group(*[np.arange(3)] * 3, np.ones(3, bool))
+
+
+def test_no_choice_of_ids_is_slow() -> None:
+    """Ids that a multiplicative hash without a seed puts into one place: time was quadratic."""
+    inverse = pow(0xF1357AEA2E62A9C5, -1, 2**64)
+    ids = np.array([inverse * (j << 4) % 2**64 for j in range(40_000)], np.uint64).view(np.int64)
+    began = time.process_time()
+    data = sf.prepare({"user_id": ids, "item_id": ids}, timestamp=None, min_user_interactions=1)
+    assert len(data.users) == len(ids)
+    assert time.process_time() - began < 2

@@ -4,6 +4,7 @@ use super::draws::AliasTable;
 use crate::rows::{Rows, Store, Window};
 use crate::windows::Source;
 use numpy::PyReadonlyArray1;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 #[derive(FromPyObject)]
@@ -54,15 +55,16 @@ impl FromPyObject<'_, '_> for Window {
     type Error = PyErr;
 
     fn extract(options: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let py = options.py();
         Ok(Self {
-            split: options.getattr("split")?.extract()?,
-            max_sequence_length: options.getattr("max_sequence_length")?.extract()?,
-            oldest: options.getattr("oldest")?.extract()?,
-            stride: options.getattr("stride")?.extract()?,
-            reject_all: options.getattr("reject_all")?.extract()?,
-            num_negatives: options.getattr("num_negatives")?.extract()?,
-            num_items: options.getattr("num_items")?.extract()?,
-            seed: options.getattr("seed")?.extract()?,
+            split: options.getattr(intern!(py, "split"))?.extract()?,
+            max_sequence_length: options.getattr(intern!(py, "max_sequence_length"))?.extract()?,
+            oldest: options.getattr(intern!(py, "oldest"))?.extract()?,
+            stride: options.getattr(intern!(py, "stride"))?.extract()?,
+            reject_all: options.getattr(intern!(py, "reject_all"))?.extract()?,
+            num_negatives: options.getattr(intern!(py, "num_negatives"))?.extract()?,
+            num_items: options.getattr(intern!(py, "num_items"))?.extract()?,
+            seed: options.getattr(intern!(py, "seed"))?.extract()?,
         })
     }
 }

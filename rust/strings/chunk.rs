@@ -14,7 +14,6 @@ pub struct Chunk<'a> {
 
 impl Chunk<'_> {
     /// Number of strings.
-    #[must_use]
     pub fn rows(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }

@@ -39,6 +39,15 @@ impl Rules {
     fn has_core(&self) -> bool {
         self.minima.item > 1
     }
+
+    /// Which rows are written before the k-core is found.
+    fn selection(&self) -> Selection {
+        Selection {
+            duplicates: self.duplicates,
+            min_user_interactions: if self.has_core() { 1 } else { self.minima.user },
+            held_out: self.held_out,
+        }
+    }
 }
 
 /// The compact store and how it came about.
@@ -112,12 +121,7 @@ fn assemble<R: Record, T: Time>(
         items: &mut codes,
         moments: &mut moments,
     };
-    let selection = Selection {
-        duplicates: rules.duplicates,
-        min_user_interactions: if rules.has_core() { 1 } else { rules.minima.user },
-        held_out: rules.held_out,
-    };
-    let tallies = sort_partitions(&partitioned, layout, selection, &indices, outputs);
+    let tallies = sort_partitions(&partitioned, layout, rules.selection(), &indices, outputs);
     let starts = partitioned.starts;
     drop(partitioned.records);
     pause()?;
@@ -154,13 +158,12 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
         if rows.is_empty() {
             continue;
         }
+        let kept_before = |count: u32| rows.partition_point(|&row| row < start + count as usize);
         let targets = match (rules.held_out, sequences.before.get(user)) {
             (HeldOut::Last(count), _) => Targets::Last(count),
-            (HeldOut::From(_), before) => Targets::After(
-                before
-                    .unwrap_or(&[0; 2])
-                    .map(|before| rows.partition_point(|&row| row < start + before as usize)),
-            ),
+            (HeldOut::From(_), before) => {
+                Targets::After(before.unwrap_or(&[0; 2]).map(kept_before))
+            }
         };
         if let Targets::After(before) = targets {
             kept.before.push(before.map(|rows| rows as u32));

@@ -17,8 +17,7 @@ pub fn first_without_negative(
     window: &Window,
     rows: &Rows,
 ) -> Result<Option<usize>, Error> {
-    store.check()?;
-    rows.check()?;
+    store.check(rows)?;
     let found =
         (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).find_map_first(
             |number| match Row::of(store, window, rows, number) {
@@ -46,8 +45,7 @@ fn distinct(items: &[i32]) -> usize {
 /// # Errors
 /// [`Error::Inconsistent`] where store and rows do not fit together.
 pub fn shown_items(store: &Store, window: &Window, rows: &Rows) -> Result<Vec<bool>, Error> {
-    store.check()?;
-    rows.check()?;
+    store.check(rows)?;
     let shown = Flags::new(window.num_items + 1);
     (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).try_for_each(|number| {
         let Some(row) = Row::of(store, window, rows, number)? else { return Ok(()) };

@@ -107,7 +107,7 @@ impl<T: Time> Columns<'_, T> {
     /// Check that all columns have one length that the counters hold.
     ///
     /// # Errors
-    /// [`Error::UnequalLengths`] or [`Error::TooManyRows`].
+    /// [`Error::UnequalLengths`] or [`Error::TooMany`].
     pub fn check(&self) -> Result<(), Error> {
         let expected = self.rows();
         let lengths = [
@@ -121,7 +121,7 @@ impl<T: Time> Columns<'_, T> {
             }
         }
         if expected > MAX_ROWS {
-            return Err(Error::TooManyRows { rows: expected, max: MAX_ROWS });
+            return Err(Error::TooMany { what: "rows", found: expected, max: MAX_ROWS });
         }
         Ok(())
     }

@@ -15,19 +15,13 @@ pub enum Error {
         /// Rows of the user column.
         expected: usize,
     },
-    /// More rows than the 32-bit counters hold.
-    #[error("{rows} rows received; at most {max} are allowed")]
-    TooManyRows {
-        /// Rows received.
-        rows: usize,
-        /// Most that fit.
-        max: usize,
-    },
-    /// More items than a 32-bit index can tell apart (index 0 is padding).
-    #[error("{items} items received; at most {max} are allowed")]
-    TooManyItems {
-        /// Distinct items, or the largest id under identity.
-        items: usize,
+    /// More rows than the 32-bit counters hold, or more items than a 32-bit index can tell apart.
+    #[error("{found} {what} received; at most {max} are allowed")]
+    TooMany {
+        /// Rows or items.
+        what: &'static str,
+        /// How many there are, or the largest id under identity.
+        found: usize,
         /// Most that fit.
         max: usize,
     },

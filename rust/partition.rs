@@ -2,7 +2,7 @@
 //! holds the rows of neighbouring users, in input order, and fits the second-level cache.
 
 use crate::coder::Coder;
-use crate::columns::{Columns, Time};
+use crate::columns::{Columns, Integers, Time};
 use crate::flags::Flags;
 use crate::record::{Layout, Record};
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ pub fn partition<R: Record, T: Time>(
         let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
-    let mut records = vec![R::ZERO; starts[layout.partitions]];
+    let mut records = vec![R::default(); starts[layout.partitions]];
     let cells = cells(&mut records, &histograms, layout.partitions);
     chunks.into_par_iter().zip(cells).for_each(|(chunk, cells)| {
         scatter(columns, (users, items), layout, chunk, cells);
@@ -59,7 +59,7 @@ fn scatter<R: Record, T: Time>(
 ) {
     let mut parts = [0u32; BLOCK_ROWS];
     let mut item_codes = [0; BLOCK_ROWS];
-    let mut records = [R::ZERO; BLOCK_ROWS];
+    let mut records = [R::default(); BLOCK_ROWS];
     let local = (1u64 << layout.user_bits) as u32 - 1;
     for rows in blocks(chunk) {
         let length = rows.len();
@@ -114,30 +114,37 @@ fn histogram<T: Time>(
     chunk: Range<usize>,
 ) -> Vec<u32> {
     let mut counts = vec![0; layout.partitions];
-    let mut codes = [0; BLOCK_ROWS];
-    for rows in blocks(chunk) {
-        let codes = &mut codes[..rows.len()];
-        users.encode(columns.users, rows.clone(), codes);
-        for (row, &code) in rows.zip(&*codes) {
-            counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
-        }
-    }
+    each_code(users, columns.users, chunk, |row, code| {
+        counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
+    });
     counts
 }
 
 /// Set `seen` at the item codes of the kept rows of a chunk.
 fn mark_seen<T: Time>(columns: &Columns<T>, items: &Coder, chunk: Range<usize>, seen: &Flags) {
-    if seen.is_empty() {
-        return;
-    }
-    let mut codes = [0; BLOCK_ROWS];
-    for rows in blocks(chunk) {
-        let codes = &mut codes[..rows.len()];
-        items.encode(columns.items, rows.clone(), codes);
-        for (row, &code) in rows.zip(&*codes) {
+    if !seen.is_empty() {
+        each_code(items, columns.items, chunk, |row, code| {
             if columns.keeps(row) {
                 seen.raise(code as usize);
             }
+        });
+    }
+}
+
+/// Each row of a chunk and its code, coded a block at a time.
+#[inline]
+fn each_code(
+    coder: &Coder,
+    column: Integers,
+    chunk: Range<usize>,
+    mut act: impl FnMut(usize, u32),
+) {
+    let mut block = [0; BLOCK_ROWS];
+    for rows in blocks(chunk) {
+        let block = &mut block[..rows.len()];
+        coder.encode(column, rows.clone(), block);
+        for (row, &code) in rows.zip(&*block) {
+            act(row, code);
         }
     }
 }
@@ -164,7 +171,6 @@ fn cells<'a, R>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::Integers;
 
     #[test]
     fn partitioning_is_stable_and_complete() {

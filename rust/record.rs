@@ -48,9 +48,7 @@ pub fn bits(largest: u64) -> u32 {
 }
 
 /// A row as it travels: user code within its partition, relative time, item code.
-pub trait Record: Copy + Send + Sync {
-    /// The all-zero record.
-    const ZERO: Self;
+pub trait Record: Copy + Default + Send + Sync {
     /// Pack the fields.
     fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self;
     /// User code within the partition.
@@ -67,8 +65,6 @@ pub trait Record: Copy + Send + Sync {
 
 /// All fields in one word; requires [`Layout::fits_word`].
 impl Record for u64 {
-    const ZERO: Self = 0;
-
     #[inline]
     fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self {
         (u64::from(user) << layout.time_bits | time) << layout.item_bits | u64::from(item)
@@ -99,8 +95,6 @@ impl Record for u64 {
 
 /// Time in one word, user and item in the other.
 impl Record for [u64; 2] {
-    const ZERO: Self = [0, 0];
-
     #[inline]
     fn pack(_: &Layout, user: u32, time: u64, item: u32) -> Self {
         [time, u64::from(user) << 32 | u64::from(item)]

@@ -126,33 +126,25 @@ impl Rows<'_> {
             if self.windows.is_empty() { self.windows } else { &self.windows[range.clone()] };
         Self { users: &self.users[range.clone()], ends: &self.ends[range], windows }
     }
-
-    /// Check that all slices have one length.
-    ///
-    /// # Errors
-    /// [`Error::Inconsistent`] where they have not.
-    pub fn check(&self) -> Result<(), Error> {
-        let (users, ends, windows) = (self.users.len(), self.ends.len(), self.windows.len());
-        if ends != users || windows != 0 && windows != users {
-            return Err(Error::Inconsistent(format!(
-                "{users} users, {ends} ends and {windows} windows of rows"
-            )));
-        }
-        Ok(())
-    }
 }
 
 impl<'a> Store<'a> {
-    /// Check that there is a key for each user.
+    /// Check that there is a key for each user, and that all slices of the rows have one length.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] where there is not.
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`Error::Inconsistent`] where it is not so.
+    pub fn check(&self, rows: &Rows) -> Result<(), Error> {
         if self.offsets.len() != self.user_keys.len() + 1 {
             return Err(Error::Inconsistent(format!(
                 "{} offsets for {} users; one more than users is needed",
                 self.offsets.len(),
                 self.user_keys.len()
+            )));
+        }
+        let (users, ends, windows) = (rows.users.len(), rows.ends.len(), rows.windows.len());
+        if ends != users || windows != 0 && windows != users {
+            return Err(Error::Inconsistent(format!(
+                "{users} users, {ends} ends and {windows} windows of rows"
             )));
         }
         Ok(())
@@ -222,6 +214,6 @@ mod tests {
         }
         let rows = Rows { users: &[1], ends: &[2], windows: &[] };
         assert!(Row::of(&STORE, &WINDOW, &rows, 0).is_err());
-        assert!(Rows { users: &[1], ends: &[], windows: &[] }.check().is_err());
+        assert!(STORE.check(&Rows { users: &[1], ends: &[], windows: &[] }).is_err());
     }
 }

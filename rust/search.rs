@@ -96,7 +96,7 @@ pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Resu
         return Err(Error::Inconsistent(format!("k is {}, of {items} vectors", search.k)));
     }
     if i32::try_from(items).is_err() {
-        return Err(Error::TooManyItems { items, max: i32::MAX as usize });
+        return Err(Error::TooMany { what: "items", found: items, max: i32::MAX as usize });
     }
     search.excluded.check(queries)?;
     let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));

@@ -238,7 +238,7 @@ fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Err
         }
     }
     if item_ids.len() > MAX_ITEMS {
-        return Err(Error::TooManyItems { items: item_ids.len(), max: MAX_ITEMS });
+        return Err(Error::TooMany { what: "items", found: item_ids.len(), max: MAX_ITEMS });
     }
     Ok((item_ids, indices))
 }

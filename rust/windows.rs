@@ -144,8 +144,7 @@ pub struct Source<'a> {
 
 impl Source<'_> {
     fn check(&self, rows: &Rows) -> Result<(), Error> {
-        self.store.check()?;
-        rows.check()?;
+        self.store.check(rows)?;
         let num_items = self.window.num_items;
         match self.popularity.map(AliasTable::num_items) {
             Some(found) if found != num_items => {

@@ -33,7 +33,7 @@ pub struct Encoded {
 pub fn encode(chunks: &[Chunk], pause: &dyn Fn() -> Result<(), Error>) -> Result<Encoded, Error> {
     let rows: usize = chunks.iter().map(Chunk::rows).sum();
     if rows > MAX_ROWS {
-        return Err(Error::TooManyRows { rows, max: MAX_ROWS });
+        return Err(Error::TooMany { what: "rows", found: rows, max: MAX_ROWS });
     }
     let mut codes = vec![0; rows];
     let size = rows.div_ceil(rayon::current_num_threads()).max(MIN_PART_ROWS);

@@ -29,7 +29,7 @@ pub struct Arrays<'a> {
     pub sample_weight: &'a mut [f32],
 }
 
-/// Fill `out`, all zero, with `rows`, of a width; `pause` is asked now and then whether to
+/// Fill `out`, all zero and of this width, with `rows`; `pause` is asked now and then whether to
 /// go on.
 ///
 /// # Errors
@@ -286,5 +286,14 @@ mod tests {
     fn too_small_a_width_and_unknown_users_are_errors() {
         assert!(matches!(filled(&WINDOW, &[0], 1), Err(Error::Inconsistent(_))));
         assert!(matches!(filled(&WINDOW, &[2], 3), Err(Error::Inconsistent(_))));
+    }
+
+    #[test]
+    fn an_alias_table_of_other_items_is_refused() {
+        let table = AliasTable::new(&[1; 4]).unwrap();
+        let source = Source { store: STORE, window: WINDOW, popularity: Some(&table), epoch: 0 };
+        let rows = Rows { users: &[], ends: &[], windows: &[] };
+        assert!(source.check(&rows).is_err());
+        assert!(Source { popularity: None, ..source }.check(&rows).is_ok());
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
 /// A string of at most 16 bytes itself, or the hash of a longer one; and its length, if short.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Digest {
-    word: u128,
+    words: [u64; 2],
     length: u32,
 }
 
@@ -95,23 +95,27 @@ impl Digest {
     #[inline]
     fn of(bytes: &[u8], bound: &Range<usize>, state: &RandomState) -> Self {
         let length = bound.len();
-        let word = if length > SHORT {
+        let words = if length > SHORT {
             let mut hasher = state.build_hasher();
             hasher.write(&bytes[bound.clone()]);
-            u128::from(hasher.finish())
+            [hasher.finish(), 0]
         } else if let Some(&behind) = bytes[bound.start..].first_chunk::<SHORT>() {
             let mask = u128::MAX.checked_shr(128 - 8 * length as u32).unwrap_or(0);
-            u128::from_le_bytes(behind) & mask
+            split(u128::from_le_bytes(behind) & mask)
         } else {
-            u128::from_le_bytes(super::padded(&bytes[bound.clone()]))
+            split(u128::from_le_bytes(super::padded(&bytes[bound.clone()])))
         };
-        Self { word, length: length.min(SHORT + 1) as u32 }
+        Self { words, length: length.min(SHORT + 1) as u32 }
     }
 
     #[inline]
     fn hash(&self, seeds: [u64; 2]) -> u64 {
-        let (low, high) = (self.word as u64 ^ seeds[0], (self.word >> 64) as u64 ^ seeds[1]);
-        let product = u128::from(low) * u128::from(high);
-        product as u64 ^ (product >> 64) as u64
+        let [low, high] = self.words;
+        let [low, high] = split(u128::from(low ^ seeds[0]) * u128::from(high ^ seeds[1]));
+        low ^ high
     }
+}
+
+fn split(wide: u128) -> [u64; 2] {
+    [wide as u64, (wide >> 64) as u64]
 }

@@ -6,69 +6,18 @@ use crate::error::Error;
 /// Largest weight; the sum of 2^31 of them, times the number of items, fits a word.
 pub const MAX_WEIGHT: u64 = u32::MAX as u64;
 
-/// A table over the items 1..=n, borrowed.
-#[derive(Clone, Copy)]
-pub struct AliasTable<'a> {
-    /// An item's share of its own column, in 2^-64.
-    pub thresholds: &'a [u64],
-    /// The item that has the rest of the column.
-    pub aliases: &'a [i32],
+/// A table over the items 1..=n.
+#[derive(Clone)]
+pub struct AliasTable {
+    /// An item's share of its own bin, in 2^-64.
+    thresholds: Vec<u64>,
+    /// The item that has the rest of the bin.
+    aliases: Vec<i32>,
     /// Sum of the weights of the first so many items: n + 1 entries.
-    pub cumulative: &'a [u64],
-}
-
-impl AliasTable<'_> {
-    /// The item that a raw draw proposes: its upper part chooses the column, its lower the half.
-    #[inline]
-    #[must_use]
-    pub fn propose(&self, draw: u64) -> i32 {
-        let product = u128::from(draw) * self.thresholds.len() as u128;
-        let column = (product >> 64) as usize;
-        if (product as u64) < self.thresholds[column] {
-            column as i32 + 1
-        } else {
-            self.aliases[column]
-        }
-    }
-
-    /// The weight of an item.
-    #[must_use]
-    pub fn weight(&self, item: i32) -> u64 {
-        self.cumulative[item as usize] - self.cumulative[item as usize - 1]
-    }
-
-    /// The sum of all weights.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.cumulative[self.thresholds.len()]
-    }
-
-    /// Check that the table is one of so many items.
-    ///
-    /// # Errors
-    /// [`Error::Inconsistent`] where it is not.
-    pub fn check(&self, vocabulary: usize) -> Result<(), Error> {
-        let lengths = [self.thresholds.len(), self.aliases.len(), self.cumulative.len()];
-        if lengths != [vocabulary, vocabulary, vocabulary + 1] {
-            return Err(Error::Inconsistent(format!(
-                "an alias table of lengths {lengths:?} for {vocabulary} items"
-            )));
-        }
-        Ok(())
-    }
-}
-
-/// A table and its memory.
-pub struct Alias {
-    /// See [`AliasTable`].
-    pub thresholds: Vec<u64>,
-    /// See [`AliasTable`].
-    pub aliases: Vec<i32>,
-    /// See [`AliasTable`].
     pub cumulative: Vec<u64>,
 }
 
-impl Alias {
+impl AliasTable {
     /// The table of the weights of the items 1..=n.
     ///
     /// # Errors
@@ -87,7 +36,7 @@ impl Alias {
             Some(*sum)
         }));
         let total = cumulative[weights.len()];
-        // A column holds `total` parts; `left` is what an item has beyond what is placed.
+        // A bin holds `total` parts; `left` is what an item has beyond what is placed.
         let mut left: Vec<u64> = weights.iter().map(|weight| weight * items).collect();
         let mut thresholds = vec![u64::MAX; weights.len()];
         let mut aliases: Vec<i32> = (1..=weights.len() as i32).collect();
@@ -104,14 +53,27 @@ impl Alias {
         Ok(Self { thresholds, aliases, cumulative })
     }
 
-    /// The table, borrowed.
-    #[must_use]
-    pub fn table(&self) -> AliasTable<'_> {
-        AliasTable {
-            thresholds: &self.thresholds,
-            aliases: &self.aliases,
-            cumulative: &self.cumulative,
-        }
+    /// The item that a raw draw proposes: its upper part chooses the bin, its lower the half.
+    #[inline]
+    pub fn propose(&self, draw: u64) -> i32 {
+        let product = u128::from(draw) * self.thresholds.len() as u128;
+        let bin = (product >> 64) as usize;
+        if (product as u64) < self.thresholds[bin] { bin as i32 + 1 } else { self.aliases[bin] }
+    }
+
+    /// Number of items.
+    pub fn num_items(&self) -> usize {
+        self.thresholds.len()
+    }
+
+    /// The weight of an item.
+    pub fn weight(&self, item: i32) -> u64 {
+        self.cumulative[item as usize] - self.cumulative[item as usize - 1]
+    }
+
+    /// The sum of all weights.
+    pub fn total(&self) -> u64 {
+        self.cumulative[self.num_items()]
     }
 }
 
@@ -124,7 +86,7 @@ mod tests {
     fn items_come_in_proportion_to_their_weights() {
         // In the second, items that give to others come to lack a part themselves.
         for weights in [[7, 1, 2, 0xFFFF], [1, 3, 5, 4]] {
-            let made = Alias::new(&weights).unwrap();
+            let made = AliasTable::new(&weights).unwrap();
             let mut parts = [0u128; 4];
             for (item, &threshold) in made.thresholds.iter().enumerate() {
                 parts[item] += u128::from(threshold);
@@ -136,23 +98,22 @@ mod tests {
                 assert!(part.abs_diff(expected) < 10, "{part} for {expected}");
             }
         }
-        let made = Alias::new(&[7, 1, 2, 0xFFFF]).unwrap();
+        let made = AliasTable::new(&[7, 1, 2, 0xFFFF]).unwrap();
         let mut stream = Philox::new([0; 4], [3, 4]);
-        assert!((0..1000).all(|_| (1..=4).contains(&made.table().propose(stream.draw()))));
+        assert!((0..1000).all(|_| (1..=4).contains(&made.propose(stream.draw()))));
     }
 
     #[test]
     fn equal_weights_propose_uniformly() {
-        let made = Alias::new(&[3; 5]).unwrap();
-        assert_eq!(made.table().propose(u64::MAX), 5);
-        assert_eq!(made.table().propose(0), 1);
+        let made = AliasTable::new(&[3; 5]).unwrap();
+        assert_eq!(made.propose(u64::MAX), 5);
+        assert_eq!(made.propose(0), 1);
         assert_eq!(made.cumulative, [0, 3, 6, 9, 12, 15]);
     }
 
     #[test]
     fn weights_out_of_range_are_errors() {
-        assert!(Alias::new(&[1, 0]).is_err());
-        assert!(Alias::new(&[1 << 32]).is_err());
-        assert!(Alias::new(&[]).unwrap().table().check(1).is_err());
+        assert!(AliasTable::new(&[1, 0]).is_err());
+        assert!(AliasTable::new(&[1 << 32]).is_err());
     }
 }

@@ -6,18 +6,17 @@ use rayon::prelude::*;
 /// Most rows: a dense coder's width, at most 2 rows + 65,536, must fit a 32-bit code.
 pub const MAX_ROWS: usize = (1 << 31) - (1 << 17);
 
-/// A column of integer ids.
+/// A column of integers: ids, codes of a sorted dictionary, or offsets.
 #[derive(Clone, Copy)]
-pub enum Ids<'a> {
-    /// 64-bit ids.
+pub enum Integers<'a> {
+    /// 64 bits each.
     Wide(&'a [i64]),
-    /// 32-bit ids, or codes of a sorted dictionary.
+    /// 32 bits each.
     Narrow(&'a [i32]),
 }
 
-impl Ids<'_> {
+impl Integers<'_> {
     /// Number of rows.
-    #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Wide(ids) => ids.len(),
@@ -25,14 +24,7 @@ impl Ids<'_> {
         }
     }
 
-    /// Whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Smallest and largest id; `(i64::MAX, i64::MIN)` without rows.
-    #[must_use]
+    /// Smallest and largest; `(i64::MAX, i64::MIN)` without rows.
     pub fn span(&self) -> (i64, i64) {
         match self {
             Self::Wide(ids) => span(ids, i64::MAX, i64::MIN, |id| id),
@@ -91,9 +83,9 @@ impl Time for () {
 #[derive(Clone, Copy)]
 pub struct Columns<'a, T> {
     /// User ids.
-    pub users: Ids<'a>,
+    pub users: Integers<'a>,
     /// Item ids.
-    pub items: Ids<'a>,
+    pub items: Integers<'a>,
     /// Timestamps.
     pub times: &'a [T],
     /// Rows to keep; all where absent.
@@ -102,14 +94,12 @@ pub struct Columns<'a, T> {
 
 impl<T: Time> Columns<'_, T> {
     /// Number of rows.
-    #[must_use]
     pub fn rows(&self) -> usize {
         self.users.len()
     }
 
     /// Whether a row passes the row filter.
     #[inline]
-    #[must_use]
     pub fn keeps(&self, row: usize) -> bool {
         self.keep.is_none_or(|keep| keep[row])
     }
@@ -117,7 +107,7 @@ impl<T: Time> Columns<'_, T> {
     /// Check that all columns have one length that the counters hold.
     ///
     /// # Errors
-    /// [`Error::UnequalLengths`] or [`Error::TooManyRows`].
+    /// [`Error::UnequalLengths`] or [`Error::TooMany`].
     pub fn check(&self) -> Result<(), Error> {
         let expected = self.rows();
         let lengths = [
@@ -131,13 +121,12 @@ impl<T: Time> Columns<'_, T> {
             }
         }
         if expected > MAX_ROWS {
-            return Err(Error::TooManyRows { rows: expected, max: MAX_ROWS });
+            return Err(Error::TooMany { what: "rows", found: expected, max: MAX_ROWS });
         }
         Ok(())
     }
 
     /// Smallest and largest time key; `(u64::MAX, 0)` without rows.
-    #[must_use]
     pub fn time_span(&self) -> (u64, u64) {
         span(self.times, u64::MAX, 0, T::key)
     }

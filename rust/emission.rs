@@ -1,7 +1,8 @@
 //! Sorted partitions -> item indices of each kept user, in time order, and counts of ties.
 
 use crate::filters::Duplicates;
-use crate::partition::{Layout, Partitioned, Record};
+use crate::partition::Partitioned;
+use crate::record::{Layout, Record};
 use crate::slices::split_off;
 use rayon::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The one error type of the pure modules; `python.rs` turns it into Python exceptions.
+//! The one error type of the pure modules; `python/errors.rs` makes Python's of it.
 
 use thiserror::Error;
 
@@ -15,19 +15,13 @@ pub enum Error {
         /// Rows of the user column.
         expected: usize,
     },
-    /// More rows than the 32-bit counters hold.
-    #[error("{rows} rows received; at most {max} are allowed")]
-    TooManyRows {
-        /// Rows received.
-        rows: usize,
-        /// Most that fit.
-        max: usize,
-    },
-    /// More items than a 32-bit index can tell apart (index 0 is padding).
-    #[error("{items} items received; at most {max} are allowed")]
-    TooManyItems {
-        /// Distinct items, or the largest id under identity.
-        items: usize,
+    /// More rows than the 32-bit counters hold, or more items than a 32-bit index can tell apart.
+    #[error("{found} {what} received; at most {max} are allowed")]
+    TooMany {
+        /// Rows or items.
+        what: &'static str,
+        /// How many there are, or the largest id under identity.
+        found: usize,
         /// Most that fit.
         max: usize,
     },
@@ -48,4 +42,15 @@ pub enum Error {
     /// The caller asked to stop between two passes.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Check that all items are indices of a vocabulary.
+///
+/// # Errors
+/// [`Error::Inconsistent`] names the first that is not.
+pub fn check_items(items: &[i32], num_items: usize) -> Result<(), Error> {
+    match items.iter().find(|item| **item < 1 || **item as usize > num_items) {
+        Some(item) => Err(Error::Inconsistent(format!("item {item} is not in 1..={num_items}"))),
+        None => Ok(()),
+    }
 }

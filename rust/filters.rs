@@ -3,8 +3,8 @@
 
 use crate::error::Error;
 use crate::slices::by_offsets;
+use foldhash::HashSet;
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What to do with an item that a user has more than once.
@@ -20,23 +20,19 @@ pub enum Duplicates {
 
 impl Duplicates {
     /// The rows of one user, in time order, that are kept; None for all of them.
-    #[must_use]
     pub fn kept<R: Copy>(self, rows: &[R], item: impl Fn(R) -> u32) -> Option<Vec<R>> {
-        let mut seen = FxHashSet::default();
-        match self {
-            Self::Keep => None,
-            Self::First => {
-                let kept: Vec<R> =
-                    rows.iter().copied().filter(|&row| seen.insert(item(row))).collect();
-                (kept.len() < rows.len()).then_some(kept)
-            }
+        let mut seen = HashSet::default();
+        let is_new = |row: &R| seen.insert(item(*row));
+        let kept: Vec<R> = match self {
+            Self::Keep => return None,
+            Self::First => rows.iter().copied().filter(is_new).collect(),
             Self::Last => {
-                let mut kept: Vec<R> =
-                    rows.iter().rev().copied().filter(|&row| seen.insert(item(row))).collect();
+                let mut kept: Vec<R> = rows.iter().rev().copied().filter(is_new).collect();
                 kept.reverse();
-                (kept.len() < rows.len()).then_some(kept)
+                kept
             }
-        }
+        };
+        (kept.len() < rows.len()).then_some(kept)
     }
 }
 

@@ -7,19 +7,16 @@ pub struct Flags(Vec<AtomicBool>);
 
 impl Flags {
     /// So many flags.
-    #[must_use]
     pub fn new(length: usize) -> Self {
         Self((0..length).map(|_| AtomicBool::new(false)).collect())
     }
 
     /// Number of flags.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -37,7 +34,6 @@ impl Flags {
     }
 
     /// Which flags are up.
-    #[must_use]
     pub fn into_vec(self) -> Vec<bool> {
         self.0.into_iter().map(AtomicBool::into_inner).collect()
     }

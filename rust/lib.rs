@@ -1,8 +1,10 @@
 //! Native data preparation and top-k search for sequential recommendation; see each module's header.
 #![deny(missing_docs)]
 
-pub mod account;
+pub mod accounting;
 pub mod alias;
+mod best;
+pub mod coder;
 pub mod columns;
 pub mod emission;
 pub mod error;
@@ -12,13 +14,14 @@ pub mod negatives;
 pub mod partition;
 pub mod philox;
 pub mod radix;
+pub mod record;
 pub mod rows;
+pub mod search;
 pub mod sequences;
 pub mod slices;
+pub mod streams;
 pub mod strings;
 pub mod ties;
-pub mod top_k;
-pub mod vocabulary;
 pub mod windows;
 
 #[cfg(feature = "python")]
@@ -30,8 +33,10 @@ mod _core {
     #[pymodule_export]
     const DEBUG_BUILD: bool = cfg!(debug_assertions);
     #[pymodule_export]
+    const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
+    #[pymodule_export]
     use crate::python::{
-        GroupedInteractions, alias_table, encode_strings, fill, fill_negatives,
+        AliasTable, GroupedInteractions, Rules, encode_strings, fill, fill_negatives,
         find_without_negative, group, order_ties, philox, shown_items, top_k,
     };
 }

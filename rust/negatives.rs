@@ -2,7 +2,7 @@
 //! is dropped, and after 64 drops in one slot the next draw picks among the allowed items.
 
 use crate::alias::AliasTable;
-use crate::error::Error;
+use crate::error::{Error, check_items};
 use crate::philox::Philox;
 
 /// Drops in one slot before the exact draw.
@@ -10,11 +10,11 @@ pub const MAX_DROPS: u32 = 64;
 /// Largest vocabulary kept as a bit set (512 KiB a thread); above it, a sorted list is searched.
 const MAX_BITSET_ITEMS: usize = 1 << 22;
 
-/// Draws items 1..=`vocabulary` outside a rejected set; reused from row to row.
+/// Draws items 1..=`num_items` outside a rejected set; reused from row to row.
 pub struct Sampler<'a> {
-    vocabulary: usize,
+    num_items: usize,
     /// Items are proposed uniformly where absent.
-    popularity: Option<AliasTable<'a>>,
+    popularity: Option<&'a AliasTable>,
     bits: Vec<u64>,
     rejected: Vec<i32>,
     /// The rejected items, ascending and distinct; built when first needed.
@@ -25,11 +25,10 @@ pub struct Sampler<'a> {
 
 impl<'a> Sampler<'a> {
     /// A sampler with an empty rejected set.
-    #[must_use]
-    pub fn new(vocabulary: usize, popularity: Option<AliasTable<'a>>) -> Self {
-        let words = if vocabulary <= MAX_BITSET_ITEMS { vocabulary / 64 + 1 } else { 0 };
+    pub fn new(num_items: usize, popularity: Option<&'a AliasTable>) -> Self {
+        let words = if num_items <= MAX_BITSET_ITEMS { num_items / 64 + 1 } else { 0 };
         Self {
-            vocabulary,
+            num_items,
             popularity,
             bits: vec![0; words],
             rejected: Vec::new(),
@@ -38,30 +37,25 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Replace the rejected set by `items` (indices 1..=vocabulary, repeats allowed).
+    /// Replace the rejected set by `items` (indices `1..=num_items`, repeats allowed).
     ///
     /// # Errors
     /// [`Error::Inconsistent`] where an item is no such index; the set is then unusable.
     pub fn reject(&mut self, items: &[i32]) -> Result<(), Error> {
-        let out_of_range = |item: &&i32| **item < 1 || **item as usize > self.vocabulary;
-        if let Some(item) = items.iter().find(out_of_range) {
-            let vocabulary = self.vocabulary;
-            return Err(Error::Inconsistent(format!("item {item} is not in 1..={vocabulary}")));
-        }
-        if self.bits.is_empty() {
-            self.rejected.clear();
-            self.rejected.extend_from_slice(items);
-            self.sort();
-            return Ok(());
-        }
-        for &item in &self.rejected {
-            self.bits[item as usize / 64] = 0;
+        check_items(items, self.num_items)?;
+        if !self.bits.is_empty() {
+            for &item in &self.rejected {
+                self.bits[item as usize / 64] = 0;
+            }
+            for &item in items {
+                self.bits[item as usize / 64] |= 1 << (item % 64);
+            }
         }
         self.rejected.clear();
         self.rejected.extend_from_slice(items);
         self.sorted.clear();
-        for &item in items {
-            self.bits[item as usize / 64] |= 1 << (item % 64);
+        if self.bits.is_empty() {
+            self.sort();
         }
         Ok(())
     }
@@ -80,8 +74,8 @@ impl<'a> Sampler<'a> {
 
     #[inline]
     fn propose(&self, stream: &mut Philox) -> i32 {
-        match &self.popularity {
-            None => 1 + stream.draw_below(self.vocabulary as u64) as i32,
+        match self.popularity {
+            None => 1 + stream.draw_below(self.num_items as u64) as i32,
             Some(table) => table.propose(stream.draw()),
         }
     }
@@ -100,7 +94,7 @@ impl<'a> Sampler<'a> {
         if self.sorted.is_empty() {
             self.sort();
         }
-        if self.sorted.len() == self.vocabulary {
+        if self.sorted.len() == self.num_items {
             return 0;
         }
         match self.popularity {
@@ -110,7 +104,7 @@ impl<'a> Sampler<'a> {
     }
 
     fn draw_allowed_uniformly(&self, stream: &mut Philox) -> i32 {
-        let allowed = self.vocabulary - self.sorted.len();
+        let allowed = self.num_items - self.sorted.len();
         let rank = stream.draw_below(allowed as u64) as usize;
         // The rank-th allowed item exceeds rank + 1 by the number of rejected items below it.
         let below = first_after(self.sorted.len(), |number| {
@@ -119,7 +113,7 @@ impl<'a> Sampler<'a> {
         (rank + 1 + below) as i32
     }
 
-    fn draw_allowed_by_weight(&self, table: AliasTable, stream: &mut Philox) -> i32 {
+    fn draw_allowed_by_weight(&self, table: &AliasTable, stream: &mut Philox) -> i32 {
         let weight_below = |item: i32| table.cumulative[item as usize - 1];
         let rejected = self.rejected_weights[self.sorted.len()];
         let place = stream.draw_below(table.total() - rejected);
@@ -134,7 +128,7 @@ impl<'a> Sampler<'a> {
         self.sorted.clone_from(&self.rejected);
         self.sorted.sort_unstable();
         self.sorted.dedup();
-        let Some(table) = &self.popularity else { return };
+        let Some(table) = self.popularity else { return };
         self.rejected_weights.clear();
         self.rejected_weights.push(0);
         let mut sum = 0;
@@ -162,7 +156,6 @@ fn first_after(length: usize, holds: impl Fn(usize) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alias::Alias;
 
     fn stream() -> Philox {
         Philox::new([0, 1, 0, 0], [0, 0])
@@ -170,9 +163,9 @@ mod tests {
 
     #[test]
     fn one_allowed_item_of_many_is_found_in_bounded_draws() {
-        for vocabulary in [100_000, MAX_BITSET_ITEMS + 9] {
-            let mut sampler = Sampler::new(vocabulary, None);
-            let rejected: Vec<i32> = (1..=vocabulary as i32).filter(|&item| item != 4321).collect();
+        for num_items in [100_000, MAX_BITSET_ITEMS + 9] {
+            let mut sampler = Sampler::new(num_items, None);
+            let rejected: Vec<i32> = (1..=num_items as i32).filter(|&item| item != 4321).collect();
             sampler.reject(&rejected).unwrap();
             let mut stream = stream();
             assert!((0..100).all(|_| sampler.draw(&mut stream) == 4321));
@@ -200,8 +193,8 @@ mod tests {
     #[test]
     fn popular_items_are_picked_by_their_weight() {
         let weights = [5, 1, 4, 2];
-        let made = Alias::new(&weights).unwrap();
-        let mut sampler = Sampler::new(4, Some(made.table()));
+        let made = AliasTable::new(&weights).unwrap();
+        let mut sampler = Sampler::new(4, Some(&made));
         sampler.reject(&[3]).unwrap();
         let mut stream = stream();
         let mut counts = [0; 5];

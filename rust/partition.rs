@@ -1,146 +1,16 @@
 //! The one pass that moves rows: a stable radix partition by user code, so that each partition
 //! holds the rows of neighbouring users, in input order, and fits the second-level cache.
 
-use crate::columns::{Columns, Time};
+use crate::coder::Coder;
+use crate::columns::{Columns, Integers, Time};
 use crate::flags::Flags;
-use crate::radix;
-use crate::vocabulary::Coder;
+use crate::record::{Layout, Record};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows a partition should hold: with as much scratch, 128 KiB of a second-level cache.
-const PARTITION_ROWS: usize = 1 << 13;
-/// Most partitions: more write streams than this cost more than the larger partitions do.
-const MAX_PARTITIONS: usize = 1 << 11;
 const MIN_CHUNK_ROWS: usize = 1 << 15;
 /// Rows coded and packed together, in loops the compiler can vectorise.
 const BLOCK_ROWS: usize = 512;
-
-/// Where the fields of a record stand.
-pub struct Layout {
-    /// Partitions there are.
-    pub partitions: usize,
-    /// A user's partition is its code shifted right by this.
-    pub user_bits: u32,
-    /// Bits of a time relative to `time_min`.
-    pub time_bits: u32,
-    /// Bits of an item code.
-    pub item_bits: u32,
-    /// Smallest time key.
-    pub time_min: u64,
-}
-
-impl Layout {
-    /// The layout for so many rows, user and item codes, and this span of time keys.
-    #[must_use]
-    pub fn new(rows: usize, users: usize, items: usize, times: (u64, u64)) -> Self {
-        let wanted = (rows / PARTITION_ROWS).clamp(1, MAX_PARTITIONS);
-        let user_bits = bits(users.div_ceil(wanted).max(1) as u64 - 1);
-        Self {
-            partitions: ((users - 1) >> user_bits) + 1,
-            user_bits,
-            time_bits: bits(times.1.saturating_sub(times.0)),
-            item_bits: bits(items as u64 - 1),
-            time_min: times.0,
-        }
-    }
-
-    /// Whether all fields of a record fit one word.
-    #[must_use]
-    pub fn fits_word(&self) -> bool {
-        self.user_bits + self.time_bits + self.item_bits < u64::BITS
-    }
-}
-
-/// Bits needed to write `largest`.
-#[must_use]
-pub fn bits(largest: u64) -> u32 {
-    u64::BITS - largest.leading_zeros()
-}
-
-/// A row as it travels: user code within its partition, relative time, item code.
-pub trait Record: Copy + Send + Sync {
-    /// The all-zero record.
-    const ZERO: Self;
-    /// Pack the fields.
-    fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self;
-    /// User code within the partition.
-    fn user(self, layout: &Layout) -> usize;
-    /// Time relative to the smallest.
-    fn time(self, layout: &Layout) -> u64;
-    /// Item code.
-    fn item(self, layout: &Layout) -> u32;
-    /// Buffers of one thread for sorting.
-    type Scratch: Default;
-    /// One partition in the order of user, then time; stable.
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self];
-}
-
-/// All fields in one word; requires [`Layout::fits_word`].
-impl Record for u64 {
-    const ZERO: Self = 0;
-
-    #[inline]
-    fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self {
-        (u64::from(user) << layout.time_bits | time) << layout.item_bits | u64::from(item)
-    }
-
-    #[inline]
-    fn user(self, layout: &Layout) -> usize {
-        (self >> (layout.time_bits + layout.item_bits)) as usize
-    }
-
-    #[inline]
-    fn time(self, layout: &Layout) -> u64 {
-        self >> layout.item_bits & ((1 << layout.time_bits) - 1)
-    }
-
-    #[inline]
-    fn item(self, layout: &Layout) -> u32 {
-        (self & ((1 << layout.item_bits) - 1)) as u32
-    }
-
-    type Scratch = radix::Scratch;
-
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self] {
-        let width = layout.time_bits + layout.user_bits;
-        radix::sorted(records, scratch, layout.item_bits, width)
-    }
-}
-
-/// Time in one word, user and item in the other.
-impl Record for [u64; 2] {
-    const ZERO: Self = [0, 0];
-
-    #[inline]
-    fn pack(_: &Layout, user: u32, time: u64, item: u32) -> Self {
-        [time, u64::from(user) << 32 | u64::from(item)]
-    }
-
-    #[inline]
-    fn user(self, _: &Layout) -> usize {
-        (self[1] >> 32) as usize
-    }
-
-    #[inline]
-    fn time(self, _: &Layout) -> u64 {
-        self[0]
-    }
-
-    #[inline]
-    fn item(self, _: &Layout) -> u32 {
-        self[1] as u32
-    }
-
-    type Scratch = Vec<Self>;
-
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, _: &Layout) -> &'a [Self] {
-        scratch.clear();
-        scratch.extend_from_slice(records);
-        scratch.sort_by_key(|record| (record[1] >> 32, record[0]));
-        scratch
-    }
-}
 
 /// Records, partition after partition.
 pub struct Partitioned<R> {
@@ -171,7 +41,7 @@ pub fn partition<R: Record, T: Time>(
         let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
-    let mut records = vec![R::ZERO; starts[layout.partitions]];
+    let mut records = vec![R::default(); starts[layout.partitions]];
     let cells = cells(&mut records, &histograms, layout.partitions);
     chunks.into_par_iter().zip(cells).for_each(|(chunk, cells)| {
         scatter(columns, (users, items), layout, chunk, cells);
@@ -189,7 +59,7 @@ fn scatter<R: Record, T: Time>(
 ) {
     let mut parts = [0u32; BLOCK_ROWS];
     let mut item_codes = [0; BLOCK_ROWS];
-    let mut records = [R::ZERO; BLOCK_ROWS];
+    let mut records = [R::default(); BLOCK_ROWS];
     let local = (1u64 << layout.user_bits) as u32 - 1;
     for rows in blocks(chunk) {
         let length = rows.len();
@@ -244,30 +114,37 @@ fn histogram<T: Time>(
     chunk: Range<usize>,
 ) -> Vec<u32> {
     let mut counts = vec![0; layout.partitions];
-    let mut codes = [0; BLOCK_ROWS];
-    for rows in blocks(chunk) {
-        let codes = &mut codes[..rows.len()];
-        users.encode(columns.users, rows.clone(), codes);
-        for (row, &code) in rows.zip(&*codes) {
-            counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
-        }
-    }
+    each_code(users, columns.users, chunk, |row, code| {
+        counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
+    });
     counts
 }
 
 /// Set `seen` at the item codes of the kept rows of a chunk.
 fn mark_seen<T: Time>(columns: &Columns<T>, items: &Coder, chunk: Range<usize>, seen: &Flags) {
-    if seen.is_empty() {
-        return;
-    }
-    let mut codes = [0; BLOCK_ROWS];
-    for rows in blocks(chunk) {
-        let codes = &mut codes[..rows.len()];
-        items.encode(columns.items, rows.clone(), codes);
-        for (row, &code) in rows.zip(&*codes) {
+    if !seen.is_empty() {
+        each_code(items, columns.items, chunk, |row, code| {
             if columns.keeps(row) {
                 seen.raise(code as usize);
             }
+        });
+    }
+}
+
+/// Each row of a chunk and its code, coded a block at a time.
+#[inline]
+fn each_code(
+    coder: &Coder,
+    column: Integers,
+    chunk: Range<usize>,
+    mut act: impl FnMut(usize, u32),
+) {
+    let mut block = [0; BLOCK_ROWS];
+    for rows in blocks(chunk) {
+        let block = &mut block[..rows.len()];
+        coder.encode(column, rows.clone(), block);
+        for (row, &code) in rows.zip(&*block) {
+            act(row, code);
         }
     }
 }
@@ -294,20 +171,6 @@ fn cells<'a, R>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::Ids;
-
-    fn fields<R: Record>(layout: &Layout) -> (usize, u64, u32) {
-        let record = R::pack(layout, 3, 1 << 20, 77);
-        (record.user(layout), record.time(layout), record.item(layout))
-    }
-
-    #[test]
-    fn both_records_return_what_was_packed() {
-        let layout = Layout::new(10, 4, 100, (5, 5 + (1 << 20)));
-        assert!(layout.fits_word());
-        assert_eq!(fields::<u64>(&layout), (3, 1 << 20, 77));
-        assert_eq!(fields::<[u64; 2]>(&layout), (3, 1 << 20, 77));
-    }
 
     #[test]
     fn partitioning_is_stable_and_complete() {
@@ -316,8 +179,8 @@ mod tests {
         let items: Vec<i64> = (0..rows).collect();
         let times = vec![(); rows as usize];
         let columns = Columns {
-            users: Ids::Wide(&users),
-            items: Ids::Wide(&items),
+            users: Integers::Wide(&users),
+            items: Integers::Wide(&items),
             times: &times[..],
             keep: None,
         };

@@ -18,7 +18,6 @@ pub struct Philox {
 
 impl Philox {
     /// Start a stream; like NumPy, the counter is incremented before the first block.
-    #[must_use]
     pub fn new(counter: [u64; 4], key: [u64; 2]) -> Self {
         Self { counter, key, buffer: [0; BUFFER], position: BUFFER }
     }

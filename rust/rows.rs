@@ -9,13 +9,13 @@ use std::ops::Range;
 pub struct Store<'a> {
     /// User u owns `items[offsets[u]..offsets[u + 1]]`.
     pub offsets: &'a [i64],
-    /// Item indices 1..=vocabulary.
+    /// Item indices `1..=num_items`.
     pub items: &'a [i32],
     /// The key of each user's random stream.
     pub user_keys: &'a [u64],
 }
 
-/// Rows of a split, a column each.
+/// Rows of a split, an entry each in every slice.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// Position of the row's user in the store; -1 for a row left empty.
@@ -42,11 +42,9 @@ pub struct Window {
     /// Negatives a position.
     pub num_negatives: usize,
     /// Number of items.
-    pub vocabulary: usize,
+    pub num_items: usize,
     /// Seed of all streams.
     pub seed: u64,
-    /// Epoch of the negatives.
-    pub epoch: u64,
 }
 
 /// What one row shows of a user.
@@ -105,13 +103,11 @@ impl<'a> Row<'a> {
     }
 
     /// Real positions.
-    #[must_use]
     pub fn positions(&self) -> usize {
         self.shown.len().saturating_sub(1)
     }
 
     /// The items that are no negatives of this row.
-    #[must_use]
     pub fn rejected(&self, window: &Window) -> &'a [i32] {
         if window.reject_all { self.all } else { self.sequence }
     }
@@ -119,15 +115,8 @@ impl<'a> Row<'a> {
 
 impl Rows<'_> {
     /// Number of rows.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.users.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
     }
 
     /// Some consecutive rows.
@@ -137,33 +126,25 @@ impl Rows<'_> {
             if self.windows.is_empty() { self.windows } else { &self.windows[range.clone()] };
         Self { users: &self.users[range.clone()], ends: &self.ends[range], windows }
     }
-
-    /// Check that the columns have one length.
-    ///
-    /// # Errors
-    /// [`Error::Inconsistent`] where they have not.
-    pub fn check(&self) -> Result<(), Error> {
-        let (users, ends, windows) = (self.users.len(), self.ends.len(), self.windows.len());
-        if ends != users || windows != 0 && windows != users {
-            return Err(Error::Inconsistent(format!(
-                "{users} users, {ends} ends and {windows} windows of rows"
-            )));
-        }
-        Ok(())
-    }
 }
 
 impl<'a> Store<'a> {
-    /// Check that there is a key for each user.
+    /// Check that there is a key for each user, and that all slices of the rows have one length.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] where there is not.
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`Error::Inconsistent`] where it is not so.
+    pub fn check(&self, rows: &Rows) -> Result<(), Error> {
         if self.offsets.len() != self.user_keys.len() + 1 {
             return Err(Error::Inconsistent(format!(
                 "{} offsets for {} users; one more than users is needed",
                 self.offsets.len(),
                 self.user_keys.len()
+            )));
+        }
+        let (users, ends, windows) = (rows.users.len(), rows.ends.len(), rows.windows.len());
+        if ends != users || windows != 0 && windows != users {
+            return Err(Error::Inconsistent(format!(
+                "{users} users, {ends} ends and {windows} windows of rows"
             )));
         }
         Ok(())
@@ -203,9 +184,8 @@ mod tests {
             stride: 3,
             reject_all: false,
             num_negatives: 1,
-            vocabulary: 9,
+            num_items: 9,
             seed: 0,
-            epoch: 0,
         };
     }
 
@@ -234,6 +214,6 @@ mod tests {
         }
         let rows = Rows { users: &[1], ends: &[2], windows: &[] };
         assert!(Row::of(&STORE, &WINDOW, &rows, 0).is_err());
-        assert!(Rows { users: &[1], ends: &[], windows: &[] }.check().is_err());
+        assert!(STORE.check(&Rows { users: &[1], ends: &[], windows: &[] }).is_err());
     }
 }

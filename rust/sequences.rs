@@ -1,19 +1,21 @@
 //! Columns -> CSR sequences: rows grouped by user, users ascending, each user's items stable by
 //! time. Partitions are sorted independently; each row is compared only with rows of its user.
 
+use crate::coder::Coder;
 use crate::columns::{Columns, Time};
 use crate::emission::{HeldOut, Outputs, Selection, Tally, Targets, count_ties, sort_partitions};
 use crate::error::Error;
 use crate::filters::{Duplicates, Minima, k_core};
 use crate::flags::Flags;
-use crate::partition::{Layout, Partitioned, Record, partition};
-use crate::vocabulary::Coder;
+use crate::partition::{Partitioned, partition};
+use crate::record::{Layout, Record};
 use rayon::prelude::*;
 
 /// Largest item index: 0 is padding and `vocabulary_size` itself must fit an int32.
 pub const MAX_ITEMS: usize = i32::MAX as usize - 1;
 
 /// What decides which rows are kept and what is counted.
+#[derive(Clone, Copy)]
 pub struct Rules {
     /// Repeated items of a user.
     pub duplicates: Duplicates,
@@ -37,6 +39,15 @@ impl Rules {
     fn has_core(&self) -> bool {
         self.minima.item > 1
     }
+
+    /// Which rows are written before the k-core is found.
+    fn selection(&self) -> Selection {
+        Selection {
+            duplicates: self.duplicates,
+            min_user_interactions: if self.has_core() { 1 } else { self.minima.user },
+            held_out: self.held_out,
+        }
+    }
 }
 
 /// The compact store and how it came about.
@@ -44,14 +55,14 @@ impl Rules {
 pub struct Sequences {
     /// User u owns `items[offsets[u]..offsets[u + 1]]`.
     pub offsets: Vec<i64>,
-    /// Item indices 1..=`vocabulary`, in time order.
+    /// Item indices `1..=num_items`, in time order.
     pub items: Vec<i32>,
     /// Raw user ids, ascending.
     pub user_ids: Vec<i64>,
     /// Raw item ids, ascending; empty under identity.
     pub item_ids: Vec<i64>,
     /// Number of items.
-    pub vocabulary: usize,
+    pub num_items: usize,
     /// With [`HeldOut::From`]: each user's rows before each of the two periods.
     pub before: Vec<[u32; 2]>,
     /// Where asked for: the number of each row's distinct time among its user's, ascending.
@@ -110,21 +121,16 @@ fn assemble<R: Record, T: Time>(
         items: &mut codes,
         moments: &mut moments,
     };
-    let selection = Selection {
-        duplicates: rules.duplicates,
-        min_user_interactions: if rules.has_core() { 1 } else { rules.minima.user },
-        held_out: rules.held_out,
-    };
-    let tallies = sort_partitions(&partitioned, layout, selection, &indices, outputs);
+    let tallies = sort_partitions(&partitioned, layout, rules.selection(), &indices, outputs);
     let starts = partitioned.starts;
     drop(partitioned.records);
     pause()?;
     let tally = tallies.iter().fold(Tally::default(), |sum, tally| sum.plus(*tally));
     compact(&mut codes, &starts, &tallies);
     compact(&mut moments, &starts, &tallies);
-    let vocabulary = item_ids.len();
+    let num_items = item_ids.len();
     let mut sequences =
-        Sequences { tally, items: codes, item_ids, vocabulary, moments, ..Sequences::default() };
+        Sequences { tally, items: codes, item_ids, num_items, moments, ..Sequences::default() };
     index_users(&mut sequences, users, &counts, &before);
     if rules.has_core() {
         keep_core(&mut sequences, rules)?;
@@ -137,7 +143,7 @@ fn assemble<R: Record, T: Time>(
 fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     let mut keep = vec![true; sequences.items.len()];
     let (offsets, items) = (&sequences.offsets, &sequences.items);
-    let dropped = k_core(offsets, items, sequences.vocabulary, rules.minima, &mut keep)?;
+    let dropped = k_core(offsets, items, sequences.num_items, rules.minima, &mut keep)?;
     let mut tally = Tally {
         rows_of_rare_items: dropped.rows_by_items,
         rows_tied: 0,
@@ -152,13 +158,12 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
         if rows.is_empty() {
             continue;
         }
+        let kept_before = |count: u32| rows.partition_point(|&row| row < start + count as usize);
         let targets = match (rules.held_out, sequences.before.get(user)) {
             (HeldOut::Last(count), _) => Targets::Last(count),
-            (HeldOut::From(_), before) => Targets::After(
-                before
-                    .unwrap_or(&[0; 2])
-                    .map(|before| rows.partition_point(|&row| row < start + before as usize)),
-            ),
+            (HeldOut::From(_), before) => {
+                Targets::After(before.unwrap_or(&[0; 2]).map(kept_before))
+            }
         };
         if let Targets::After(before) = targets {
             kept.before.push(before.map(|rows| rows as u32));
@@ -174,7 +179,7 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     tally.rows_kept = kept.items.len();
     tally.users_dropped += sequences.user_ids.len() - kept.user_ids.len();
     kept.item_ids = std::mem::take(&mut sequences.item_ids);
-    *sequences = Sequences { tally, vocabulary: sequences.vocabulary, ..kept };
+    *sequences = Sequences { tally, num_items: sequences.num_items, ..kept };
     Ok(())
 }
 
@@ -192,7 +197,7 @@ fn finish_items(sequences: &mut Sequences, rules: &Rules) {
         *item = ids.get((*item - 1) as usize).map_or(*item, |&id| id as i32);
         *item
     });
-    sequences.vocabulary = largest.max().unwrap_or(0) as usize;
+    sequences.num_items = largest.max().unwrap_or(0) as usize;
 }
 
 /// Close the gaps that dropped rows left at the end of each partition.
@@ -222,7 +227,7 @@ fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before:
     }
 }
 
-/// Ids of the seen items, ascending, and the index 1.. of each item code.
+/// Integers of the seen items, ascending, and the index 1.. of each item code.
 fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Error> {
     let mut item_ids = Vec::new();
     let mut indices = vec![0i32; seen.len()];
@@ -233,14 +238,14 @@ fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Err
         }
     }
     if item_ids.len() > MAX_ITEMS {
-        return Err(Error::TooManyItems { items: item_ids.len(), max: MAX_ITEMS });
+        return Err(Error::TooMany { what: "items", found: item_ids.len(), max: MAX_ITEMS });
     }
     Ok((item_ids, indices))
 }
 
 /// Close the gaps in the vocabulary that dropped rows left.
 fn drop_unseen_items(sequences: &mut Sequences) {
-    let seen = Flags::new(sequences.vocabulary + 1);
+    let seen = Flags::new(sequences.num_items + 1);
     sequences.items.par_iter().with_min_len(1 << 15).for_each(|&item| seen.raise(item as usize));
     let seen = seen.into_vec();
     let mut kept = 0;
@@ -252,9 +257,9 @@ fn drop_unseen_items(sequences: &mut Sequences) {
             indices[index] = kept as i32;
         }
     }
-    if kept < sequences.vocabulary {
+    if kept < sequences.num_items {
         sequences.item_ids.truncate(kept);
-        sequences.vocabulary = kept;
+        sequences.num_items = kept;
         let items = sequences.items.par_iter_mut().with_min_len(1 << 15);
         items.for_each(|item| *item = indices[*item as usize]);
     }
@@ -263,7 +268,7 @@ fn drop_unseen_items(sequences: &mut Sequences) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::Ids;
+    use crate::columns::Integers;
 
     #[test]
     fn rows_before_a_period_are_counted_among_those_kept() {
@@ -272,8 +277,8 @@ mod tests {
         let items = [5, 6, 9, 7, 5, 6, 7];
         let times = [1i64, 2, 3, 4, 1, 2, 5];
         let columns = Columns {
-            users: Ids::Wide(&users),
-            items: Ids::Wide(&items),
+            users: Integers::Wide(&users),
+            items: Integers::Wide(&items),
             times: &times[..],
             keep: None,
         };

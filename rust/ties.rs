@@ -1,13 +1,10 @@
 //! Equal timestamps of one user in the order of a hash of their items, so that neither the order of
 //! the input nor that of the ids decides.
 
-use crate::error::Error;
-use crate::philox::Philox;
+use crate::error::{Error, check_items};
 use crate::slices::by_offsets;
+use crate::streams::{TIES, first_draw};
 use rayon::prelude::*;
-
-/// Third word of the counter of the hash; the splits' negatives use 0, 1 and 2.
-const STREAM: u64 = 4;
 
 /// Reorder each user's items of equal moment by the first draw of the stream of (seed, item key);
 /// equal draws keep the order of the indices.
@@ -33,11 +30,8 @@ pub fn order_ties(
             offsets.last()
         )));
     }
-    let out_of_range = |item: &&i32| **item < 1 || **item as usize > keys.len();
-    if let Some(item) = items.par_iter().find_any(out_of_range) {
-        return Err(Error::Inconsistent(format!("item {item} is not in 1..={}", keys.len())));
-    }
-    let hashes: Vec<u64> = keys.par_iter().map(|&key| hash(key, seed)).collect();
+    items.par_chunks(1 << 15).try_for_each(|items| check_items(items, keys.len()))?;
+    let hashes: Vec<u64> = keys.par_iter().map(|&key| first_draw(key, TIES, seed)).collect();
     let users = by_offsets(offsets, items)?;
     users.into_par_iter().zip(offsets).with_min_len(1 << 6).for_each(|(items, &start)| {
         let mut first = 0;
@@ -51,10 +45,6 @@ pub fn order_ties(
         }
     });
     Ok(())
-}
-
-fn hash(key: u64, seed: u64) -> u64 {
-    Philox::new([0, key, STREAM, 0], [seed, 0]).draw()
 }
 
 #[cfg(test)]
@@ -73,7 +63,7 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one[0], 4);
         let mut expected = [1, 2];
-        expected.sort_by_key(|&item| hash(keys[item as usize - 1], 7));
+        expected.sort_by_key(|&item| first_draw(keys[item as usize - 1], TIES, 7));
         assert_eq!(one[4..], expected);
     }
 

@@ -17,42 +17,42 @@ const PAUSE_ROWS: usize = 1 << 16;
 
 /// Zeroed outputs, row after row.
 pub struct Arrays<'a> {
-    /// `[n, columns]` inputs.
+    /// `[n, width]` inputs.
     pub item_ids: &'a mut [i32],
-    /// `[n, columns]`, true on real items.
+    /// `[n, width]`, true on real items.
     pub padding_mask: &'a mut [bool],
-    /// `[n, columns]` targets.
+    /// `[n, width]` targets.
     pub positive_sequence: &'a mut [i32],
-    /// `[n, columns, num_negatives]`.
+    /// `[n, width, num_negatives]`.
     pub negative_sequence: &'a mut [i32],
-    /// `[n, columns]`.
+    /// `[n, width]`.
     pub sample_weight: &'a mut [f32],
 }
 
-/// Fill `out`, all zero, with `rows`, trimmed to `columns`; `pause` is asked now and then whether to
+/// Fill `out`, all zero and of this width, with `rows`; `pause` is asked now and then whether to
 /// go on.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where store, rows and columns do not fit together, or what `pause` returns.
+/// [`Error::Inconsistent`] where store, rows and width do not fit together, or what `pause` returns.
 pub fn fill(
     source: &Source,
     rows: &Rows,
-    columns: usize,
+    width: usize,
     mut out: Arrays,
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
     source.check(rows)?;
     for range in ranges(rows.len()) {
-        let part = out.take(range.len() * columns);
-        fill_rows(source, &rows.slice(range), columns, part)?;
+        let part = out.take(range.len() * width);
+        fill_rows(source, &rows.slice(range), width, part)?;
         pause()?;
     }
     Ok(())
 }
 
-fn fill_rows(source: &Source, rows: &Rows, columns: usize, out: Arrays) -> Result<(), Error> {
+fn fill_rows(source: &Source, rows: &Rows, width: usize, out: Arrays) -> Result<(), Error> {
     let (store, window) = (&source.store, &source.window);
-    let size = BLOCK_ROWS * columns;
+    let size = BLOCK_ROWS * width;
     out.item_ids
         .par_chunks_mut(size)
         .zip(out.padding_mask.par_chunks_mut(size))
@@ -71,9 +71,9 @@ fn fill_rows(source: &Source, rows: &Rows, columns: usize, out: Arrays) -> Resul
                     sample_weight: weights,
                 };
                 for number in block_of(number, rows) {
-                    let mut out = block.take(columns);
+                    let mut out = block.take(width);
                     if let Some(row) = Row::of(store, window, rows, number)? {
-                        row.require_columns(columns)?;
+                        row.require_width(width)?;
                         row.write(window, &mut out);
                         source.draw_negatives(&row, sampler, out.negative_sequence)?;
                     }
@@ -83,7 +83,7 @@ fn fill_rows(source: &Source, rows: &Rows, columns: usize, out: Arrays) -> Resul
         )
 }
 
-/// Replace the negatives in `out`, `[n, columns, num_negatives]`, by those of the window's epoch;
+/// Replace the negatives in `out`, `[n, width, num_negatives]`, by those of the source's epoch;
 /// see [`fill`]. Padding becomes 0.
 ///
 /// # Errors
@@ -91,13 +91,13 @@ fn fill_rows(source: &Source, rows: &Rows, columns: usize, out: Arrays) -> Resul
 pub fn fill_negatives(
     source: &Source,
     rows: &Rows,
-    columns: usize,
+    width: usize,
     out: &mut [i32],
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
     source.check(rows)?;
     let (store, window) = (&source.store, &source.window);
-    let size = columns * window.num_negatives;
+    let size = width * window.num_negatives;
     for (range, out) in ranges(rows.len()).zip(out.chunks_mut(PAUSE_ROWS * size)) {
         let rows = rows.slice(range);
         out.par_chunks_mut(BLOCK_ROWS * size).enumerate().try_for_each_init(
@@ -107,7 +107,7 @@ pub fn fill_negatives(
                     let drawn = match Row::of(store, window, &rows, number)? {
                         None => 0,
                         Some(row) => {
-                            row.require_columns(columns)?;
+                            row.require_width(width)?;
                             source.draw_negatives(&row, sampler, out)?
                         }
                     };
@@ -137,18 +137,25 @@ pub struct Source<'a> {
     /// What is shown of them.
     pub window: Window,
     /// How negatives are proposed; uniformly where absent.
-    pub popularity: Option<AliasTable<'a>>,
+    pub popularity: Option<&'a AliasTable>,
+    /// Epoch of the negatives.
+    pub epoch: u64,
 }
 
 impl Source<'_> {
     fn check(&self, rows: &Rows) -> Result<(), Error> {
-        self.store.check()?;
-        rows.check()?;
-        self.popularity.as_ref().map_or(Ok(()), |table| table.check(self.window.vocabulary))
+        self.store.check(rows)?;
+        let num_items = self.window.num_items;
+        match self.popularity.map(AliasTable::num_items) {
+            Some(found) if found != num_items => {
+                Err(Error::Inconsistent(format!("an alias table of {found} items for {num_items}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn sampler(&self) -> Sampler<'_> {
-        Sampler::new(self.window.vocabulary, self.popularity)
+        Sampler::new(self.window.num_items, self.popularity)
     }
 
     /// Write the negatives of a row's real positions; returns how many.
@@ -162,7 +169,7 @@ impl Source<'_> {
         sampler.reject(row.rejected(window))?;
         let user_key = self.store.user_keys[row.user];
         let counter = [0, user_key, window.split as u64, row.window as u64];
-        let mut stream = Philox::new(counter, [window.seed, window.epoch]);
+        let mut stream = Philox::new(counter, [window.seed, self.epoch]);
         let drawn = row.positions() * window.num_negatives;
         for negative in &mut out[..drawn] {
             *negative = sampler.draw(&mut stream);
@@ -172,13 +179,13 @@ impl Source<'_> {
 }
 
 impl Row<'_> {
-    fn require_columns(&self, columns: usize) -> Result<(), Error> {
+    fn require_width(&self, width: usize) -> Result<(), Error> {
         let positions = self.positions();
-        if positions > columns {
+        if positions > width {
             let user = self.user;
             return Err(Error::Inconsistent(format!(
                 "the row of user {user} has {positions} positions, \
-                 but {columns} columns were asked for"
+                 but a width of {width} was asked for"
             )));
         }
         Ok(())
@@ -223,7 +230,7 @@ mod tests {
     use super::*;
 
     const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
-    const WINDOW: Window = Window { num_negatives: 2, vocabulary: 5, ..Window::EXAMPLE };
+    const WINDOW: Window = Window { num_negatives: 2, num_items: 5, ..Window::EXAMPLE };
 
     struct Filled {
         inputs: Vec<i32>,
@@ -233,11 +240,11 @@ mod tests {
         weights: Vec<f32>,
     }
 
-    fn filled(window: &Window, users: &[i32], columns: usize) -> Result<Filled, Error> {
+    fn filled(window: &Window, users: &[i32], width: usize) -> Result<Filled, Error> {
         let ends: Vec<i32> =
             users.iter().map(|&user| if user == 0 { 3 + window.split as i32 } else { 1 }).collect();
         let rows = Rows { users, ends: &ends, windows: &[] };
-        let slots = users.len() * columns;
+        let slots = users.len() * width;
         let mut filled = Filled {
             inputs: vec![0; slots],
             positives: vec![0; slots],
@@ -252,8 +259,8 @@ mod tests {
             negative_sequence: &mut filled.negatives,
             sample_weight: &mut filled.weights,
         };
-        let source = Source { store: STORE, window: *window, popularity: None };
-        fill(&source, &rows, columns, out, &|| Ok(())).map(|()| filled)
+        let source = Source { store: STORE, window: *window, popularity: None, epoch: 0 };
+        fill(&source, &rows, width, out, &|| Ok(())).map(|()| filled)
     }
 
     #[test]
@@ -276,8 +283,17 @@ mod tests {
     }
 
     #[test]
-    fn too_few_columns_and_unknown_users_are_errors() {
+    fn too_small_a_width_and_unknown_users_are_errors() {
         assert!(matches!(filled(&WINDOW, &[0], 1), Err(Error::Inconsistent(_))));
         assert!(matches!(filled(&WINDOW, &[2], 3), Err(Error::Inconsistent(_))));
+    }
+
+    #[test]
+    fn an_alias_table_of_other_items_is_refused() {
+        let table = AliasTable::new(&[1; 4]).unwrap();
+        let source = Source { store: STORE, window: WINDOW, popularity: Some(&table), epoch: 0 };
+        let rows = Rows { users: &[], ends: &[], windows: &[] };
+        assert!(source.check(&rows).is_err());
+        assert!(Source { popularity: None, ..source }.check(&rows).is_ok());
     }
 }

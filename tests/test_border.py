@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -134,15 +134,18 @@ def test_an_epoch_out_of_range_is_named(epoch: int) -> None:
 @pytest.mark.parametrize("column", [0, 1, 2, 3])
 @pytest.mark.parametrize("kind", ["short", "strided", "another dtype", "a matrix"])
 def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) -> None:
-    rules = SimpleNamespace(
+    rules = _core.Rules(
         duplicates="keep",
         min_user_interactions=1,
         min_item_interactions=1,
         holdout=0,
-        split_at=None,
         identity=False,
         moments=False,
     )
+
+    def group(users: Any, items: Any, times: Any, keep: Any) -> None:
+        _core.group(users, items, (times, None), keep, rules)
+
     columns: list[Any] = [np.arange(3), np.arange(3), np.arange(3), np.ones(3, bool)]
     damage = {
         "short": lambda a: a[:2],
@@ -152,5 +155,15 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
     }
     columns[column] = damage[kind](columns[column])
     with pytest.raises((ValueError, TypeError)):
-        _core.group(*columns, rules)
-    _core.group(*[np.arange(3)] * 3, np.ones(3, bool), rules)
+        group(*columns)
+    group(*[np.arange(3)] * 3, np.ones(3, bool))
+
+
+def test_no_choice_of_ids_is_slow() -> None:
+    """Ids that a multiplicative hash without a seed puts into one place: time was quadratic."""
+    inverse = pow(0xF1357AEA2E62A9C5, -1, 2**64)
+    ids = np.array([inverse * (j << 4) % 2**64 for j in range(40_000)], np.uint64).view(np.int64)
+    began = time.process_time()
+    data = sf.prepare({"user_id": ids, "item_id": ids}, timestamp=None, min_user_interactions=1)
+    assert len(data.users) == len(ids)
+    assert time.process_time() - began < 2

@@ -1,5 +1,8 @@
 """What must hold of the arrays whatever the input, each by its name."""
 
+import copy
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -148,3 +151,22 @@ def test_fill_refuses_rows_and_lengths_outside_the_split() -> None:
             train.fill(np.array(rows, dtype=np.int64))
     with pytest.raises(ValueError, match="36"):
         train.fill(np.array([0], dtype=np.int64), length=36)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda data: pickle.loads(pickle.dumps(data))])
+@pytest.mark.parametrize("negatives", ["uniform", "popularity"])
+@pytest.mark.parametrize("filled_before", [False, True])
+def test_a_copy_fills_the_same_arrays(
+    copied: Callable[[sf.Prepared], sf.Prepared], negatives: str, filled_before: bool
+) -> None:
+    table = {"user_id": [1] * 4 + [2] * 4, "item_id": [1, 2, 3, 4, 5, 1, 6, 7]}
+    data = sf.prepare(table, timestamp=None, max_sequence_length=3, negatives=negatives)
+    if filled_before:
+        data.test.arrays()
+    other = copied(data)
+    for (_, split), (_, same) in zip(splits(data), splits(other), strict=True):
+        assert same._options == split._options
+        assert_same_arrays(same.arrays(4), split.arrays(4))
+    np.testing.assert_array_equal(
+        other.test.negative_probabilities, data.test.negative_probabilities
+    )

@@ -1,12 +1,14 @@
-from typing import Final, Protocol, final
+from typing import Final, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "DEBUG_BUILD",
+    "MAX_ITEMS",
+    "AliasTable",
     "GroupedInteractions",
-    "alias_table",
+    "Rules",
     "encode_strings",
     "fill",
     "fill_negatives",
@@ -19,22 +21,7 @@ __all__ = [
 ]
 
 DEBUG_BUILD: Final[bool]
-
-class _Rules(Protocol):
-    @property
-    def duplicates(self) -> str: ...
-    @property
-    def min_item_interactions(self) -> int: ...
-    @property
-    def min_user_interactions(self) -> int: ...
-    @property
-    def holdout(self) -> int: ...
-    @property
-    def split_at(self) -> NDArray[np.int64] | NDArray[np.float64] | None: ...
-    @property
-    def identity(self) -> bool: ...
-    @property
-    def moments(self) -> bool: ...
+MAX_ITEMS: Final[int]
 
 class _Store(Protocol):
     @property
@@ -51,14 +38,6 @@ class _Rows(Protocol):
     def ends(self) -> NDArray[np.int32]: ...
     @property
     def windows(self) -> NDArray[np.int32]: ...
-
-class _AliasTable(Protocol):
-    @property
-    def thresholds(self) -> NDArray[np.uint64]: ...
-    @property
-    def aliases(self) -> NDArray[np.int32]: ...
-    @property
-    def cumulative(self) -> NDArray[np.uint64]: ...
 
 class _WindowOptions(Protocol):
     @property
@@ -79,42 +58,47 @@ class _WindowOptions(Protocol):
     def seed(self) -> int: ...
 
 @final
+class Rules:
+    def __new__(
+        cls,
+        *,
+        duplicates: str,
+        min_user_interactions: int,
+        min_item_interactions: int,
+        holdout: int,
+        identity: bool,
+        moments: bool,
+    ) -> Self: ...
+
+@final
 class GroupedInteractions:
-    @property
-    def offsets(self) -> NDArray[np.int64]: ...
-    @property
-    def items(self) -> NDArray[np.int32]: ...
-    @property
-    def user_ids(self) -> NDArray[np.int64]: ...
-    @property
-    def item_ids(self) -> NDArray[np.int64]: ...
-    @property
-    def before(self) -> NDArray[np.uint32]: ...
-    @property
-    def moments(self) -> NDArray[np.uint32]: ...
-    @property
-    def num_items(self) -> int: ...
-    @property
-    def rows_filtered(self) -> int: ...
-    @property
-    def rows_duplicate(self) -> int: ...
-    @property
-    def rows_of_rare_items(self) -> int: ...
-    @property
-    def rows_kept(self) -> int: ...
-    @property
-    def users_dropped(self) -> int: ...
-    @property
-    def rows_tied(self) -> int: ...
-    @property
-    def users_tie_dependent(self) -> int: ...
+    offsets: Final[NDArray[np.int64]]
+    items: Final[NDArray[np.int32]]
+    user_ids: Final[NDArray[np.int64]]
+    item_ids: Final[NDArray[np.int64]]
+    before: Final[NDArray[np.uint32]]
+    moments: Final[NDArray[np.uint32]]
+    num_items: Final[int]
+    rows_filtered: Final[int]
+    rows_duplicate: Final[int]
+    rows_of_rare_items: Final[int]
+    rows_kept: Final[int]
+    users_dropped: Final[int]
+    rows_tied: Final[int]
+    users_tie_dependent: Final[int]
+
+@final
+class AliasTable:
+    def __new__(cls, weights: NDArray[np.uint64]) -> Self: ...
 
 def group(
     users: NDArray[np.int64] | NDArray[np.int32],
     items: NDArray[np.int64] | NDArray[np.int32],
-    timestamps: NDArray[np.int64] | NDArray[np.float64] | None,
+    times: tuple[NDArray[np.int64], NDArray[np.int64] | None]
+    | tuple[NDArray[np.float64], NDArray[np.float64] | None]
+    | None,
     keep: NDArray[np.bool_] | None,
-    rules: _Rules,
+    rules: Rules,
 ) -> GroupedInteractions: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
@@ -126,17 +110,14 @@ def order_ties(
     item_keys: NDArray[np.uint64],
     seed: int,
 ) -> None: ...
-def alias_table(
-    weights: NDArray[np.uint64],
-) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.uint64]]: ...
 def find_without_negative(store: _Store, options: _WindowOptions, rows: _Rows) -> int | None: ...
 def shown_items(store: _Store, options: _WindowOptions, rows: _Rows) -> NDArray[np.bool_]: ...
 def fill(
     store: _Store,
     options: _WindowOptions,
     rows: _Rows,
-    popularity: _AliasTable | None,
-    length: int,
+    popularity: AliasTable | None,
+    width: int,
     epoch: int,
 ) -> tuple[
     NDArray[np.int32],
@@ -149,7 +130,7 @@ def fill_negatives(
     store: _Store,
     options: _WindowOptions,
     rows: _Rows,
-    popularity: _AliasTable | None,
+    popularity: AliasTable | None,
     epoch: int,
     out: NDArray[np.int32],
 ) -> None: ...

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.batching.buckets import Bucket
-
-_SHUFFLE_STREAM = 3
-"""Third word of the counter of the shuffling stream; the splits' negatives use 0, 1 and 2."""
+from sasrec_fast.store import streams
 
 Placed = tuple[NDArray[np.int64], int]
 """Row numbers of a batch, -1 for an empty row, and its columns."""
@@ -42,7 +40,7 @@ class Schedule:
 def _order(buckets: Sequence[Bucket], seed: int, shuffle: bool, turn: int) -> list[Placed]:
     generator = None
     if shuffle:
-        philox = np.random.Philox(counter=[0, 0, _SHUFFLE_STREAM, 0], key=[seed, turn])
+        philox = np.random.Philox(counter=[0, 0, streams.BATCHES, 0], key=[seed, turn])
         generator = np.random.Generator(philox)
     placed = [(rows, bucket.length) for bucket in buckets for rows in bucket.deal(generator)]
     if generator is None:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec_fast import _core
-from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, WindowOptions
+from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, WindowOptions, streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sasrec_fast.store import Split
-
-_STREAM = 5
-"""Third word of the counter of these streams; see README, "Randomness"."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def _draw(store: Sequences, num_items: int, split: int, count: int, seed: int) -
     users = np.arange(len(sizes), dtype=np.int32)
     rows = Rows(users, sizes, np.full(len(sizes), split, np.int32))
     options = WindowOptions(
-        split=_STREAM,
+        split=streams.RANKED_NEGATIVES,
         holdout=None,
         max_sequence_length=1,
         oldest=False,

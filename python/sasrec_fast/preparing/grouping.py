@@ -41,17 +41,6 @@ class Grouped:
     counts: _core.GroupedInteractions
 
 
-@dataclass(frozen=True)
-class _Rules:
-    duplicates: str
-    min_user_interactions: int
-    min_item_interactions: int
-    holdout: int
-    split_at: NDArray[Any] | None
-    identity: bool
-    moments: bool
-
-
 def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
     """Filter, group by user, sort by time and index the items.
 
@@ -71,19 +60,19 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
         raise ValueError(
             "ties='hash' is given, but timestamp is None: the order of the rows is all there is"
         )
+    starts = _starts(table, options, names)
     found = _core.group(
         table.users.codes,
         codes,
-        None if times is None else times.values,
+        None if times is None else (times.values, starts),
         keep,
-        _Rules(
-            options.duplicates,
-            options.min_user_interactions,
-            options.min_item_interactions,
-            options.holdout,
-            _starts(table, options, names),
-            options.items is not None,
-            options.ties == "hash",
+        _core.Rules(
+            duplicates=options.duplicates,
+            min_user_interactions=options.min_user_interactions,
+            min_item_interactions=options.min_item_interactions,
+            holdout=options.holdout,
+            identity=options.items is not None,
+            moments=options.ties == "hash",
         ),
     )
     if not found.rows_kept:

@@ -168,16 +168,16 @@ def prepare(
 def _splits(grouped: Grouped, options: Options) -> list[Split]:
     windows = [
         WindowOptions(
-            split,
-            options.holdout if grouped.before is None else None,
-            options.max_sequence_length,
-            options.truncation == "oldest",
-            options.stride if split == 0 else 0,
-            options.negative_scope == "all",
-            options.num_negatives,
-            options.exponent,
-            len(grouped.items),
-            options.seed,
+            split=split,
+            holdout=options.holdout if grouped.before is None else None,
+            max_sequence_length=options.max_sequence_length,
+            oldest=options.truncation == "oldest",
+            stride=options.stride if split == 0 else 0,
+            reject_all=options.negative_scope == "all",
+            num_negatives=options.num_negatives,
+            exponent=options.exponent,
+            num_items=len(grouped.items),
+            seed=options.seed,
         )
         for split in range(options.num_splits)
     ]

@@ -1,5 +1,6 @@
 """What is kept: each user's items in time order, vocabularies, and which rows show what."""
 
+from sasrec_fast.store import streams
 from sasrec_fast.store.arrays import Arrays
 from sasrec_fast.store.candidates import candidate_mask, pack_mask
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
@@ -36,5 +37,6 @@ __all__ = [
     "require_same_items",
     "shown",
     "slices",
+    "streams",
     "user_positions",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,21 +12,6 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 
 _LARGEST_WEIGHT = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class AliasTable:
-    """Walker's alias table (1977) over V items, as the native code reads it.
-
-    Attributes:
-        thresholds: uint64 [V], each item's share of its column, in 2**-64.
-        aliases: int32 [V], the item that has the rest.
-        cumulative: uint64 [V + 1], sums of weights.
-    """
-
-    thresholds: NDArray[np.uint64]
-    aliases: NDArray[np.int32]
-    cumulative: NDArray[np.uint64]
 
 
 class PopularityDistribution:
@@ -58,12 +42,15 @@ class PopularityDistribution:
         return np.array(weights, np.uint64)[places]
 
     @cached_property
-    def table(self) -> AliasTable:
-        """The alias table, made when first used."""
-        return AliasTable(*_core.alias_table(self.weights))
+    def table(self) -> _core.AliasTable:
+        """The native table that proposals are drawn by, made when first used."""
+        return _core.AliasTable(self.weights)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the table, which a copy makes anew."""
+        return {name: value for name, value in vars(self).items() if name != "table"}
 
     @property
     def probabilities(self) -> NDArray[Any]:
         """float64 [V + 1], probability of each item index as a proposal; 0 for padding."""
-        total = float(self.table.cumulative[-1])
-        return np.concatenate([[0.0], self.weights.astype(np.float64) / total])
+        return np.concatenate([[0.0], self.weights.astype(np.float64) / float(self.weights.sum())])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import _core, checks
 from sasrec_fast.later import later
+from sasrec_fast.store import streams
 from sasrec_fast.store.arrays import Arrays
 from sasrec_fast.store.memory import free_memory, shown_bytes
-from sasrec_fast.store.popularity import AliasTable, PopularityDistribution
+from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, with_windows
 from sasrec_fast.store.sequences import SPLITS, Sequences, WindowOptions
 from sasrec_fast.store.vocabulary import Vocabulary
 
 _ALWAYS_ALLOWED = 1 << 24
 """Bytes of arrays for which nobody asks how much memory is free: batches come often."""
-_SAMPLE_STREAM = 6
-"""Third word of the counter of the streams that choose users; see README, "Randomness"."""
 
 
 class Split:
@@ -254,7 +253,7 @@ class Split:
         return out
 
     @property
-    def _table(self) -> AliasTable | None:
+    def _table(self) -> _core.AliasTable | None:
         return None if self._popularity is None else self._popularity.table
 
     def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
@@ -279,7 +278,7 @@ class Split:
         """
         users, seed = checks.integer("users", users, 1), checks.integer("seed", seed, 0)
         keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
-        draws = [_core.philox([0, key, _SAMPLE_STREAM, 0], [seed, 0], 1)[0] for key in keys]
+        draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
         chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
         other = copy.copy(self)
         other.__dict__.pop("_rows", None)
@@ -318,7 +317,7 @@ def make_splits(
         split.items = vocabularies[1]
     exponent = options[0].exponent
     if exponent is not None:
-        popularity = PopularityDistribution(lambda: splits[0].item_counts, exponent)
+        popularity = PopularityDistribution(partial(getattr, splits[0], "item_counts"), exponent)
         for split in splits:
             split._popularity = popularity
     for split in splits[1:]:

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sasrec_fast import _core
 from sasrec_fast.errors import DataError
 
-MAX_ITEMS = 2**31 - 2
+MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
 
 

@@ -1,7 +1,7 @@
 //! What is said of a split's rows before anything is filled: users for whom no negative exists, and
 //! targets that training never shows.
 
-use crate::error::Error;
+use crate::error::{Error, check_items};
 use crate::flags::Flags;
 use crate::rows::{Row, Rows, Store, Window};
 use rayon::prelude::*;
@@ -17,8 +17,7 @@ pub fn first_without_negative(
     window: &Window,
     rows: &Rows,
 ) -> Result<Option<usize>, Error> {
-    store.check()?;
-    rows.check()?;
+    store.check(rows)?;
     let found =
         (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).find_map_first(
             |number| match Row::of(store, window, rows, number) {
@@ -26,7 +25,7 @@ pub fn first_without_negative(
                 Ok(None) => None,
                 Ok(Some(row)) => {
                     let rejected = row.rejected(window);
-                    (rejected.len() >= window.vocabulary && distinct(rejected) >= window.vocabulary)
+                    (rejected.len() >= window.num_items && distinct(rejected) >= window.num_items)
                         .then_some(Ok(row.user))
                 }
             },
@@ -46,16 +45,12 @@ fn distinct(items: &[i32]) -> usize {
 /// # Errors
 /// [`Error::Inconsistent`] where store and rows do not fit together.
 pub fn shown_items(store: &Store, window: &Window, rows: &Rows) -> Result<Vec<bool>, Error> {
-    store.check()?;
-    rows.check()?;
-    let shown = Flags::new(window.vocabulary + 1);
+    store.check(rows)?;
+    let shown = Flags::new(window.num_items + 1);
     (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).try_for_each(|number| {
         let Some(row) = Row::of(store, window, rows, number)? else { return Ok(()) };
+        check_items(row.shown, window.num_items)?;
         for &item in row.shown {
-            if item as usize >= shown.len() {
-                let vocabulary = window.vocabulary;
-                return Err(Error::Inconsistent(format!("item {item} is not in 1..={vocabulary}")));
-            }
             shown.raise(item as usize);
         }
         Ok(())
@@ -70,7 +65,7 @@ mod tests {
     const STORE: Store =
         Store { offsets: &[0, 3, 7], items: &[2, 3, 2, 1, 3, 3, 2], user_keys: &[0, 1] };
     const WINDOW: Window =
-        Window { split: 1, max_sequence_length: 2, vocabulary: 3, ..Window::EXAMPLE };
+        Window { split: 1, max_sequence_length: 2, num_items: 3, ..Window::EXAMPLE };
 
     #[test]
     fn a_user_of_every_item_is_found() {
@@ -86,7 +81,7 @@ mod tests {
     fn only_what_the_window_shows_is_seen() {
         let rows = Rows { users: &[1], ends: &[4], windows: &[] };
         assert_eq!(shown_items(&STORE, &WINDOW, &rows), Ok(vec![false, false, true, true]));
-        let small = Window { vocabulary: 2, ..WINDOW };
+        let small = Window { num_items: 2, ..WINDOW };
         assert!(shown_items(&STORE, &small, &rows).is_err());
     }
 }

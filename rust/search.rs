@@ -1,13 +1,13 @@
 //! The k items whose vectors have the highest dot products with each query, without the matrix of
 //! all scores: a tile of queries meets a block of items at a time, so that scores stay in the cache,
 //! and only those above the k-th best so far are looked at again. Exact; among equal scores the
-//! smaller column comes first.
+//! vector of the smaller number comes first.
 
+use crate::best::{Found, keep_best};
 use crate::error::Error;
 use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
@@ -19,55 +19,25 @@ const BLOCK: usize = 512;
 const STRETCH: usize = 1 << 14;
 /// Fewer queries than this are multiplied one by one, which packs nothing.
 const FEW: usize = 6;
-/// Scores compared with the threshold at once.
-const GROUP: usize = 32;
 
-/// A score and its column; the greatest is the worst.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    score: f32,
-    column: i32,
-}
-
-impl Ord for Found {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let scores = other.score.partial_cmp(&self.score); // none is NaN
-        scores.unwrap_or(Ordering::Equal).then(self.column.cmp(&other.column))
-    }
-}
-
-impl PartialOrd for Found {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Found {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Found {}
-
-/// Columns that each query must not get: those of query i are `columns[offsets[i]..offsets[i + 1]]`,
+/// Vectors that each query must not get: those of query i are `numbers[offsets[i]..offsets[i + 1]]`,
 /// in ascending order.
 #[derive(Clone, Copy)]
 pub struct Excluded<'a> {
     /// One more than there are queries.
     pub offsets: &'a [i64],
     /// Ascending within each query.
-    pub columns: &'a [i32],
+    pub numbers: &'a [i32],
 }
 
 impl<'a> Excluded<'a> {
     fn check(&self, queries: usize) -> Result<(), Error> {
-        let total = self.columns.len() as i64;
+        let total = self.numbers.len() as i64;
         let ends = (self.offsets.first(), self.offsets.last());
         let ascending = self.offsets.windows(2).all(|pair| pair[0] <= pair[1]);
         if self.offsets.len() != queries + 1 || ends != (Some(&0), Some(&total)) || !ascending {
             return Err(Error::Inconsistent(format!(
-                "offsets of excluded columns that do not ascend from 0 to {total}, one for each \
+                "offsets of excluded vectors that do not ascend from 0 to {total}, one for each \
                  of {queries} queries"
             )));
         }
@@ -75,7 +45,7 @@ impl<'a> Excluded<'a> {
     }
 
     fn of(&self, query: usize) -> &'a [i32] {
-        &self.columns[self.offsets[query] as usize..self.offsets[query + 1] as usize]
+        &self.numbers[self.offsets[query] as usize..self.offsets[query + 1] as usize]
     }
 }
 
@@ -84,20 +54,20 @@ impl<'a> Excluded<'a> {
 pub struct Search<'a> {
     /// A row for each query.
     pub queries: ArrayView2<'a, f32>,
-    /// A row for each item, as wide.
+    /// A row for each item, as wide; vectors have the numbers of their rows.
     pub vectors: ArrayView2<'a, f32>,
-    /// Columns, that is rows of `vectors`, which are not to be found.
+    /// Vectors that are not to be found.
     pub excluded: Excluded<'a>,
     /// Items for each query.
     pub k: usize,
 }
 
-/// Scores and columns [queries, k], best first; minus infinity and -1 where there are fewer.
+/// Scores and numbers of vectors [queries, k], best first; minus infinity and -1 where there are fewer.
 pub struct Best {
     /// Row after row.
     pub scores: Vec<f32>,
-    /// Rows of the vectors.
-    pub columns: Vec<i32>,
+    /// Row after row.
+    pub numbers: Vec<i32>,
 }
 
 /// Queries that meet a share of every stretch of items, and the best they have met.
@@ -108,15 +78,12 @@ struct Task {
     nan: Option<usize>,
 }
 
-/// Find the best columns of every query.
+/// Find the best vectors of every query.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
 /// NaN, and what `pause` returns.
-pub fn top_k(
-    search: &Search<'_>,
-    pause: &(impl Fn() -> Result<(), Error> + ?Sized),
-) -> Result<Best, Error> {
+pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Result<Best, Error> {
     let (queries, items) = (search.queries.nrows(), search.vectors.nrows());
     if search.queries.ncols() != search.vectors.ncols() {
         return Err(Error::Inconsistent(format!(
@@ -129,7 +96,7 @@ pub fn top_k(
         return Err(Error::Inconsistent(format!("k is {}, of {items} vectors", search.k)));
     }
     if i32::try_from(items).is_err() {
-        return Err(Error::TooManyItems { items, max: i32::MAX as usize });
+        return Err(Error::TooMany { what: "items", found: items, max: i32::MAX as usize });
     }
     search.excluded.check(queries)?;
     let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
@@ -167,10 +134,10 @@ fn part(whole: &Range<usize>, number: usize, parts: usize) -> Range<usize> {
 }
 
 impl Task {
-    fn meet(&mut self, search: &Search<'_>, columns: Range<usize>, buffer: &mut [f32]) {
+    fn meet(&mut self, search: &Search<'_>, numbers: Range<usize>, buffer: &mut [f32]) {
         let queries = search.queries.slice(s![self.queries.clone(), ..]);
-        for first in columns.clone().step_by(BLOCK) {
-            let block = first..columns.end.min(first + BLOCK);
+        for first in numbers.clone().step_by(BLOCK) {
+            let block = first..numbers.end.min(first + BLOCK);
             let vectors = search.vectors.slice(s![block.clone(), ..]);
             let scores = &mut buffer[..queries.nrows() * block.len()];
             multiply(queries, vectors, scores);
@@ -200,49 +167,6 @@ fn multiply(queries: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>, scores: 
     }
 }
 
-/// A score is NaN.
-struct NotANumber;
-
-/// Put those of a row of scores that are among the k best into the heap.
-fn keep_best(
-    row: &[f32],
-    first: i32,
-    excluded: &[i32],
-    k: usize,
-    heap: &mut BinaryHeap<Found>,
-) -> Result<(), NotANumber> {
-    let mut least = threshold(heap, k);
-    for (number, group) in row.chunks(GROUP).enumerate() {
-        // NaN is not at most the threshold, so it does not pass unseen.
-        if group.iter().filter(|&&score| score <= least).count() == group.len() {
-            continue;
-        }
-        let start = first + (number * GROUP) as i32;
-        for (column, &score) in (start..).zip(group) {
-            if score <= least {
-                continue;
-            }
-            if score.is_nan() {
-                return Err(NotANumber);
-            }
-            if excluded.binary_search(&column).is_ok() {
-                continue;
-            }
-            if heap.len() == k {
-                heap.pop();
-            }
-            heap.push(Found { score, column });
-            least = threshold(heap, k);
-        }
-    }
-    Ok(())
-}
-
-/// What a score must be above; columns ascend, so an equal one comes later.
-fn threshold(heap: &BinaryHeap<Found>, k: usize) -> f32 {
-    heap.peek().filter(|_| heap.len() == k).map_or(f32::NEG_INFINITY, |worst| worst.score)
-}
-
 fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Best {
     let mut found: Vec<Vec<Found>> = (0..queries).map(|_| Vec::new()).collect();
     for task in tasks {
@@ -251,13 +175,13 @@ fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Best {
         }
     }
     let mut best =
-        Best { scores: vec![f32::NEG_INFINITY; queries * k], columns: vec![-1; queries * k] };
-    let rows = best.scores.chunks_mut(k).zip(best.columns.chunks_mut(k));
-    for ((scores, columns), mut row) in rows.zip(found) {
+        Best { scores: vec![f32::NEG_INFINITY; queries * k], numbers: vec![-1; queries * k] };
+    let rows = best.scores.chunks_mut(k).zip(best.numbers.chunks_mut(k));
+    for ((scores, numbers), mut row) in rows.zip(found) {
         row.sort_unstable();
         for (place, one) in row.iter().take(k).enumerate() {
             scores[place] = one.score;
-            columns[place] = one.column;
+            numbers[place] = one.number;
         }
     }
     best
@@ -270,29 +194,29 @@ mod tests {
 
     fn best(queries: &Array2<f32>, vectors: &Array2<f32>, k: usize) -> Result<Best, Error> {
         let offsets = vec![0; queries.nrows() + 1];
-        let excluded = Excluded { offsets: &offsets, columns: &[] };
+        let excluded = Excluded { offsets: &offsets, numbers: &[] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k };
         top_k(&search, &|| Ok(()))
     }
 
     #[test]
-    fn equal_scores_come_by_column_across_blocks_and_stretches() {
+    fn equal_scores_come_by_number_across_blocks_and_stretches() {
         let items = STRETCH + BLOCK + 3;
         let vectors = Array2::from_shape_fn((items, 2), |(item, _)| [0.0, 1.0, 2.0][item % 3]);
         for queries in [1, FEW, 2 * TILE + 1] {
             let found = best(&Array2::ones((queries, 2)), &vectors, 4).unwrap();
-            assert_eq!(found.columns, [2, 5, 8, 11].repeat(queries));
+            assert_eq!(found.numbers, [2, 5, 8, 11].repeat(queries));
             assert_eq!(found.scores, vec![4.0; 4 * queries]);
         }
     }
 
     #[test]
-    fn excluded_columns_leave_places() {
+    fn excluded_vectors_leave_places() {
         let (queries, vectors) = (Array2::ones((2, 1)), Array2::ones((3, 1)));
-        let excluded = Excluded { offsets: &[0, 0, 2], columns: &[0, 2] };
+        let excluded = Excluded { offsets: &[0, 0, 2], numbers: &[0, 2] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 2 };
         let found = top_k(&search, &|| Ok(())).unwrap();
-        assert_eq!(found.columns, [0, 1, 1, -1]);
+        assert_eq!(found.numbers, [0, 1, 1, -1]);
         assert_eq!(found.scores, [1.0, 1.0, 1.0, f32::NEG_INFINITY]);
     }
 
@@ -307,7 +231,7 @@ mod tests {
     #[test]
     fn an_interrupt_ends_the_search() {
         let (queries, vectors) = (Array2::<f32>::ones((1, 1)), Array2::<f32>::ones((2, 1)));
-        let excluded = Excluded { offsets: &[0, 0], columns: &[] };
+        let excluded = Excluded { offsets: &[0, 0], numbers: &[] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 1 };
         assert!(top_k(&search, &|| Err(Error::Interrupted)).is_err());
     }

@@ -1,9 +1,10 @@
 //! Raw ids -> codes 0..width in ascending id order. A dense range of integers is coded by
-//! subtraction, anything else by a hash table; which of the two never shows in the result.
+//! subtraction, anything else by a hash table, seeded at random so that no choice of ids makes it
+//! slow; neither ever shows in the result.
 
-use crate::columns::Ids;
+use crate::columns::Integers;
+use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
-use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use std::ops::Range;
 
@@ -21,14 +22,13 @@ pub enum Coder {
         /// The ids that occur, ascending.
         ids: Vec<i64>,
         /// Their ranks.
-        ranks: FxHashMap<i64, u32>,
+        ranks: HashMap<i64, u32>,
     },
 }
 
 impl Coder {
     /// The coder of a non-empty column.
-    #[must_use]
-    pub fn of(column: Ids) -> Self {
+    pub fn of(column: Integers) -> Self {
         let (min, max) = column.span();
         let width = i128::from(max) - i128::from(min) + 1;
         // Tables over the range then cost at most about as much as the columns themselves.
@@ -41,13 +41,11 @@ impl Coder {
     }
 
     /// The coder of a non-empty column of non-negative ids that keeps them as they are.
-    #[must_use]
-    pub fn identity(column: Ids) -> Self {
+    pub fn identity(column: Integers) -> Self {
         Self::Offset { min: 0, width: column.span().1 as usize + 1 }
     }
 
     /// Number of codes.
-    #[must_use]
     pub fn width(&self) -> usize {
         match self {
             Self::Offset { width, .. } => *width,
@@ -60,10 +58,10 @@ impl Coder {
     /// # Panics
     /// If `codes` is not as long as `rows`, or a row does not exist.
     #[inline]
-    pub fn encode(&self, column: Ids, rows: Range<usize>, codes: &mut [u32]) {
+    pub fn encode(&self, column: Integers, rows: Range<usize>, codes: &mut [u32]) {
         match column {
-            Ids::Wide(ids) => self.encode_slice(&ids[rows], codes, |id| id),
-            Ids::Narrow(ids) => self.encode_slice(&ids[rows], codes, i64::from),
+            Integers::Wide(ids) => self.encode_slice(&ids[rows], codes, |id| id),
+            Integers::Narrow(ids) => self.encode_slice(&ids[rows], codes, i64::from),
         }
     }
 
@@ -86,7 +84,6 @@ impl Coder {
 
     /// The id of a code.
     #[inline]
-    #[must_use]
     pub fn id(&self, code: usize) -> i64 {
         match self {
             Self::Offset { min, .. } => min.wrapping_add(code as i64),
@@ -96,22 +93,22 @@ impl Coder {
 }
 
 /// The distinct ids of a column, ascending.
-fn distinct(column: Ids) -> Vec<i64> {
+fn distinct(column: Integers) -> Vec<i64> {
     let mut ids: Vec<i64> = match column {
-        Ids::Wide(ids) => distinct_set(ids).into_iter().collect(),
-        Ids::Narrow(ids) => distinct_set(ids).into_iter().map(i64::from).collect(),
+        Integers::Wide(ids) => distinct_set(ids).into_iter().collect(),
+        Integers::Narrow(ids) => distinct_set(ids).into_iter().map(i64::from).collect(),
     };
     ids.par_sort_unstable();
     ids
 }
 
-fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> FxHashSet<T> {
+fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> HashSet<T> {
     ids.par_chunks(1 << 16)
-        .fold(FxHashSet::default, |mut set, chunk| {
+        .fold(HashSet::default, |mut set, chunk| {
             set.extend(chunk);
             set
         })
-        .reduce(FxHashSet::default, |a, b| {
+        .reduce(HashSet::default, |a, b| {
             let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
             large.extend(small);
             large
@@ -125,10 +122,10 @@ mod tests {
     #[test]
     fn extreme_ids_are_ranked() {
         let column = [i64::MAX, i64::MIN, 0, i64::MAX];
-        let ranked = Coder::of(Ids::Wide(&column));
+        let ranked = Coder::of(Integers::Wide(&column));
         assert_eq!(ranked.width(), 3);
         let mut codes = [0; 4];
-        ranked.encode(Ids::Wide(&column), 0..4, &mut codes);
+        ranked.encode(Integers::Wide(&column), 0..4, &mut codes);
         assert_eq!(codes, [2, 0, 1, 2]);
         assert_eq!(ranked.id(0), i64::MIN);
     }
@@ -136,7 +133,7 @@ mod tests {
     #[test]
     fn a_dense_range_is_coded_by_subtraction() {
         let column = [-2, 3];
-        let coder = Coder::of(Ids::Narrow(&column));
+        let coder = Coder::of(Integers::Narrow(&column));
         assert!(matches!(coder, Coder::Offset { min: -2, width: 6 }));
         assert_eq!(coder.id(5), 3);
     }

@@ -1,0 +1,80 @@
+//! The k best of a query's scores, which come block after block in ascending order of their number.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Scores compared with the threshold at once.
+const GROUP: usize = 32;
+
+/// A score and the number of its vector; the greatest is the worst.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// The score.
+    pub score: f32,
+    /// Number of the vector.
+    pub number: i32,
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let scores = other.score.partial_cmp(&self.score); // none is NaN
+        scores.unwrap_or(Ordering::Equal).then(self.number.cmp(&other.number))
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Found {}
+
+/// A score is NaN.
+pub struct NotANumber;
+
+/// Put those of a row of scores that are among the k best into the heap.
+pub fn keep_best(
+    row: &[f32],
+    first: i32,
+    excluded: &[i32],
+    k: usize,
+    heap: &mut BinaryHeap<Found>,
+) -> Result<(), NotANumber> {
+    let mut least = threshold(heap, k);
+    for (place, group) in row.chunks(GROUP).enumerate() {
+        // NaN is not at most the threshold, so it does not pass unseen.
+        if group.iter().filter(|&&score| score <= least).count() == group.len() {
+            continue;
+        }
+        let start = first + (place * GROUP) as i32;
+        for (number, &score) in (start..).zip(group) {
+            if score <= least {
+                continue;
+            }
+            if score.is_nan() {
+                return Err(NotANumber);
+            }
+            if excluded.binary_search(&number).is_ok() {
+                continue;
+            }
+            if heap.len() == k {
+                heap.pop();
+            }
+            heap.push(Found { score, number });
+            least = threshold(heap, k);
+        }
+    }
+    Ok(())
+}
+
+/// What a score must be above; numbers ascend, so an equal one comes later.
+fn threshold(heap: &BinaryHeap<Found>, k: usize) -> f32 {
+    heap.peek().filter(|_| heap.len() == k).map_or(f32::NEG_INFINITY, |worst| worst.score)
+}

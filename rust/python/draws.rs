@@ -1,0 +1,31 @@
+//! What is drawn: raw words of a stream, and the table by which popular items are proposed.
+
+use crate::alias;
+use crate::philox::Philox;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+
+/// The first `n` raw draws of the stream of a counter and a key.
+#[pyfunction]
+pub fn philox(
+    py: Python<'_>,
+    counter: [u64; 4],
+    key: [u64; 2],
+    n: usize,
+) -> Bound<'_, PyArray1<u64>> {
+    let mut stream = Philox::new(counter, key);
+    (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
+}
+
+/// An alias table of the weights of the items 1..=n.
+#[pyclass(frozen, module = "sasrec_fast._core")]
+pub struct AliasTable(pub alias::AliasTable);
+
+#[pymethods]
+impl AliasTable {
+    #[new]
+    fn new(py: Python<'_>, weights: PyReadonlyArray1<'_, u64>) -> PyResult<Self> {
+        let weights = weights.as_slice()?;
+        Ok(Self(py.detach(|| alias::AliasTable::new(weights))?))
+    }
+}

@@ -1,11 +1,13 @@
 """SASRec: what it computes, how it is trained, and its file."""
 
 from sasrec_fast.model.sasrec import SASRec
-from sasrec_fast.model.saving import load_model
+from sasrec_fast.model.saving import load_model, read_preparation, save_model
 from sasrec_fast.model.training import NextItemModel
 
 __all__ = [
     "NextItemModel",
     "SASRec",
     "load_model",
+    "read_preparation",
+    "save_model",
 ]

@@ -1,13 +1,13 @@
 """Recipes: complete options of training runs that reach published quality.
 
-Plain options, run by `sasrec-fast reproduce NAME`. The published results are for leave-one-out
-splits: the last interaction of each user is the test, the one before validates.
+Plain options, which `run` runs. The published results are for leave-one-out splits: the last
+interaction of each user is the test, the one before validates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -63,16 +63,40 @@ class Recipe:
         seeds: Of the runs, whose mean counts.
     """
 
-    summary: str
-    file: str
-    prepare: Mapping[str, Any]
-    model: Mapping[str, Any]
-    training: Training
+    summary: str = ""
+    file: str = ""
+    prepare: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
     candidates: tuple[str, int, int] | None = None
-    required: Mapping[str, float]
-    published: Mapping[str, float]
-    source: str
+    required: Mapping[str, float] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
     seeds: tuple[int, ...] = (0,)
+
+    def changed(
+        self,
+        prepare: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> Recipe:
+        """The recipe with some options changed, of which nothing was published.
+
+        A stride of windows longer than the sequences becomes their length.
+        """
+        prepare = {**self.prepare, **(prepare or {})}
+        windows, length = prepare.get("windows", "last"), prepare.get("max_sequence_length")
+        if length is not None and windows != "last" and windows[1] > length:
+            prepare["windows"] = ("stride", length)
+        return replace(
+            self,
+            prepare=prepare,
+            model={**self.model, **(model or {})},
+            training=replace(self.training, **(training or {})),
+            required={},
+            published={},
+            source="",
+        )
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(

@@ -17,14 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
-from sasrec_fast.cli.model_file import save_model
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
 from sasrec_fast.cli import interrupts, main
+from sasrec_fast.cli.audience import read_audience
 from sasrec_fast.cli.display import history_and_recommendations
-from sasrec_fast.cli.recommend import read_audience
 from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.model import read_preparation, save_model
 from sasrec_fast.reading import ColumnNames, read_movies, read_table
 
 TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
@@ -298,7 +298,10 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             "train --ratings {d}/bad.dat",
             "bad.dat, line 2: expected user_id::item_id::rating::times",
         ),
-        ("train --ratings {d}/r.csv", "column 'timestamp' is missing; the columns are "),
+        (
+            "train --ratings {d}/r.csv",
+            "r.csv is missing; the columns are 'user_id', 'item_id', ",
+        ),
         (
             "train --ratings {d}/r.csv --timestamp when",
             "line 3: column 'when' is 'x', expected a f",
@@ -474,10 +477,10 @@ def test_a_bar_is_for_terminals_alone() -> None:
         screen.bar("epoch 1", 2, 4)
         screen.say("epoch 1 done")
     assert re.fullmatch(r"reading \.\.\. \d\.\d s\nepoch 1 done\n", file.getvalue())
-    assert "█" in terminal.getvalue()
-    assert "1/4" in terminal.getvalue()
-    shown = terminal.getvalue().splitlines()[-1].rsplit("\r", 1)[-1]
-    assert shown == "epoch 1 done"
+    assert "━" in terminal.getvalue()
+    assert "2/4" in terminal.getvalue()
+    assert terminal.getvalue().splitlines()[-1].endswith("\x1b[2Kepoch 1 done")
+    assert "\x1b" not in file.getvalue()
 
 
 @pytest.mark.parametrize(

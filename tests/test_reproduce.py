@@ -16,8 +16,8 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast.cli import main
+from sasrec_fast.cli.reading import prepared
 from sasrec_fast.cli.screen import Screen
-from sasrec_fast.cli.train import prepared
 from sasrec_fast.reading import read_sequences
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, Training
 from small_models import keras

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "sasrec-fast"
+UsageError: Any = typer.BadParameter.__base__  # which typer does not name
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -63,13 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with interrupts.remembered(), screen:
-            # not `app()`, which ends the process and has codes of its own
             _run(arguments, screen)
     except typer.Exit as end:
         return int(end.exit_code)
-    except typer.TyperException as failure:
-        context: Any = getattr(failure, "ctx", None)
-        path = context.command_path if context else NAME
+    except UsageError as failure:
+        path = failure.ctx.command_path if failure.ctx else NAME
         message = failure.format_message().removesuffix(".")
         return _fail(f"{path}: error: {message} (see {path} --help)", BAD_INPUT)
     except KeyboardInterrupt:
@@ -84,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], screen: Screen) -> None:
+    """As `app()`, which would end the process itself, with codes of its own."""
     group = typer.main.get_command(app)
     with group.make_context(NAME, arguments, obj=screen) as context:
         group.invoke(context)

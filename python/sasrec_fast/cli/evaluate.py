@@ -145,14 +145,15 @@ def _measure(
 ) -> dict[str, Metrics]:
     from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
 
+    scorers = {
+        "SASRec": model,
+        "popularity": Popularity(data.train.item_counts),
+        "Markov chain": MarkovChain(data.train),
+    }
     metrics = {}
-    with screen.step("ranking with SASRec"):
-        metrics["SASRec"] = evaluate(model, split, k=arguments.k)
-    with screen.step("ranking by popularity"):
-        popularity = Popularity(data.train.item_counts)
-        metrics["popularity"] = evaluate(popularity, split, k=arguments.k)
-    with screen.step("ranking with a Markov chain"):
-        metrics["Markov chain"] = evaluate(MarkovChain(data.train), split, k=arguments.k)
+    for name, scorer in scorers.items():
+        with screen.step(f"ranking with {name}"):
+            metrics[name] = evaluate(scorer, split, k=arguments.k)
     return metrics
 
 

@@ -99,6 +99,9 @@ class Recipe:
         )
 
 
+COSINE = Training(learning_rate=2e-3, schedule="cosine", warmup_epochs=1)
+SAMPLED = {"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"}
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "ml-1m-bce": Recipe(
@@ -106,14 +109,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="ml-1m-sequences/ml-1m.txt.gz",
             prepare={"max_sequence_length": 200, "num_negatives": 1},
             model={"hidden_dim": 50, "num_layers": 2, "num_heads": 1, "dropout": 0.2},
-            training=Training(
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=32,
-                epochs=80,
-                patience=30,
-            ),
+            training=replace(COSINE, batch_size=32, epochs=80, patience=30),
             candidates=("uniform", 100, 0),
             required={"hit_rate@10": 0.82, "ndcg@10": 0.585},
             published={"hit_rate@10": 0.8245, "ndcg@10": 0.5905},
@@ -131,15 +127,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "block": "ligr",
                 "positions": "rotary",
             },
-            training=Training(
-                loss={"name": "softmax"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=32,
-                epochs=30,
-                patience=10,
-            ),
+            training=replace(COSINE, loss={"name": "softmax"}, batch_size=32, epochs=30),
             required={"hit_rate@10": 0.315, "ndcg@10": 0.182},
             published={"hit_rate@10": 0.3152, "ndcg@10": 0.1821},
             source="Turning Dross into Gold Loss, 2023",
@@ -149,15 +137,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="beauty/s3-beauty.txt.gz",
             prepare={"max_sequence_length": 50},
             model={"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.5},
-            training=Training(
-                loss={"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=128,
-                epochs=40,
-                patience=10,
-            ),
+            training=replace(COSINE, loss=SAMPLED, epochs=40),
             required={"hit_rate@10": 0.092, "ndcg@10": 0.053},
             published={"hit_rate@10": 0.0935, "ndcg@10": 0.0544},
             source="Scalable cross-entropy, 2024",
@@ -167,15 +147,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="beauty/beauty.txt.gz",
             prepare={"max_sequence_length": 50},
             model={"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.5},
-            training=Training(
-                loss={"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=128,
-                epochs=25,
-                patience=10,
-            ),
+            training=replace(COSINE, loss=SAMPLED, epochs=25),
             required={"ndcg@10": 0.0359},
             published={"hit_rate@10": 0.0595, "ndcg@10": 0.0359},
             source="RecTools, full cross-entropy",

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.cli.drawing import Drawing
-from sasrec_fast.cli.options import Flag, command, number
+from sasrec_fast.cli.options import command, whole
 from sasrec_fast.cli.reading import prepared
 from sasrec_fast.cli.screen import load_keras, seconds
 from sasrec_fast.recipes import Recipe, Training, run
@@ -22,8 +22,8 @@ equally popular: what comes next can be learned from the order alone.
 
 
 OPTIONS = {
-    "epochs": Flag(int, "passes over the data", 24, number(1)),
-    "seed": Flag(int, "of data and training", 0, number(0)),
+    "epochs": whole("passes over the data", 1, 24),
+    "seed": whole("of data and training", 0, 0),
 }
 
 

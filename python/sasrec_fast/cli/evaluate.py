@@ -16,7 +16,7 @@ from sasrec_fast.cli.options import (
     TRAINED_MODEL,
     Flag,
     command,
-    number,
+    whole,
 )
 from sasrec_fast.cli.screen import load_keras
 from sasrec_fast.errors import DataError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sasrec_fast.cli.screen import Screen
-    from sasrec_fast.evaluation import Metrics
+    from sasrec_fast.evaluation import Metrics, Scorer
     from sasrec_fast.model import SASRec
     from sasrec_fast.preparing import Prepared
     from sasrec_fast.store import Split
@@ -44,7 +44,7 @@ PANELS = {
     },
     "How": {
         "split": Flag(Literal["test", "validation"], SPLIT, "test"),
-        "k": Flag(list[int], "cut-offs of hit rate and NDCG", [1, 5, 10, 20], number(1)),
+        "k": whole("cut-offs of hit rate and NDCG", 1, [1, 5, 10, 20], list[int]),
     },
     **AS_TRAINED,
 }
@@ -145,7 +145,7 @@ def _measure(
 ) -> dict[str, Metrics]:
     from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
 
-    scorers = {
+    scorers: dict[str, Scorer] = {
         "SASRec": model,
         "popularity": Popularity(data.train.item_counts),
         "Markov chain": MarkovChain(data.train),

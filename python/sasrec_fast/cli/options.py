@@ -32,14 +32,14 @@ class Flag:
         kind: Its type; several values are a list.
         text: What it is, for the help.
         default: ... where it is required.
-        check: Of its value.
+        parse: Makes a value, or each of several, of its text.
         positional: Whether it is an argument.
     """
 
     kind: Any
     text: str
     default: Any = None
-    check: Callable[[Any], Any] | None = None
+    parse: Callable[[Any], Any] | None = None
     positional: bool = False
 
     def parameter(self, name: str, panel: str, defaults: Mapping[str, Any]) -> Parameter:
@@ -54,7 +54,7 @@ class Flag:
             help=text,
             show_default=False,
             metavar=name.upper() if self.positional else METAVARS.get(self.kind),
-            callback=self.check,
+            parser=self.parse,
             rich_help_panel=panel,
         )
         return Parameter(name, Parameter.KEYWORD_ONLY, default=info, annotation=self.kind)
@@ -104,19 +104,28 @@ def command(
     return decorate
 
 
-def number(least: float = -math.inf, below: float = math.inf) -> Callable[[Any], Any]:
-    """A check that a number, or each of several, is finite, and in [least, below)."""
+def whole(text: str, least: int, default: Any = None, kind: Any = int) -> Flag:
+    """An option that is an integer from the least on, or several of them."""
+    return Flag(kind, text, default, lambda typed: _number(typed, int, least))
 
-    def checked(given: Any) -> Any:
-        for value in given if isinstance(given, list | tuple) else [given]:
-            if value is not None and not (least <= value < below and math.isfinite(value)):
-                bounds = [f"from {least:g}"] * (least > -math.inf)
-                bounds += [f"below {below:g}"] * (below < math.inf)
-                allowed = " ".join(["a number", *bounds])
-                raise typer.BadParameter(f"{value:g}, expected {allowed}")
-        return given
 
-    return checked
+def real(text: str, least: float = -math.inf, below: float = math.inf) -> Flag:
+    """An option that is a number in [least, below)."""
+    return Flag(float, text, parse=lambda typed: _number(typed, float, least, below))
+
+
+def _number(typed: Any, kind: Any, least: float, below: float = math.inf) -> Any:
+    try:
+        value = kind(typed)
+    except ValueError:
+        value = math.nan
+    if not (least <= value < below and math.isfinite(value)):
+        bounds = [f"from {least:g}"] * (least > -math.inf) + [f"below {below:g}"] * (
+            below < math.inf
+        )
+        allowed = " ".join(["an integer" if kind is int else "a number", *bounds])
+        raise typer.BadParameter(f"{typed!r}, expected {allowed}")
+    return value
 
 
 def _option(name: str) -> str:

@@ -16,7 +16,7 @@ from sasrec_fast.cli.options import (
     TRAINED_MODEL,
     Flag,
     command,
-    number,
+    whole,
 )
 from sasrec_fast.cli.screen import counted, load_keras
 from sasrec_fast.recipes import readable
@@ -48,7 +48,7 @@ PANELS = {
         "all": Flag(bool, "every user in --ratings; needs --output", False),
     },
     "What": {
-        "k": Flag(int, "items for each user", 10, number(1)),
+        "k": whole("items for each user", 1, 10),
         "include_seen": Flag(bool, "also recommend items of the user's history", False),
     },
     **AS_TRAINED,

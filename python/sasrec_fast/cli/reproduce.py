@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sasrec_fast.cli.drawing import Drawing
-from sasrec_fast.cli.options import Flag, command, number
+from sasrec_fast.cli.options import Flag, command, whole
 from sasrec_fast.cli.reading import prepared
 from sasrec_fast.cli.screen import load_keras, seconds
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, claim, run
@@ -38,7 +38,7 @@ OPTIONS = {
     "recipe": Flag(str, f"one of {', '.join(RECIPES)}", DEFAULT, positional=True),
     "data": Flag(Path, DATA),
     "output": Flag(Path, OUTPUT),
-    "seeds": Flag(list[int], "one run each, instead of 0", check=number(0)),
+    "seeds": whole("one run each, instead of 0", 0, kind=list[int]),
     "smoke": Flag(bool, "a small version on made-up data, within two minutes", False),
 }
 

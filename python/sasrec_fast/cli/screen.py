@@ -20,7 +20,7 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._moving: Any = None  # a rich Progress
+        self._moving: Any = None  # a Status or a Progress of rich
         self._open = False  # whether a line is not finished
 
     def __enter__(self) -> Screen:
@@ -43,7 +43,7 @@ class Screen:
         """Print what is going on, then how long it took."""
         start = time.perf_counter()
         if self._stream.isatty():
-            self._move(label, None, None)
+            self._start(_console(self._stream).status(_plain(label)))
         else:
             print(f"{label} ... ", end="", file=self._stream, flush=True)
             self._open = True
@@ -54,16 +54,23 @@ class Screen:
 
     def bar(self, label: str, done: int, total: int) -> None:
         """Show how far something is, on a terminal."""
-        if self._stream.isatty():
-            self._move(label, done, total)
-
-    def _move(self, label: str, done: int | None, total: int | None) -> None:
+        if not self._stream.isatty():
+            return
         if self._moving is None:
-            self._moving = _progress(self._stream)
-            self._moving.add_task(label, total=total)
-            self._moving.start()
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}", markup=False), BarColumn())
+            console = _console(self._stream)
+            progress = Progress(*columns, MofNCompleteColumn(), console=console, transient=True)
+            progress.add_task(label)
+            self._start(progress)
         task = self._moving.task_ids[0]
-        self._moving.update(task, description=label, completed=done or 0, total=total)
+        self._moving.update(task, description=label, completed=done, total=total)
+
+    def _start(self, moving: Any) -> None:
+        self._stop()
+        self._moving = moving
+        moving.start()
 
     def _stop(self) -> None:
         if self._moving is not None:
@@ -71,14 +78,17 @@ class Screen:
             self._moving = None
 
 
-def _progress(stream: TextIO) -> Any:
+def _console(stream: TextIO) -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    console = Console(file=stream)
-    label = TextColumn("{task.description}", markup=False)
-    columns = (SpinnerColumn(), label, BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Console(file=stream)
+
+
+def _plain(text: str) -> Any:
+    """Text whose brackets are no markup."""
+    from rich.text import Text
+
+    return Text(text)
 
 
 def load_keras(screen: Screen) -> None:

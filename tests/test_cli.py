@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -20,12 +22,13 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
-from sasrec_fast.cli import interrupts, main
+from sasrec_fast.cli import interrupts, main, options
 from sasrec_fast.cli.audience import read_audience
 from sasrec_fast.cli.display import history_and_recommendations
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.model import read_preparation, save_model
 from sasrec_fast.reading import ColumnNames, read_movies, read_table
+from sasrec_fast.recipes import RECIPES, Recipe
 
 TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
 
@@ -501,3 +504,132 @@ def test_options_are_readable_by_anyone(folder: Path) -> None:
     with zipfile.ZipFile(folder / "model.keras") as archive:
         content = json.loads(archive.read("sasrec_fast.json"))
     assert content["prepare"]["user"] == "user_id"
+
+
+def recipe_of(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """The recipe that `train` would run."""
+    found: list[Recipe] = []
+
+    def look(recipe: Recipe, *_: object) -> None:
+        found.append(recipe)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("sasrec_fast.cli.reading.prepared", look)
+    assert main(["train", "--ratings", "x.csv", *arguments]) == 2
+    return found[0]
+
+
+def test_train_has_the_defaults_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recipe_of(monkeypatch=monkeypatch) == Recipe()
+
+
+def test_what_is_given_to_train_wins_over_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "--recipe ml-1m-softmax --max-sequence-length 50 --dropout .1 --epochs 3 --seed 7"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    base = RECIPES["ml-1m-softmax"]
+    assert recipe.prepare == {"max_sequence_length": 50, "windows": ("stride", 50), "seed": 7}
+    assert recipe.model == {**base.model, "dropout": 0.1}
+    assert recipe.training == replace(base.training, epochs=3, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("line", "loss", "negatives"),
+    [
+        ("--loss gbce --num-negatives 4", {"name": "gbce"}, 4),
+        ("--num-negatives 4", {"name": "bce"}, 4),
+        ("--loss softmax", {"name": "softmax"}, None),
+        ("--loss sampled_softmax", {"name": "sampled_softmax", "item_counts": "train"}, None),
+        ("--recipe beauty --loss sampled_softmax", dict(RECIPES["beauty"].training.loss), None),
+        (
+            "--recipe beauty --num-negatives 9",
+            {**RECIPES["beauty"].training.loss, "num_negatives": 9},
+            None,
+        ),
+    ],
+)
+def test_negatives_go_where_the_loss_has_them(
+    line: str, loss: dict[str, Any], negatives: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.training.loss == loss
+    assert recipe.prepare.get("num_negatives") == negatives
+
+
+def test_columns_are_names_or_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "--user 0 --item 1 --timestamp none"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.prepare == {"user": 0, "item": 1, "timestamp": None}
+    line = "--user who --timestamp 7th"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.prepare == {"user": "who", "timestamp": "7th"}
+
+
+def test_the_defaults_in_the_help_are_those_of_the_library() -> None:
+    for known, function in ((options.PREPARE, sf.prepare), (options.MODEL, sf.SASRec)):
+        parameters = inspect.signature(function).parameters.values()
+        theirs = {p.name: p.default for p in parameters if p.default is not p.empty}
+        assert known.keys() == theirs.keys()
+        assert all(value in (theirs[name], None) for name, value in known.items())
+        assert sum(value is not None for value in known.values()) > 8
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sasrec_fast.cli import main; assert main(['train', '--help']) == 0; "
+        "print([m for m in ('keras', 'jax', 'pandas', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
+    assert "\x1b" not in done.stdout
+    for shown in (".parquet", "(default: user_id)", "--recipe", "--resume"):
+        assert shown in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "repeated"),
+    [
+        ("--users 1 -2 --k 3", "--users 1 --users -2 --k 3"),
+        ("--users --k 3 4", "--users --k 3 4"),
+        ("--users=1 2", "--users=1 2"),
+    ],
+)
+def test_several_values_follow_one_option(
+    typed: str, repeated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = options.Command(None)
+    command.params = [SimpleNamespace(name="users", multiple=True), SimpleNamespace(name="k")]
+    monkeypatch.setattr("typer.core.TyperCommand.parse_args", lambda _, __, args: args)
+    assert command.parse_args(None, typed.split()) == repeated.split()
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "tsv", "txt.gz"])
+def test_what_prepare_reads_is_trained_measured_and_served(
+    suffix: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_table(folder / "ratings.dat").to_pandas()
+    ratings, columns = tmp_path / f"r.{suffix}", ""
+    if suffix == "parquet":
+        table.to_parquet(ratings)
+    elif suffix == "tsv":
+        table.to_csv(ratings, sep="\t", index=False, header=False)
+        columns = "--user 0 --item 1 --timestamp 3"
+    else:
+        pairs = table.sort_values(["user_id", "timestamp"])[["user_id", "item_id"]]
+        pairs.to_csv(ratings, sep=" ", index=False, header=False)
+    files = ["--ratings", str(ratings)]
+    train = ["train", *files, "--output", f"{tmp_path}/m.keras", *columns.split()]
+    recipe = "--recipe ml-1m-softmax --hidden-dim 8 --num-layers 1 --max-sequence-length 8"
+    train += [*recipe.split(), "--epochs", "2", "--resume", f"{tmp_path}/run"]
+    assert main(train) == 0
+    assert main(["evaluate", "--model", f"{tmp_path}/m.keras", *files]) == 0
+    capsys.readouterr()
+    serve = ["recommend", "--model", f"{tmp_path}/m.keras", *files, "--users", "1", "2"]
+    assert main([*serve, "--k", "2"]) == 0
+    assert re.findall(r"^user (\d): ", capsys.readouterr().out, re.MULTILINE) == ["1", "2"]
+    if suffix == "parquet":
+        assert main(train) == 0  # the run is found again, and another one refused
+        assert "1  0." not in capsys.readouterr().out.split("epoch    loss")[1].split("kept")[0]
+        assert main([*train, "--l2", "0.1"]) == 2
+        assert "run holds a run with model=" in capsys.readouterr().err

@@ -228,6 +228,8 @@ def test_the_learning_rate_rises_and_falls():
     np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.25, 0], atol=1e-6)
     with pytest.raises(ValueError, match="allowed are 'constant' and 'cosine'"):
         optimizer(replace(training, schedule="linear"), 5)
+    with pytest.raises(ValueError, match="warmup_epochs is 2 of 2 epochs, expected fewer"):
+        optimizer(replace(training, epochs=2), 5)
 
 
 SMOKED = "ml-1m-softmax"

@@ -30,6 +30,7 @@ def train_model(
         records of all epochs.
     """
     training = recipe.training
+    SASRec(2, hidden_dim=1, k=1)  # what a first model imports draws random numbers
     keras.utils.set_random_seed(training.seed)  # becomes backend.set_random_seed
     model = SASRec(
         data.vocabulary_size,
@@ -63,6 +64,11 @@ def optimizer(training: Training, steps_per_epoch: int) -> Any:
     """Adam, or AdamW, as a recipe has it."""
     rate: Any = training.learning_rate
     if training.schedule == "cosine":
+        if training.warmup_epochs >= training.epochs:
+            raise ValueError(
+                f"warmup_epochs is {training.warmup_epochs} of {training.epochs} epochs, expected "
+                "fewer, so that the rate can fall"
+            )
         warmup = training.warmup_epochs * steps_per_epoch
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate,

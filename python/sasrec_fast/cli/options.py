@@ -46,7 +46,7 @@ class Flag:
         """What typer takes; the default is in the help, be it that of what it is handed on to."""
         default = defaults.get(name) if self.default is None else self.default
         shown = all(default is not none for none in (None, ..., False))
-        text = f"{self.text} [dim](default: {default})[/dim]" if shown else self.text
+        text = f"{self.text} (default: {default})" if shown else self.text
         make, names = (typer.Argument, ()) if self.positional else (typer.Option, (_option(name),))
         info = make(
             self.default,

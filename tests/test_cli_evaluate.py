@@ -219,4 +219,4 @@ def test_plots_without_matplotlib_are_refused_first(
 
 def test_wrong_cut_offs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(tmp_path, "--k", "5", "0") == 2
-    assert "'--k': 0, expected a number from 1" in capsys.readouterr().err
+    assert "'--k': '0', expected an integer from 1" in capsys.readouterr().err

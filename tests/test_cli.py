@@ -321,6 +321,10 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             "'--dropout': '1', expected a number from 0 below 1",
         ),
         ("train --ratings {d}/ok.dat --min-rating nan", "'--min-rating': 'nan', expected a number"),
+        (
+            "train --ratings {d}/ok.dat --recipe ml-1m-softmax --num-negatives 2",
+            "--num-negatives: softmax looks at every item and takes none",
+        ),
         ("train --ratings {d}/ok.dat --seed x", "'--seed': 'x', expected an integer from 0"),
         ("train --ratings {d}/ok.dat --epoch 3", "No such option"),
         ("recommend --ratings {d}/ok.dat --users 1", "Missing option '--model'"),
@@ -538,7 +542,8 @@ def test_what_is_given_to_train_wins_over_its_recipe(monkeypatch: pytest.MonkeyP
     [
         ("--loss gbce --num-negatives 4", {"name": "gbce"}, 4),
         ("--num-negatives 4", {"name": "bce"}, 4),
-        ("--loss softmax", {"name": "softmax"}, None),
+        ("--dropout 0", {"name": "softmax"}, None),
+        ("--recipe ml-1m-bce --loss softmax", {"name": "softmax"}, 1),
         ("--loss sampled_softmax", {"name": "sampled_softmax", "item_counts": "train"}, None),
         ("--recipe beauty --loss sampled_softmax", dict(RECIPES["beauty"].training.loss), None),
         (

@@ -41,6 +41,7 @@ def demo(arguments: Any, screen: Screen) -> None:
         prepare={"max_sequence_length": 40, "num_negatives": 8},
         model={"num_layers": 1, "hidden_dim": 64},
         training=Training(
+            loss={"name": "bce"},
             epochs=arguments.epochs,
             patience=arguments.epochs,
             batch_size=64,

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 RESUME = "keeps the run: after an interruption the same command goes on from there"
 START = f"start from one's options; what is given here wins: {', '.join(RECIPES)}"
 ORDER = "order of equal timestamps: that of the file, or of a hash of the item"
-NEGATIVES = "random items against each target; or, with sampled_softmax, against all"
+NEGATIVES = "random items against each target, for bce (then the default), gbce, sampled_softmax"
+LOSS = "what is minimised; for a large catalogue: sampled_softmax"
 PATIENCE = "stop after so many epochs without a better validation NDCG@10"
 PANELS = {
     "Files": {
@@ -61,7 +62,7 @@ PANELS = {
     },
     "Training": {
         "recipe": Flag(str, START),
-        "loss": Flag(Literal["bce", "gbce", "sampled_softmax", "softmax"], "what is minimised"),
+        "loss": Flag(Literal["bce", "gbce", "sampled_softmax", "softmax"], LOSS),
         "epochs": whole("most passes over the data", 1),
         "patience": whole(PATIENCE, 1),
         "batch_size": whole("mean users a batch", 1),
@@ -111,6 +112,8 @@ def _recipe(arguments: Any) -> Recipe:
     if name is not None and name not in RECIPES:
         raise ValueError(f"--recipe {name}: the recipes are {', '.join(RECIPES)}")
     recipe = RECIPES[name] if name else Recipe()
+    if not name and "num_negatives" in given:
+        given.setdefault("loss", "bce")
     loss = dict(recipe.training.loss)
     if given.get("loss", loss["name"]) != loss["name"]:
         loss = {"name": given["loss"]}

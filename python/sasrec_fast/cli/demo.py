@@ -37,7 +37,21 @@ def demo(arguments: Any, screen: Screen) -> None:
     screen.say(STORY)
     with screen.step("making ratings"):
         made = synthetic(seed=arguments.seed)
-    recipe = Recipe(
+    recipe = _recipe(arguments)
+    data = prepared(recipe, made.ratings, screen)
+    load_keras(screen)
+    done = run(recipe, data, callback=Drawing(screen))
+    best = made.best_hit_rate(10)
+    screen.say(display.tested(done, {"best possible": {"hit_rate@10": best}}))
+    share = done.test["hit_rate@10"] / best
+    screen.say(f"SASRec reaches {share:.0%} of the best possible hit rate\n")
+    titles = display.titles_of(made.movies)
+    screen.say(display.first_user(done.model, data, titles, hide_last=True))
+    screen.say(f"\ndone in {seconds(time.perf_counter() - start)}")
+
+
+def _recipe(arguments: Any) -> Recipe:
+    return Recipe(
         prepare={"max_sequence_length": 40, "num_negatives": 8},
         model={"num_layers": 1, "hidden_dim": 64},
         training=Training(
@@ -50,13 +64,3 @@ def demo(arguments: Any, screen: Screen) -> None:
             max_buckets=1,
         ),
     )
-    data = prepared(recipe, made.ratings, screen)
-    load_keras(screen)
-    done = run(recipe, data, callback=Drawing(screen))
-    best = made.best_hit_rate(10)
-    screen.say(display.tested(done, {"best possible": {"hit_rate@10": best}}))
-    share = done.test["hit_rate@10"] / best
-    screen.say(f"SASRec reaches {share:.0%} of the best possible hit rate\n")
-    titles = display.titles_of(made.movies)
-    screen.say(display.first_user(done.model, data, titles, hide_last=True))
-    screen.say(f"\ndone in {seconds(time.perf_counter() - start)}")

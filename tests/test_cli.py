@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import re
@@ -10,7 +11,9 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,12 +22,13 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
-from sasrec_fast.cli import interrupts, main
+from sasrec_fast.cli import interrupts, main, options
+from sasrec_fast.cli.audience import read_audience
 from sasrec_fast.cli.display import history_and_recommendations
-from sasrec_fast.cli.model_file import read_options, save_model
-from sasrec_fast.cli.recommend import read_audience
 from sasrec_fast.cli.screen import Screen, seconds
+from sasrec_fast.model import read_preparation, save_model
 from sasrec_fast.reading import ColumnNames, read_movies, read_table
+from sasrec_fast.recipes import RECIPES, Recipe
 
 TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
 
@@ -63,7 +67,7 @@ def recommend(folder: Path, *arguments: str, ratings: str = "ratings.dat") -> in
 
 
 def test_train_prints_the_whole_job(folder: Path, trained: str) -> None:
-    assert f"reading {folder}/ratings.dat ... " in trained
+    assert f"preparing {folder}/ratings.dat ... " in trained
     assert re.search(r"^users +60$", trained, re.MULTILINE)
     assert f"note: 1 item has no title in {folder}/movies.dat" in trained
     assert "SASRec: 1 layer, 1 head, 8 dimensions, " in trained
@@ -81,7 +85,9 @@ def test_train_prints_the_whole_job(folder: Path, trained: str) -> None:
 def test_train_writes_one_file(folder: Path, trained: str) -> None:
     assert {path.name for path in folder.iterdir()} >= {"model.keras"}
     assert not list(folder.glob(".*"))
-    options = read_options(folder / "model.keras")
+    options, fingerprint = read_preparation(folder / "model.keras")
+    assert options is not None
+    assert fingerprint is not None
     assert (options["min_rating"], options["max_sequence_length"]) == (3, 8)
 
 
@@ -273,31 +279,10 @@ def test_the_hidden_last_item_is_not_in_the_history_and_can_be_recommended() -> 
     assert whole.count("Twelve") == 1
 
 
-def test_commands_do_not_find_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    for name in ("tensorflow", "tensorflow_text"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    seen: list[bool] = []
-
-    def look(*_: object) -> None:
-        seen.append("tensorflow" in sys.modules and sys.modules["tensorflow"] is None)
-
-    monkeypatch.setattr("sasrec_fast.cli.demo.run", look)
-    assert main(["demo"]) == 0
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert main(["demo"]) == 0
-    assert seen == [True, False]
-    assert "tensorflow" not in sys.modules
-
-
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line on stderr of a command that exits with code 2."""
-    try:
-        code: Any = main(arguments)
-    except SystemExit as stop:
-        code = stop.code
+    assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert code == 2
     assert error.count("\n") == 1
     assert error.endswith("\n")
     assert "Traceback" not in error
@@ -307,16 +292,19 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("", "required: COMMAND"),
-        ("fly", "invalid choice: 'fly'"),
-        ("train", "required: --ratings"),
+        ("", "Missing command"),
+        ("fly", "No such command 'fly'"),
+        ("train", "Missing option '--ratings'"),
         ("train --ratings {d}/none.dat", "none.dat: there is no such file"),
         ("train --ratings {d}", "is a folder, expected a file"),
         (
             "train --ratings {d}/bad.dat",
             "bad.dat, line 2: expected user_id::item_id::rating::times",
         ),
-        ("train --ratings {d}/r.csv", "column 'timestamp' is missing; the columns are "),
+        (
+            "train --ratings {d}/r.csv",
+            "r.csv is missing; the columns are 'user_id', 'item_id', ",
+        ),
         (
             "train --ratings {d}/r.csv --timestamp when",
             "line 3: column 'when' is 'x', expected a f",
@@ -327,18 +315,23 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("train --ratings {d}/ok.dat --output {d}/m.h5", "expected a name that ends in .keras"),
         ("train --ratings {d}/ok.dat --output {d}/no/m.keras", "there is no folder {d}/no"),
         ("train --ratings {d}/ok.dat --hidden-dim 8 --num-heads 3", "is not divisible by --num-h"),
-        ("train --ratings {d}/ok.dat --epochs 0", "--epochs: '0', expected an integer from 1"),
+        ("train --ratings {d}/ok.dat --epochs 0", "'--epochs': '0', expected an integer from 1"),
         (
             "train --ratings {d}/ok.dat --dropout 1",
-            "--dropout: '1', expected a number from 0 below",
+            "'--dropout': '1', expected a number from 0 below 1",
         ),
-        ("train --ratings {d}/ok.dat --min-rating nan", "--min-rating: 'nan', expected a number"),
-        ("train --ratings {d}/ok.dat --epoch 3", "unrecognized arguments: --epoch 3"),
-        ("recommend --ratings {d}/ok.dat --users 1", "required: --model"),
+        ("train --ratings {d}/ok.dat --min-rating nan", "'--min-rating': 'nan', expected a number"),
+        (
+            "train --ratings {d}/ok.dat --recipe ml-1m-softmax --num-negatives 2",
+            "--num-negatives: softmax looks at every item and takes none",
+        ),
+        ("train --ratings {d}/ok.dat --seed x", "'--seed': 'x', expected an integer from 0"),
+        ("train --ratings {d}/ok.dat --epoch 3", "No such option"),
+        ("recommend --ratings {d}/ok.dat --users 1", "Missing option '--model'"),
         ("recommend --model {d}/none.keras --ratings x --users 1", "none.keras: there is no such"),
         ("recommend --model {d}/ok.dat --ratings x --users 1", "ok.dat is no .keras file: "),
         ("recommend --model {d}/py.keras --ratings x --users 1", "was not saved by `sasrec-fast t"),
-        ("recommend --model {d}/x --ratings x", "one of the arguments --users --history --all is"),
+        ("recommend --model {d}/x --ratings x", "one of --users, --history and --all is needed"),
         ("recommend --model {d}/x --ratings x --all", "--all needs --output, a .parquet or .csv"),
         (
             "recommend --model {d}/x --ratings x --all --output {d}/r.txt",
@@ -412,7 +405,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path) -> None:
     output = tmp_path / "model.keras"
     output.write_bytes(b"the old one")
     with pytest.raises(KeyboardInterrupt):
-        save_model(Interrupted(), output, {})
+        save_model(Interrupted(), output, SimpleNamespace(options={}, fingerprint=""))
     assert output.read_bytes() == b"the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
@@ -423,7 +416,7 @@ def test_an_interrupted_command_says_so(
     def interrupt(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sasrec_fast.cli.demo.synthetic", interrupt)
+    monkeypatch.setattr("sasrec_fast.datasets.synthetic", interrupt)
     assert main(["demo"]) == 130
     printed, error = capsys.readouterr()
     assert printed.endswith("making ratings ... \n")
@@ -492,10 +485,10 @@ def test_a_bar_is_for_terminals_alone() -> None:
         screen.bar("epoch 1", 2, 4)
         screen.say("epoch 1 done")
     assert re.fullmatch(r"reading \.\.\. \d\.\d s\nepoch 1 done\n", file.getvalue())
-    assert "█" in terminal.getvalue()
-    assert "1/4" in terminal.getvalue()
-    shown = terminal.getvalue().splitlines()[-1].rsplit("\r", 1)[-1]
-    assert shown == "epoch 1 done"
+    assert "━" in terminal.getvalue()
+    assert "2/4" in terminal.getvalue()
+    assert terminal.getvalue().splitlines()[-1].endswith("\x1b[2Kepoch 1 done")
+    assert "\x1b" not in file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -507,9 +500,7 @@ def test_seconds(duration: float, text: str) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["--version"])
-    assert stop.value.code == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"sasrec-fast {sf.__version__}\n"
 
 
@@ -518,3 +509,133 @@ def test_options_are_readable_by_anyone(folder: Path) -> None:
     with zipfile.ZipFile(folder / "model.keras") as archive:
         content = json.loads(archive.read("sasrec_fast.json"))
     assert content["prepare"]["user"] == "user_id"
+
+
+def recipe_of(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """The recipe that `train` would run."""
+    found: list[Recipe] = []
+
+    def look(recipe: Recipe, *_: object) -> None:
+        found.append(recipe)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("sasrec_fast.cli.reading.prepared", look)
+    assert main(["train", "--ratings", "x.csv", *arguments]) == 2
+    return found[0]
+
+
+def test_train_has_the_defaults_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recipe_of(monkeypatch=monkeypatch) == Recipe()
+
+
+def test_what_is_given_to_train_wins_over_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "--recipe ml-1m-softmax --max-sequence-length 50 --dropout .1 --epochs 3 --seed 7"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    base = RECIPES["ml-1m-softmax"]
+    assert recipe.prepare == {"max_sequence_length": 50, "windows": ("stride", 50), "seed": 7}
+    assert recipe.model == {**base.model, "dropout": 0.1}
+    assert recipe.training == replace(base.training, epochs=3, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("line", "loss", "negatives"),
+    [
+        ("--loss gbce --num-negatives 4", {"name": "gbce"}, 4),
+        ("--num-negatives 4", {"name": "bce"}, 4),
+        ("--dropout 0", {"name": "softmax"}, None),
+        ("--recipe ml-1m-bce --loss softmax", {"name": "softmax"}, 1),
+        ("--loss sampled_softmax", {"name": "sampled_softmax", "item_counts": "train"}, None),
+        ("--recipe beauty --loss sampled_softmax", dict(RECIPES["beauty"].training.loss), None),
+        (
+            "--recipe beauty --num-negatives 9",
+            {**RECIPES["beauty"].training.loss, "num_negatives": 9},
+            None,
+        ),
+    ],
+)
+def test_negatives_go_where_the_loss_has_them(
+    line: str, loss: dict[str, Any], negatives: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.training.loss == loss
+    assert recipe.prepare.get("num_negatives") == negatives
+
+
+def test_columns_are_names_or_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "--user 0 --item 1 --timestamp none"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.prepare == {"user": 0, "item": 1, "timestamp": None}
+    line = "--user who --timestamp 7th"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.prepare == {"user": "who", "timestamp": "7th"}
+
+
+def test_the_defaults_in_the_help_are_those_of_the_library() -> None:
+    for known, function in ((options.PREPARE, sf.prepare), (options.MODEL, sf.SASRec)):
+        parameters = inspect.signature(function).parameters.values()
+        theirs = {p.name: p.default for p in parameters if p.default is not p.empty}
+        assert known.keys() == theirs.keys()
+        assert all(value in (theirs[name], None) for name, value in known.items())
+        assert sum(value is not None for value in known.values()) > 8
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sasrec_fast.cli import main; assert main(['train', '--help']) == 0; "
+        "print([m for m in ('keras', 'jax', 'pandas', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
+    assert "\x1b" not in done.stdout
+    for shown in (".parquet", "(default: user_id)", "--recipe", "--resume"):
+        assert shown in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "repeated"),
+    [
+        ("--users 1 -2 --k 3", "--users 1 --users -2 --k 3"),
+        ("--users --k 3 4", "--users --k 3 4"),
+        ("--users=1 2", "--users=1 2"),
+    ],
+)
+def test_several_values_follow_one_option(
+    typed: str, repeated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = options.Command(None)
+    command.params = [SimpleNamespace(name="users", multiple=True), SimpleNamespace(name="k")]
+    monkeypatch.setattr("typer.core.TyperCommand.parse_args", lambda _, __, args: args)
+    assert command.parse_args(None, typed.split()) == repeated.split()
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "tsv", "txt.gz"])
+def test_what_prepare_reads_is_trained_measured_and_served(
+    suffix: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = read_table(folder / "ratings.dat").to_pandas()
+    ratings, columns = tmp_path / f"r.{suffix}", ""
+    if suffix == "parquet":
+        table.to_parquet(ratings)
+    elif suffix == "tsv":
+        table.to_csv(ratings, sep="\t", index=False, header=False)
+        columns = "--user 0 --item 1 --timestamp 3"
+    else:
+        pairs = table.sort_values(["user_id", "timestamp"])[["user_id", "item_id"]]
+        pairs.to_csv(ratings, sep=" ", index=False, header=False)
+    files = ["--ratings", str(ratings)]
+    train = ["train", *files, "--output", f"{tmp_path}/m.keras", *columns.split()]
+    recipe = "--recipe ml-1m-softmax --hidden-dim 8 --num-layers 1 --max-sequence-length 8"
+    train += [*recipe.split(), "--epochs", "2", "--resume", f"{tmp_path}/run"]
+    assert main(train) == 0
+    assert main(["evaluate", "--model", f"{tmp_path}/m.keras", *files]) == 0
+    capsys.readouterr()
+    serve = ["recommend", "--model", f"{tmp_path}/m.keras", *files, "--users", "1", "2"]
+    assert main([*serve, "--k", "2"]) == 0
+    assert re.findall(r"^user (\d): ", capsys.readouterr().out, re.MULTILINE) == ["1", "2"]
+    if suffix == "parquet":
+        assert main(train) == 0  # the run is found again, and another one refused
+        assert "1  0." not in capsys.readouterr().out.split("epoch    loss")[1].split("kept")[0]
+        assert main([*train, "--l2", "0.1"]) == 2
+        assert "run holds a run with model=" in capsys.readouterr().err

@@ -15,8 +15,8 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast import datasets
 from sasrec_fast.cli import main
-from sasrec_fast.cli.model_file import save_model
 from sasrec_fast.evaluation import MarkovChain, Popularity
+from sasrec_fast.model import save_model
 from small_models import make_model
 
 if TYPE_CHECKING:
@@ -52,7 +52,19 @@ def save(path: Path, data: sf.Prepared, *, fingerprint: bool = True) -> None:
         items=data.items,
     )
     model.build()
-    save_model(model, path, data.options, data.fingerprint if fingerprint else None)
+    save_model(model, path, data)
+    if not fingerprint:
+        without_fingerprint(path)
+
+
+def without_fingerprint(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members["sasrec_fast.json"])
+    members["sasrec_fast.json"] = json.dumps({"prepare": content["prepare"]}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
 
 
 def evaluate(folder: Path, *arguments: str, model: str = "model", ratings: str = "ratings") -> int:
@@ -137,7 +149,7 @@ def test_a_plot_that_fails_leaves_the_old_one(
 def test_other_data_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sasrec_fast.cli.evaluate.evaluate", lambda *_, **__: pytest.fail("ranked"))
+    monkeypatch.setattr("sasrec_fast.evaluation.evaluate", lambda *_, **__: pytest.fail("ranked"))
     ratings = pd.read_csv(folder / "ratings.csv")
     changed = ratings.copy()
     changed.loc[0, "what"] = 9999
@@ -206,6 +218,5 @@ def test_plots_without_matplotlib_are_refused_first(
 
 
 def test_wrong_cut_offs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        evaluate(tmp_path, "--k", "0")
-    assert "--k: '0', expected an integer from 1" in capsys.readouterr().err
+    assert evaluate(tmp_path, "--k", "5", "0") == 2
+    assert "'--k': '0', expected an integer from 1" in capsys.readouterr().err

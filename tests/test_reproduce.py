@@ -16,9 +16,8 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast.cli import main
-from sasrec_fast.cli.arguments import parse
+from sasrec_fast.cli.reading import prepared
 from sasrec_fast.cli.screen import Screen
-from sasrec_fast.cli.train import prepared
 from sasrec_fast.reading import read_sequences
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, Training
 from small_models import keras
@@ -49,8 +48,7 @@ TINY = Recipe(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of data, and recipes that read it."""
-    for module in ("arguments", "reproduce"):
-        monkeypatch.setattr(f"sasrec_fast.cli.{module}.RECIPES", {"tiny": TINY})
+    monkeypatch.setattr("sasrec_fast.cli.reproduce.RECIPES", {"tiny": TINY})
     sequences = small_data().sequences
     users = np.repeat(np.arange(1, 61), np.diff(sequences.offsets))
     lines = [f"{user} {item}" for user, item in zip(users, sequences.items, strict=True)]
@@ -106,7 +104,8 @@ def test_what_to_know_of_the_data_is_a_line_each():
     stream = io.StringIO()
     users, items = np.repeat([1, 2, 3], 4), np.array([1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 1])
     tied = {"user_id": users, "item_id": items, "timestamp": np.zeros(12, np.int64)}
-    prepared(tied, {"max_sequence_length": 4}, Screen(stream), report=False)
+    recipe = Recipe(prepare={"max_sequence_length": 4})
+    prepared(recipe, tied, Screen(stream), report=False)
     lines = stream.getvalue().split("\n\n")
     assert lines[0].startswith("preparing ... ")
     assert "warning: equal timestamps decide" in lines[0]
@@ -114,7 +113,7 @@ def test_what_to_know_of_the_data_is_a_line_each():
 
 
 def test_an_interrupted_run_goes_on_to_the_same_result(folder, monkeypatch):
-    from sasrec_fast.cli.best_epoch import BestEpoch
+    from sasrec_fast.recipes.best_epoch import BestEpoch
 
     assert reproduce(folder / "whole") == 0
     ended = BestEpoch.on_epoch_end
@@ -140,9 +139,7 @@ def test_what_is_missed_is_said_and_returned(folder, monkeypatch, capsys):
     training = Training(epochs=1)
     hard = replace(TINY, training=training, required={"ndcg@10": 0.999})
     monkeypatch.setattr("sasrec_fast.cli.reproduce.RECIPES", {"tiny": hard})
-    with pytest.raises(SystemExit) as stop:
-        reproduce(folder / "out")
-    assert stop.value.code == 1
+    assert reproduce(folder / "out") == 1
     assert "of 0.9990 required: MISSED" in capsys.readouterr().out
     assert result(folder / "out")["reached"] == {"ndcg@10": False}
 
@@ -156,7 +153,7 @@ def test_a_folder_of_other_options_is_refused(folder, monkeypatch, capsys):
     assert reproduce(folder / "out") == 2
     error = capsys.readouterr().err
     assert "holds a run with model={'hidden_dim': 8" in error
-    assert "choose another --output" in error
+    assert "choose another folder" in error
 
 
 def test_other_data_is_held_to_nothing_published(folder, monkeypatch, capsys):
@@ -214,13 +211,16 @@ def test_recipes_are_plain_options_of_what_they_call(name):
     sf.losses.get(loss.pop("name"), **loss)
 
 
-def test_without_a_name_it_is_the_default_recipe():
-    assert parse(["reproduce"]).recipe == DEFAULT
-    assert parse(["reproduce", "beauty"]).recipe == "beauty"
+def test_without_a_name_it_is_the_default_recipe(monkeypatch, capsys):
+    monkeypatch.delenv("SASREC_FAST_DATA", raising=False)
+    assert RECIPES[DEFAULT].file != RECIPES["beauty"].file
+    for arguments, name in ((), DEFAULT), (("beauty",), "beauty"):
+        assert main(["reproduce", *arguments]) == 2
+        assert f"this recipe reads {RECIPES[name].file}: name the" in capsys.readouterr().err
 
 
 def test_the_learning_rate_rises_and_falls():
-    from sasrec_fast.cli.training import optimizer
+    from sasrec_fast.recipes.training import optimizer
 
     training = Training(learning_rate=0.5, schedule="cosine", warmup_epochs=2, epochs=10)
     rate = optimizer(training, steps_per_epoch=5)._learning_rate
@@ -228,6 +228,8 @@ def test_the_learning_rate_rises_and_falls():
     np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.25, 0], atol=1e-6)
     with pytest.raises(ValueError, match="allowed are 'constant' and 'cosine'"):
         optimizer(replace(training, schedule="linear"), 5)
+    with pytest.raises(ValueError, match="warmup_epochs is 2 of 2 epochs, expected fewer"):
+        optimizer(replace(training, epochs=2), 5)
 
 
 SMOKED = "ml-1m-softmax"

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast.evaluation import Popularity, evaluate
 from sasrec_fast.recommendation import recommend
 from sasrec_fast.store import user_positions
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from sasrec_fast.evaluation import Metrics, Scorer
     from sasrec_fast.preparing import Prepared
+    from sasrec_fast.recipes import Run
 
 TITLE_WIDTH = 64
 SHOWN_HISTORY = 10
@@ -33,17 +33,14 @@ def title_of(item: Any, titles: Titles) -> str:
     return title if len(title) <= TITLE_WIDTH else title[: TITLE_WIDTH - 3] + "..."
 
 
-def test_against_popularity(model: Scorer, data: Prepared) -> tuple[Metrics, Metrics]:
-    """Metrics at 10 on the test rows of the model and of popularity in the training rows."""
-    assert data.test is not None
-    popularity = Popularity(data.train.item_counts)
-    return evaluate(model, data.test, k=10), evaluate(popularity, data.test, k=10)
-
-
-def comparison(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """A table of hit rate and NDCG at 10, a row for each name."""
+def tested(done: Run, others: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of hit rate and NDCG at 10 of a run on its test rows, of baselines and of others."""
+    rows = {**others, "SASRec": done.test, **done.baselines}
     width = max(map(len, rows))
-    lines = [f"{'':{width}}  hit rate@10  NDCG@10"]
+    lines = [
+        f"\ntest: the last item of {len(done.test.ranks):,} users, among all items not seen",
+        f"{'':{width}}  hit rate@10  NDCG@10",
+    ]
     for name, metrics in rows.items():
         cells = [
             f"{metrics[key]:.4f}" if key in metrics else "" for key in ("hit_rate@10", "ndcg@10")
@@ -97,6 +94,12 @@ def history_and_recommendations(
         lines.append(f"what came next, hidden from the model: {title_of(following, titles)}")
     lines.append("recommended")
     return "\n".join([*lines, *ranked(found, titles, following)])
+
+
+def first_user(model: Scorer, data: Prepared, titles: Titles, *, hide_last: bool) -> str:
+    """`history_and_recommendations` of the user with the smallest id."""
+    user = data.users.ids[:1].tolist()[0]
+    return history_and_recommendations(model, data, user, titles, hide_last=hide_last)
 
 
 def ranked(items: Sequence[Any], titles: Titles, following: Any = None) -> list[str]:

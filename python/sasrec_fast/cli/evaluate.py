@@ -5,51 +5,71 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from sasrec_fast import plots
-from sasrec_fast.cli.display import history_and_recommendations, metrics_table, titles_of
-from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.model_file import read_fingerprint, require_options
-from sasrec_fast.cli.train import column_names, prepared, read_ratings, read_titles
+from sasrec_fast.cli import reading
+from sasrec_fast.cli.options import (
+    AS_TRAINED,
+    MOVIES,
+    RATINGS,
+    TRAINED_MODEL,
+    Flag,
+    command,
+    whole,
+)
+from sasrec_fast.cli.screen import load_keras
 from sasrec_fast.errors import DataError
-from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
-from sasrec_fast.model import load_model
-from sasrec_fast.plots.canvas import require_matplotlib
+from sasrec_fast.recipes import Recipe
 from sasrec_fast.saving import replaced_file, require_writable
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sasrec_fast.cli.screen import Screen
-    from sasrec_fast.evaluation import Metrics
+    from sasrec_fast.evaluation import Metrics, Scorer
     from sasrec_fast.model import SASRec
     from sasrec_fast.preparing import Prepared
     from sasrec_fast.store import Split
 
 DOTS_PER_INCH = 150
+SPLIT = "each user's last item, or the one before"
+PANELS = {
+    "Files": {
+        "model": TRAINED_MODEL,
+        "ratings": RATINGS,
+        "movies": MOVIES,
+        "output": Flag(Path, "a .json file for what is printed"),
+        "plots": Flag(Path, "a folder for plots as .png; needs matplotlib"),
+    },
+    "How": {
+        "split": Flag(Literal["test", "validation"], SPLIT, "test"),
+        "k": whole("cut-offs of hit rate and NDCG", 1, [1, 5, 10, 20], list[int]),
+    },
+    **AS_TRAINED,
+}
 
 
-def run(arguments: argparse.Namespace, screen: Screen) -> None:
-    """Prepare as for training, rank with the model and the baselines, print, write, draw."""
+@command(PANELS)
+def evaluate(arguments: Any, screen: Screen) -> None:
+    """Measure a model saved by train on held-out ratings."""
     _check_outputs(arguments)
-    options = _options(arguments)
-    movies = read_titles(arguments, options["item"], screen)
-    data = _prepare(arguments, options, screen)
-    split = _split(data, arguments)
     load_keras(screen)
+    from sasrec_fast.cli.display import first_user, metrics_table, titles_of
+    from sasrec_fast.model import load_model, read_preparation
+
+    preparation, fingerprint = read_preparation(arguments.model)
+    options = reading.as_trained(arguments, preparation)
+    movies = reading.read_titles(arguments, options["item"], screen)
+    data = reading.prepared(Recipe(prepare=options), arguments.ratings, screen)
+    split = _split(data, arguments)
     with screen.step(f"loading {arguments.model}"):
         model = load_model(arguments.model)
-    _require_training_data(model, data, arguments, screen)
+    _require_training_data(model, fingerprint, data, arguments, screen)
     metrics = _measure(model, data, split, arguments, screen)
     screen.say("\n" + metrics_table(metrics))
     if movies is not None:
-        user = data.users.ids[:1].tolist()[0]
-        titles = titles_of(movies)
-        shown = history_and_recommendations(model, data, user, titles, hide_last=True)
-        screen.say("\n" + shown)
+        screen.say("\n" + first_user(model, data, titles_of(movies), hide_last=True))
     if arguments.output is not None:
         _write(metrics, arguments)
     if arguments.plots is not None:
@@ -57,12 +77,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> None:
             _draw(metrics, data, arguments)
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+def _check_outputs(arguments: Any) -> None:
     """Refuse what cannot be written before anything is done."""
     if arguments.output is not None:
         require_writable("--output", arguments.output, (".json",))
     if arguments.plots is None:
         return
+    from sasrec_fast.plots.canvas import require_matplotlib
+
     try:
         require_matplotlib()
     except ImportError as missing:
@@ -77,19 +99,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--plots {arguments.plots}: the folder {existing} cannot be written to")
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options of `prepare` used in training; columns may be called otherwise in this file."""
-    options = require_options(arguments.model)
-    return options | vars(column_names(arguments, options))
-
-
-def _prepare(arguments: argparse.Namespace, options: Mapping[str, Any], screen: Screen) -> Prepared:
-    ids = (options["user"], options["item"])
-    numbers = (options["timestamp"], options["rating"])
-    return prepared(read_ratings(arguments.ratings, ids, numbers, screen), options, screen)
-
-
-def _split(data: Prepared, arguments: argparse.Namespace) -> Split:
+def _split(data: Prepared, arguments: Any) -> Split:
     split: Split | None = getattr(data, arguments.split)
     if split is None or not len(split):
         raise DataError(
@@ -100,7 +110,7 @@ def _split(data: Prepared, arguments: argparse.Namespace) -> Split:
 
 
 def _require_training_data(
-    model: SASRec, data: Prepared, arguments: argparse.Namespace, screen: Screen
+    model: SASRec, fingerprint: str | None, data: Prepared, arguments: Any, screen: Screen
 ) -> None:
     """Refuse ratings of which the model may have learned what is held out here.
 
@@ -117,7 +127,6 @@ def _require_training_data(
             f"{len(there):,} items {len(there - here):,} are not in it; what is held out here may "
             "have been trained on"
         )
-    fingerprint = read_fingerprint(arguments.model)
     if fingerprint is None:
         screen.say(
             f"note: {arguments.model} does not say which ratings it was trained on; "
@@ -132,20 +141,23 @@ def _require_training_data(
 
 
 def _measure(
-    model: SASRec, data: Prepared, split: Split, arguments: argparse.Namespace, screen: Screen
+    model: SASRec, data: Prepared, split: Split, arguments: Any, screen: Screen
 ) -> dict[str, Metrics]:
+    from sasrec_fast.evaluation import MarkovChain, Popularity, evaluate
+
+    scorers: dict[str, Scorer] = {
+        "SASRec": model,
+        "popularity": Popularity(data.train.item_counts),
+        "Markov chain": MarkovChain(data.train),
+    }
     metrics = {}
-    with screen.step("ranking with SASRec"):
-        metrics["SASRec"] = evaluate(model, split, k=arguments.k)
-    with screen.step("ranking by popularity"):
-        popularity = Popularity(data.train.item_counts)
-        metrics["popularity"] = evaluate(popularity, split, k=arguments.k)
-    with screen.step("ranking with a Markov chain"):
-        metrics["Markov chain"] = evaluate(MarkovChain(data.train), split, k=arguments.k)
+    for name, scorer in scorers.items():
+        with screen.step(f"ranking with {name}"):
+            metrics[name] = evaluate(scorer, split, k=arguments.k)
     return metrics
 
 
-def _write(metrics: Mapping[str, Metrics], arguments: argparse.Namespace) -> None:
+def _write(metrics: Mapping[str, Metrics], arguments: Any) -> None:
     """Everything printed as JSON; null where a standard error is not defined."""
     errors = {
         name: {key: None if math.isnan(e) else e for key, e in one.standard_errors.items()}
@@ -162,8 +174,10 @@ def _write(metrics: Mapping[str, Metrics], arguments: argparse.Namespace) -> Non
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _draw(metrics: Mapping[str, Metrics], data: Prepared, arguments: argparse.Namespace) -> None:
+def _draw(metrics: Mapping[str, Metrics], data: Prepared, arguments: Any) -> None:
     """A PNG of each plot."""
+    from sasrec_fast import plots
+
     name = "/".join(arguments.ratings.resolve().parts[-2:])
     k = 10 if 10 in arguments.k else max(arguments.k)
     figures = {

@@ -4,118 +4,178 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast import plots
-from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.datasets import synthetic
-from sasrec_fast.reading import read_sequences
-from sasrec_fast.recipes import RECIPES, Recipe
+import typer
+
+from sasrec_fast.cli.drawing import Drawing
+from sasrec_fast.cli.options import Flag, command, whole
+from sasrec_fast.cli.reading import prepared
+from sasrec_fast.cli.screen import load_keras, seconds
+from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, claim, run
 from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
+
+    from sasrec_fast.cli.screen import Screen
+    from sasrec_fast.recipes import Run
 
 MISSED = 1
 FOLDER_VARIABLE = "SASREC_FAST_DATA"
+RESULT, MODEL = "result.json", "model.keras"
 SMOKE_SHARE = 0.75
 """Of the best possible hit rate on made-up data, what a recipe's smoke version must reach."""
 
 
-def run(arguments: argparse.Namespace, screen: Screen) -> None:
-    """Run a recipe once for each seed; write and print what it reached.
+DATA = f"the folder of data, or a file of other data; instead of ${FOLDER_VARIABLE}"
+OUTPUT = "for results and models, instead of reproduced/RECIPE; an interrupted run goes on there"
+OPTIONS = {
+    "recipe": Flag(str, f"one of {', '.join(RECIPES)}", DEFAULT, positional=True),
+    "data": Flag(Path, DATA),
+    "output": Flag(Path, OUTPUT),
+    "seeds": whole("one run each, instead of 0", 0, kind=list[int]),
+    "smoke": Flag(bool, "a small version on made-up data, within two minutes", False),
+}
 
-    Raises:
-        SystemExit: It did not reach what it must; code 1, after everything is written.
-    """
-    recipe = RECIPES[arguments.recipe]
-    output = arguments.output or Path("reproduced") / arguments.recipe
-    if arguments.smoke:
-        recipe, interactions = _smoke(recipe)
-    else:
-        path = _file(recipe, arguments.data)
-        if path == arguments.data:  # other data, of which nothing was published
-            recipe = replace(recipe, file=str(path), required={}, published={}, source="")
-        interactions = _read(path, screen)
-    if arguments.seeds:
-        recipe = replace(recipe, seeds=tuple(dict.fromkeys(arguments.seeds)))
-    screen.say(f"{arguments.recipe}: {recipe.summary}")
-    output.mkdir(parents=True, exist_ok=True)
+
+@command({"Options": OPTIONS})
+def reproduce(arguments: Any, screen: Screen) -> None:
+    """Run a recipe and compare with what was published."""
+    name, seeds = arguments.recipe, arguments.seeds
+    if name not in RECIPES:
+        raise ValueError(f"RECIPE {name}: the recipes are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    recipe, interactions = _smoke(recipe) if arguments.smoke else _with_data(recipe, arguments.data)
+    if seeds:
+        recipe = replace(recipe, seeds=tuple(dict.fromkeys(seeds)))
+    output = arguments.output or Path("reproduced") / name
+    screen.say(f"{name}: {recipe.summary}")
     load_keras(screen)
-    from sasrec_fast.cli.recipe_run import run_seed
-
     runs = {
-        f"seed {seed}": run_seed(recipe, interactions, seed, output / f"seed-{seed}", screen)
+        f"seed {seed}": _run(recipe, interactions, seed, output / f"seed-{seed}", screen)
         for seed in recipe.seeds
     }
-    summary = _summary(arguments.recipe, recipe, runs)
-    _draw(runs, output / f"{arguments.recipe}.png", screen)
-    with replaced_file(output / f"{arguments.recipe}.json") as path:
-        path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    summary = _summary(name, recipe, runs)
+    _draw(runs, output / f"{name}.png", screen)
+    _write(output / f"{name}.json", summary)
     _report(summary, runs, screen)
-    screen.say(f"\nwritten: {output / arguments.recipe}.json")
+    screen.say(f"\nwritten: {output / name}.json")
     if not all(summary["reached"].values()):
-        raise SystemExit(MISSED)
+        raise typer.Exit(MISSED)
 
 
 def _smoke(recipe: Recipe) -> tuple[Recipe, Any]:
     """The recipe in small, on made-up data whose best possible hit rate is what it is held to."""
+    from sasrec_fast.datasets import synthetic
+
     made = synthetic()
     needed = SMOKE_SHARE * made.best_hit_rate(10)
-    small = {"hidden_dim": 64, "num_layers": 1, "num_heads": 1, "dropout": 0.2}
-    training = replace(
-        recipe.training, learning_rate=5e-3, batch_size=64, max_buckets=1, epochs=12, patience=12
+    recipe = recipe.changed(
+        {"max_sequence_length": 40},
+        {"hidden_dim": 64, "num_layers": 1, "num_heads": 1, "dropout": 0.2},
+        {
+            "learning_rate": 5e-3,
+            "batch_size": 64,
+            "max_buckets": 1,
+            "epochs": 12,
+            "patience": 12,
+        },
     )
-    prepare = {**recipe.prepare, "max_sequence_length": 40}
-    if "windows" in prepare:
-        prepare["windows"] = ("stride", 40)
     recipe = replace(
         recipe,
         summary=f"a small version of it on made-up data (best possible hit rate@10 "
         f"{made.best_hit_rate(10):.4f})",
         file="made-up data",
-        prepare=prepare,
-        model={**recipe.model, **small},
-        training=training,
         candidates=None,
         required={"hit_rate@10": needed},
-        published={},
-        source="",
         seeds=(0,),
     )
     return recipe, made.ratings
 
 
-def _file(recipe: Recipe, chosen: Path | None) -> Path:
-    """The file of interactions: that of the recipe in a folder, or another file.
+def _with_data(recipe: Recipe, chosen: Path | None) -> tuple[Recipe, Path]:
+    """The recipe and its file in a folder; or held to nothing, with another file.
 
     Raises:
         FileNotFoundError: It does not exist.
     """
-    folder = chosen or (
-        Path(os.environ[FOLDER_VARIABLE]) if FOLDER_VARIABLE in os.environ else None
-    )
-    if folder is None:
+    named = os.environ.get(FOLDER_VARIABLE)
+    if chosen is None and named is None:
         raise FileNotFoundError(
             f"this recipe reads {recipe.file}: name the folder that holds it with --data or "
             f"{FOLDER_VARIABLE}"
         )
+    folder = chosen or Path(str(named))
     path = folder / recipe.file if folder.is_dir() else folder
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; this recipe reads {recipe.file}")
-    return path
+    return (recipe if path != chosen else replace(recipe.changed(), file=str(path))), path
 
 
-def _read(path: Path, screen: Screen) -> Any:
-    """Sequences of a .txt file; what `prepare` reads stays a path."""
-    if not path.name.endswith((".txt", ".txt.gz")):
-        return path
-    with screen.step(f"reading {path}"):
-        return read_sequences(path)
+def _run(
+    recipe: Recipe, interactions: Any, seed: int, folder: Path, screen: Screen
+) -> dict[str, Any]:
+    """One run and what became of it; what its folder holds is not done again."""
+    claim(folder, recipe)
+    if (folder / RESULT).exists():
+        screen.say(f"seed {seed}: was run before, see {folder / RESULT}")
+        before: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return before
+    from sasrec_fast.model import save_model
+    from sasrec_fast.model.checkpoint import FILE
+    from sasrec_fast.recipes.best_epoch import WEIGHTS
+
+    screen.say(f"\nseed {seed}")
+    seeded = recipe.changed(prepare={"seed": seed})
+    data = prepared(seeded, interactions, screen, report=False)
+    done = run(recipe, data, seed=seed, callback=Drawing(screen), folder=folder)
+    with screen.step("testing"):
+        result = _result(done, seed)
+    save_model(done.model, folder / MODEL, data)
+    _write(folder / RESULT, result)
+    for name in (FILE, WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
+    screen.say(str(done.test))
+    return result
+
+
+def _result(done: Run, seed: int) -> dict[str, Any]:
+    data = done.data
+    packages = ("sasrec-fast", "keras", "jax", "numpy")
+    return {
+        "seed": seed,
+        "data": {
+            "users": len(data.users),
+            "items": len(data.items),
+            "interactions": len(data.sequences.items),
+            "prepare": dict(data.options),
+            "report": data.report.to_dict(),
+        },
+        "machine": {
+            "cpus": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "epochs": done.epochs,
+        "best_epoch": done.best["epoch"],
+        "seconds": sum(epoch["seconds"] for epoch in done.epochs),
+        "validation": {f"val_{name}": value for name, value in done.validation.items()},
+        "protocol": str(done.test.setting),
+        "test": dict(done.test),
+        "standard_errors": {k: v for k, v in done.test.standard_errors.items() if v == v},
+        "baselines": {name: dict(metrics) for name, metrics in done.baselines.items()},
+    }
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with replaced_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _summary(name: str, recipe: Recipe, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -161,6 +221,8 @@ def _report(summary: Mapping[str, Any], runs: Mapping[str, Any], screen: Screen)
 
 def _draw(runs: Mapping[str, Mapping[str, Any]], path: Path, screen: Screen) -> None:
     """The learning curves, where matplotlib is installed."""
+    from sasrec_fast import plots
+
     history = {
         name: {key: [epoch[key] for epoch in run["epochs"]] for key in run["epochs"][0]}
         for name, run in runs.items()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
+import importlib
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class Screen:
-    """Writes to a stream at once; what is overwritten goes to terminals only.
+    """Prints text as it is, at once; what moves and is overwritten is for terminals only.
 
     Args:
         stream: Where to print.
@@ -20,49 +20,81 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
-        self._open = 0  # characters on the line that is not finished
+        self._moving: Any = None  # a Status or a Progress of rich
+        self._open = False  # whether a line is not finished
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Leave nothing half-printed behind."""
+        self._stop()
+        if self._open:
+            self._open = False
+            print(file=self._stream, flush=True)
 
     def say(self, text: str = "") -> None:
         """Print text and a line end, in place of a bar if there is one."""
-        self._replace_bar()
+        self._stop()
         print(text, file=self._stream, flush=True)
 
     @contextmanager
     def step(self, label: str) -> Iterator[None]:
         """Print what is going on, then how long it took."""
         start = time.perf_counter()
-        self._write(f"{label} ... ")
+        if self._stream.isatty():
+            self._start(_console(self._stream).status(_plain(label)))
+        else:
+            print(f"{label} ... ", end="", file=self._stream, flush=True)
+            self._open = True
         yield
-        self._write(f"{seconds(time.perf_counter() - start)}\n")
-        self._open = 0
+        took = seconds(time.perf_counter() - start)
+        self.say(took if self._open else f"{label} ... {took}")
+        self._open = False
 
     def bar(self, label: str, done: int, total: int) -> None:
         """Show how far something is, on a terminal."""
-        if not self._terminal:
+        if not self._stream.isatty():
             return
-        width = min(40, shutil.get_terminal_size().columns - len(label) - 20)
-        filled = max(width, 0) * done // total
-        bar = "█" * filled + "░" * (max(width, 0) - filled)
-        text = f"{label}  {bar}  {done:,}/{total:,}"
-        self._replace_bar()
-        self._write(text)
+        if self._moving is None:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    def end_line(self) -> None:
-        """Finish the line that a step or a bar has begun."""
-        if self._open:
-            self._write("\n")
-            self._open = 0
+            columns = (TextColumn("{task.description}", markup=False), BarColumn())
+            console = _console(self._stream)
+            progress = Progress(*columns, MofNCompleteColumn(), console=console, transient=True)
+            progress.add_task(label)
+            self._start(progress)
+        task = self._moving.task_ids[0]
+        self._moving.update(task, description=label, completed=done, total=total)
 
-    def _replace_bar(self) -> None:
-        if self._open and self._terminal:
-            self._stream.write("\r" + " " * self._open + "\r")
-        self._open = 0
+    def _start(self, moving: Any) -> None:
+        self._stop()
+        self._moving = moving
+        moving.start()
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-        self._open += len(text)
+    def _stop(self) -> None:
+        if self._moving is not None:
+            self._moving.stop()
+            self._moving = None
+
+
+def _console(stream: TextIO) -> Any:
+    from rich.console import Console
+
+    return Console(file=stream)
+
+
+def _plain(text: str) -> Any:
+    """Text whose brackets are no markup."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def load_keras(screen: Screen) -> None:
+    """Import the model half of the package in a step of its own."""
+    with screen.step("loading Keras"):
+        importlib.import_module("sasrec_fast.model")
 
 
 def seconds(duration: float) -> str:

@@ -3,125 +3,132 @@
 from __future__ import annotations
 
 import time
-import warnings
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from sasrec_fast.cli import display
-from sasrec_fast.cli.keras_loading import load_keras
-from sasrec_fast.cli.model_file import save_model
-from sasrec_fast.cli.screen import Screen, seconds
-from sasrec_fast.errors import DataError, DataWarning
-from sasrec_fast.preparing import Prepared, prepare
-from sasrec_fast.reading import ColumnNames, read_movies, read_table
-from sasrec_fast.recipes import Training
+from sasrec_fast.cli import reading
+from sasrec_fast.cli.drawing import Drawing
+from sasrec_fast.cli.options import (
+    COLUMNS,
+    MODEL,
+    MOVIES,
+    PREPARE,
+    RATINGS,
+    TRAINING,
+    Flag,
+    command,
+    real,
+    whole,
+)
+from sasrec_fast.cli.screen import load_keras, seconds
+from sasrec_fast.recipes import RECIPES, Recipe, run
 from sasrec_fast.saving import require_writable
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-    from pathlib import Path
+    from sasrec_fast.cli.screen import Screen
 
-    import pandas as pd
-    import pyarrow as pa
+RESUME = "keeps the run: after an interruption the same command goes on from there"
+START = f"start from one's options; what is given here wins: {', '.join(RECIPES)}"
+ORDER = "order of equal timestamps: that of the file, or of a hash of the item"
+NEGATIVES = "random items against each target, for bce (then the default), gbce, sampled_softmax"
+LOSS = "what is minimised; for a large catalogue: sampled_softmax"
+PATIENCE = "stop after so many epochs without a better validation NDCG@10"
+PANELS = {
+    "Files": {
+        "ratings": RATINGS,
+        "movies": MOVIES,
+        "output": Flag(Path, "where the model is saved", Path("model.keras")),
+        "resume": Flag(Path, RESUME),
+    },
+    "Columns (names, or positions from 0 in text without a header)": COLUMNS,
+    "Preparation": {
+        "min_rating": real("keep ratings from this one on"),
+        "min_user_interactions": whole("drop users with fewer", 1),
+        "min_item_interactions": whole("drop items with fewer, until all have enough", 1),
+        "duplicates": Flag(Literal["keep", "first", "last"], "same user and item, in time"),
+        "ties": Flag(Literal["input", "hash"], ORDER),
+        "max_sequence_length": whole("most items the model looks at", 1),
+        "num_negatives": whole(NEGATIVES, 1),
+    },
+    "Model": {
+        "hidden_dim": whole("width", 1),
+        "num_layers": whole("Transformer blocks", 0),
+        "num_heads": whole("attention heads", 1),
+        "block": Flag(Literal["transformer", "ligr"], "the paper's, or with learned gates"),
+        "positions": Flag(Literal["end", "start", "rotary"], "how places in a history are told"),
+        "dropout": real("dropout rate", 0, below=1),
+        "l2": real("penalty on item embeddings", 0),
+        "dtype": Flag(str, "of Keras, such as mixed_bfloat16"),
+    },
+    "Training": {
+        "recipe": Flag(str, START),
+        "loss": Flag(Literal["bce", "gbce", "sampled_softmax", "softmax"], LOSS),
+        "epochs": whole("most passes over the data", 1),
+        "patience": whole(PATIENCE, 1),
+        "batch_size": whole("mean users a batch", 1),
+        "learning_rate": real("of Adam", 0),
+        "schedule": Flag(Literal["constant", "cosine"], "of the rate; cosine ends at 0"),
+        "warmup_epochs": whole("in which a cosine first rises from 0", 0),
+        "weight_decay": real("of AdamW", 0),
+        "seed": whole("of negatives and training", 0),
+    },
+}
 
-PREPARATION = (
-    "min_rating",
-    "min_user_interactions",
-    "min_item_interactions",
-    "duplicates",
-    "ties",
-    "max_sequence_length",
-    "num_negatives",
-    "seed",
-)
-"""Options of `prepare` that are arguments of the command, by the same names."""
 
-
-def run(arguments: argparse.Namespace, screen: Screen) -> None:
-    """Read, prepare, train, test against popularity, show one user, save."""
+@command(PANELS, {**MODEL, **TRAINING, "loss": TRAINING["loss"]["name"], **PREPARE})
+def train(arguments: Any, screen: Screen) -> None:
+    """Train a model on ratings and save it."""
     start = time.perf_counter()
     require_writable("--output", arguments.output, (".keras",))
-    if arguments.hidden_dim % arguments.num_heads:
-        raise ValueError(
-            f"--hidden-dim {arguments.hidden_dim} is not divisible by "
-            f"--num-heads {arguments.num_heads}"
-        )
-    movies = read_titles(arguments, arguments.item, screen)
-    data = _prepare(arguments, screen)
+    recipe = _recipe(arguments)
+    movies = reading.read_titles(arguments, recipe.prepare.get("item", PREPARE["item"]), screen)
+    data = reading.prepared(recipe, arguments.ratings, screen)
+    from sasrec_fast.cli import display
+
     titles = display.titles_of(movies)
     untitled = sum(item not in titles for item in data.items.ids.tolist())
     if movies is not None and untitled:
         have = "item has" if untitled == 1 else "items have"
         screen.say(f"note: {untitled:,} {have} no title in {arguments.movies}\n")
     load_keras(screen)
-    from sasrec_fast.cli.training import train_model
+    from sasrec_fast.model import save_model
 
-    names = ("num_layers", "num_heads", "hidden_dim", "dropout", "l2")
-    options = {name: getattr(arguments, name) for name in names}
-    names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
-    training = Training(max_buckets=3, **{name: getattr(arguments, name) for name in names})
-    model, _ = train_model(data, options, training, screen)
+    done = run(recipe, data, callback=Drawing(screen), folder=arguments.resume)
     with screen.step(f"saving {arguments.output}"):
-        save_model(model, arguments.output, data.options, data.fingerprint)
-
-    own, popular = display.test_against_popularity(model, data)
-    screen.say(f"\ntest: the last item of {len(own.ranks):,} users, among all items not seen")
-    screen.say(display.comparison({"SASRec": own, "popularity": popular}) + "\n")
-    user = data.users.ids[:1].tolist()[0]
-    screen.say(display.history_and_recommendations(model, data, user, titles, hide_last=False))
+        save_model(done.model, arguments.output, data)
+    screen.say(display.tested(done, {}) + "\n")
+    screen.say(display.first_user(done.model, data, titles, hide_last=False))
     screen.say(f"\ndone in {seconds(time.perf_counter() - start)}")
 
 
-def _prepare(arguments: argparse.Namespace, screen: Screen) -> Prepared:
-    rating = None if arguments.min_rating is None else arguments.rating
-    table = read_ratings(
-        arguments.ratings, (arguments.user, arguments.item), (arguments.timestamp, rating), screen
+def _recipe(arguments: Any) -> Recipe:
+    """The recipe asked for, or the defaults, with the options given.
+
+    Raises:
+        ValueError: There is no such recipe, or options do not go together.
+    """
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    name = given.pop("recipe", None)
+    if name is not None and name not in RECIPES:
+        raise ValueError(f"--recipe {name}: the recipes are {', '.join(RECIPES)}")
+    recipe = RECIPES[name] if name else Recipe()
+    if not name and "num_negatives" in given:
+        given.setdefault("loss", "bce")
+    loss = dict(recipe.training.loss)
+    if given.get("loss", loss["name"]) != loss["name"]:
+        loss = {"name": given["loss"]}
+        if loss["name"] == "sampled_softmax":  # proposes items as often as training has them
+            loss["item_counts"] = "train"
+    if loss["name"] == "softmax" and "num_negatives" in given:
+        raise ValueError("--num-negatives: softmax looks at every item and takes none")
+    if loss["name"] == "sampled_softmax" and "num_negatives" in given:
+        loss["num_negatives"] = given.pop("num_negatives")
+    recipe = recipe.changed(
+        {name: given[name] for name in given if name in PREPARE} | reading.columns(arguments),
+        {name: given[name] for name in given if name in PANELS["Model"]},
+        {name: given[name] for name in given if name in TRAINING} | {"loss": loss},
     )
-    names = ("user", "item", "timestamp", *PREPARATION)
-    options = {name: getattr(arguments, name) for name in names}
-    data = prepared(table, {**options, "rating": rating}, screen)
-    if not len(data.train):
-        raise DataError(
-            f"no user of {arguments.ratings} has 4 interactions: two to learn from, the last but "
-            "one for validation and the last for the test"
-        )
-    return data
-
-
-def prepared(
-    interactions: Any, options: Mapping[str, Any], screen: Screen, report: bool = True
-) -> Prepared:
-    """What `prepare` makes of interactions, with its report (if asked for) and warnings printed."""
-    with warnings.catch_warnings(record=True) as caught, screen.step("preparing"):
-        warnings.simplefilter("always", DataWarning)
-        data = prepare(interactions, **options)
-    if report:
-        screen.say(f"\n{data.report}\n")
-    for warning in caught:
-        screen.say(f"warning: {warning.message}\n")
-    return data
-
-
-def column_names(arguments: argparse.Namespace, options: Mapping[str, Any]) -> ColumnNames:
-    """The columns used in training, by its options, unless arguments call them otherwise."""
-    given = {name: getattr(arguments, name) for name in ("user", "item", "timestamp", "rating")}
-    names = {name: value or options[name] for name, value in given.items()}
-    if options["min_rating"] is None:
-        names["rating"] = None
-    return ColumnNames(**names)
-
-
-def read_ratings(
-    path: Path, ids: tuple[str, str], numbers: tuple[str | None, str | None], screen: Screen
-) -> pa.Table:
-    """The table of ratings, whose ids and numbers are checked line by line if need be."""
-    with screen.step(f"reading {path}"):
-        return read_table(path, ids=ids, numbers=[name for name in numbers if name is not None])
-
-
-def read_titles(arguments: argparse.Namespace, item: str, screen: Screen) -> pd.DataFrame | None:
-    """The movies, if there is a file of them."""
-    if arguments.movies is None:
-        return None
-    with screen.step(f"reading {arguments.movies}"):
-        return read_movies(arguments.movies, item=item, title=arguments.title)
+    width, heads = ({**MODEL, **recipe.model}[name] for name in ("hidden_dim", "num_heads"))
+    if width % heads:
+        raise ValueError(f"--hidden-dim {width} is not divisible by --num-heads {heads}")
+    return recipe

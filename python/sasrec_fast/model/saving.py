@@ -1,17 +1,26 @@
-"""Opens a saved model that answers for external ids."""
+"""Model files that answer for external ids, and that say how their data was prepared.
+
+A .keras file is a zip archive. Keras ignores members it does not know, so the options of `prepare`
+travel in the same file, as `sasrec_fast.json`, and cannot be lost or mixed up.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
     from sasrec_fast.model.sasrec import SASRec
+    from sasrec_fast.preparing import Prepared
     from sasrec_fast.store import Vocabulary
+
+MEMBER = "sasrec_fast.json"
 
 
 def load_model(
@@ -80,3 +89,40 @@ def _give_items(model: SASRec, items: Vocabulary | None, file: Path) -> None:
             f"items holds {len(items)} ids, the model in {file} knows {model.vocabulary_size - 1}"
         )
     model.items = items
+
+
+def save_model(model: SASRec, path: Path, data: Prepared) -> None:
+    """Write a model and how the data it was trained on was prepared, whole or not at all.
+
+    Args:
+        model: A trained model.
+        path: A .keras file to write or replace.
+        data: Its data, of which `options` and `fingerprint` are kept.
+    """
+    content = {"prepare": dict(data.options), "fingerprint": data.fingerprint}
+    with replaced_file(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(MEMBER, json.dumps(content, indent=1))
+
+
+def read_preparation(path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """The options of `prepare` of a model file and the fingerprint of its data.
+
+    Returns:
+        None for what the file does not say, as it was saved by other means.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DataError: It is no model file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                return None, None
+            content = json.loads(archive.read(MEMBER))
+            return content["prepare"], content.get("fingerprint")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file") from None
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError) as failure:
+        raise DataError(f"{path} is no .keras file: {failure}") from None

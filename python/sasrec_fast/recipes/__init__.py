@@ -1,10 +1,18 @@
 """Recipes: complete options of training runs that reach published quality, and what runs them."""
 
 from sasrec_fast.recipes.catalogue import DEFAULT, RECIPES, Recipe, Training
+from sasrec_fast.recipes.progress import Progress
+from sasrec_fast.recipes.run import Run, claim, prepare_for, readable, run
 
 __all__ = [
     "DEFAULT",
     "RECIPES",
+    "Progress",
     "Recipe",
+    "Run",
     "Training",
+    "claim",
+    "prepare_for",
+    "readable",
+    "run",
 ]

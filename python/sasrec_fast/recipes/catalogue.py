@@ -1,13 +1,13 @@
 """Recipes: complete options of training runs that reach published quality.
 
-Plain options, run by `sasrec-fast reproduce NAME`. The published results are for leave-one-out
-splits: the last interaction of each user is the test, the one before validates.
+Plain options, which `run` runs. The published results are for leave-one-out splits: the last
+interaction of each user is the test, the one before validates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = ["DEFAULT", "RECIPES", "Recipe", "Training"]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a model is trained.
+    """How a model is trained. The defaults suit catalogues of some ten thousand items.
 
     Attributes:
         loss: Its name and, besides "name", its arguments; `"item_counts": "train"` stands for
@@ -33,13 +33,13 @@ class Training:
         seed: Of initial weights, dropout, negatives and the order of batches.
     """
 
-    loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "bce"})
-    learning_rate: float = 1e-3
+    loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "softmax"})
+    learning_rate: float = 2e-3
     beta_2: float = 0.98
     weight_decay: float = 0.0
     schedule: str = "constant"
     warmup_epochs: int = 0
-    batch_size: int = 128
+    batch_size: int = 64
     max_buckets: int = 5
     epochs: int = 200
     patience: int = 10
@@ -63,17 +63,44 @@ class Recipe:
         seeds: Of the runs, whose mean counts.
     """
 
-    summary: str
-    file: str
-    prepare: Mapping[str, Any]
-    model: Mapping[str, Any]
-    training: Training
+    summary: str = ""
+    file: str = ""
+    prepare: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
     candidates: tuple[str, int, int] | None = None
-    required: Mapping[str, float]
-    published: Mapping[str, float]
-    source: str
+    required: Mapping[str, float] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
     seeds: tuple[int, ...] = (0,)
 
+    def changed(
+        self,
+        prepare: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> Recipe:
+        """The recipe with some options changed, of which nothing was published.
+
+        A stride of windows longer than the sequences becomes their length.
+        """
+        prepare = {**self.prepare, **(prepare or {})}
+        windows, length = prepare.get("windows", "last"), prepare.get("max_sequence_length")
+        if length is not None and windows != "last" and windows[1] > length:
+            prepare["windows"] = ("stride", length)
+        return replace(
+            self,
+            prepare=prepare,
+            model={**self.model, **(model or {})},
+            training=replace(self.training, **(training or {})),
+            required={},
+            published={},
+            source="",
+        )
+
+
+COSINE = Training(learning_rate=2e-3, schedule="cosine", warmup_epochs=1, batch_size=128)
+SAMPLED = {"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"}
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -82,14 +109,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="ml-1m-sequences/ml-1m.txt.gz",
             prepare={"max_sequence_length": 200, "num_negatives": 1},
             model={"hidden_dim": 50, "num_layers": 2, "num_heads": 1, "dropout": 0.2},
-            training=Training(
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=32,
-                epochs=80,
-                patience=30,
-            ),
+            training=replace(COSINE, loss={"name": "bce"}, batch_size=32, epochs=80, patience=30),
             candidates=("uniform", 100, 0),
             required={"hit_rate@10": 0.82, "ndcg@10": 0.585},
             published={"hit_rate@10": 0.8245, "ndcg@10": 0.5905},
@@ -107,15 +127,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "block": "ligr",
                 "positions": "rotary",
             },
-            training=Training(
-                loss={"name": "softmax"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=32,
-                epochs=30,
-                patience=10,
-            ),
+            training=replace(COSINE, loss={"name": "softmax"}, batch_size=32, epochs=30),
             required={"hit_rate@10": 0.315, "ndcg@10": 0.182},
             published={"hit_rate@10": 0.3152, "ndcg@10": 0.1821},
             source="Turning Dross into Gold Loss, 2023",
@@ -125,15 +137,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="beauty/s3-beauty.txt.gz",
             prepare={"max_sequence_length": 50},
             model={"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.5},
-            training=Training(
-                loss={"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=128,
-                epochs=40,
-                patience=10,
-            ),
+            training=replace(COSINE, loss=SAMPLED, epochs=40),
             required={"hit_rate@10": 0.092, "ndcg@10": 0.053},
             published={"hit_rate@10": 0.0935, "ndcg@10": 0.0544},
             source="Scalable cross-entropy, 2024",
@@ -143,15 +147,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             file="beauty/beauty.txt.gz",
             prepare={"max_sequence_length": 50},
             model={"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.5},
-            training=Training(
-                loss={"name": "sampled_softmax", "num_negatives": 4096, "item_counts": "train"},
-                learning_rate=2e-3,
-                schedule="cosine",
-                warmup_epochs=1,
-                batch_size=128,
-                epochs=25,
-                patience=10,
-            ),
+            training=replace(COSINE, loss=SAMPLED, epochs=25),
             required={"ndcg@10": 0.0359},
             published={"hit_rate@10": 0.0595, "ndcg@10": 0.0359},
             source="RecTools, full cross-entropy",

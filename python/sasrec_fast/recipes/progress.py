@@ -1,0 +1,27 @@
+"""What a run tells while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Progress:
+    """Told how a run goes on; override the methods of interest to show it or to record it."""
+
+    def begins(self, model: Any, candidates: tuple[str, int, int] | None) -> None:
+        """A built and compiled model is about to be trained, validated among such candidates."""
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """So many of an epoch's batches are done; epochs count from 1."""
+
+    def epoch(self, record: Mapping[str, float], best: bool) -> None:
+        """An epoch is done: its number, its seconds and its logs, and whether it is the best."""
+
+    def ends(self, best: int, waited: int) -> None:
+        """The model has the weights of the best epoch.
+
+        Args:
+            best: Its number.
+            waited: After how many epochs that were no better training stopped; 0 where it did not.
+        """

@@ -32,6 +32,7 @@ START = f"start from one's options; what is given here wins: {', '.join(RECIPES)
 ORDER = "order of equal timestamps: that of the file, or of a hash of the item"
 NEGATIVES = "random items against each target, for bce (then the default), gbce, sampled_softmax"
 LOSS = "what is minimised; for a large catalogue: sampled_softmax"
+BLOCK = "the paper's, with learned gates, or keras-hub's decoder"
 PATIENCE = "stop after so many epochs without a better validation NDCG@10"
 PANELS = {
     "Files": {
@@ -54,7 +55,7 @@ PANELS = {
         "hidden_dim": whole("width", 1),
         "num_layers": whole("Transformer blocks", 0),
         "num_heads": whole("attention heads", 1),
-        "block": Flag(Literal["transformer", "ligr"], "the paper's, or with learned gates"),
+        "block": Flag(Literal["transformer", "ligr", "keras_hub"], BLOCK),
         "positions": Flag(Literal["end", "start", "rotary"], "how places in a history are told"),
         "dropout": real("dropout rate", 0, below=1),
         "l2": real("penalty on item embeddings", 0),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from sasrec_fast import losses
+from sasrec_fast.backend import set_random_seed
 from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
 from sasrec_fast.model import SASRec
 from sasrec_fast.recipes.best_epoch import BestEpoch
@@ -30,15 +31,8 @@ def train_model(
         records of all epochs.
     """
     training = recipe.training
-    SASRec(2, hidden_dim=1, k=1)  # what a first model imports draws random numbers
-    keras.utils.set_random_seed(training.seed)  # becomes backend.set_random_seed
-    model = SASRec(
-        data.vocabulary_size,
-        **recipe.model,
-        max_sequence_length=data.max_sequence_length,
-        items=data.items,
-        item_counts=data.item_counts,
-    )
+    set_random_seed(training.seed)
+    model = SASRec.for_data(data, **recipe.model)
     model.build()
     batches = data.train.batches(
         training.batch_size, max_buckets=training.max_buckets, seed=training.seed

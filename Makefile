@@ -59,7 +59,10 @@ test: build $(VENV)/group-tests.stamp
 test-slow: build $(VENV)/group-tests.stamp
 	$(PY) -m pytest -m slow $(ARGS)
 
-test-lean test-lowest: test-%: .venv-%/packages.stamp
+test-lean: .venv-lean/packages.stamp
+test-lowest: .venv-lowest/packages.stamp
+
+test-lean test-lowest: test-%:
 	rm -rf .venv-$*/wheels
 	VIRTUAL_ENV=$(CURDIR)/.venv-$* .venv-$*/bin/maturin build --release --quiet --out .venv-$*/wheels
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall .venv-$*/wheels/*.whl

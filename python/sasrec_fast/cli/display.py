@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from sasrec_fast.recommendation import recommend
 from sasrec_fast.store import user_positions
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sasrec_fast.evaluation import Metrics, Scorer
     from sasrec_fast.preparing import Prepared
     from sasrec_fast.recipes import Run
@@ -36,38 +36,28 @@ def title_of(item: Any, titles: Titles) -> str:
 def tested(done: Run, others: Mapping[str, Mapping[str, float]]) -> str:
     """A table of hit rate and NDCG at 10 of a run on its test rows, of baselines and of others."""
     rows = {**others, "SASRec": done.test, **done.baselines}
-    width = max(map(len, rows))
-    lines = [
-        f"\ntest: the last item of {len(done.test.ranks):,} users, among all items not seen",
-        f"{'':{width}}  hit rate@10  NDCG@10",
-    ]
-    for name, metrics in rows.items():
-        cells = [
-            f"{metrics[key]:.4f}" if key in metrics else "" for key in ("hit_rate@10", "ndcg@10")
-        ]
-        lines.append(f"{name:{width}}  {cells[0]:>11}  {cells[1]:>7}".rstrip())
-    return "\n".join(lines)
+    heading = f"\ntest: the last item of {len(done.test.ranks):,} users, among all items not seen"
+    return f"{heading}\n{compared(rows, ['hit_rate@10', 'ndcg@10'])}"
+
+
+def compared(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str:
+    """A table of metrics, a row for each name; empty where there is none."""
+    table = pd.DataFrame({name: dict(row) for name, row in rows.items()}, dtype=object).T
+    return str(table.reindex(columns=list(names)).to_string(na_rep="", float_format="%.4f"))
 
 
 def metrics_table(metrics: Mapping[str, Metrics]) -> str:
     """How it was measured, and every metric with its standard error, a column for each name."""
-    first = next(iter(metrics.values()))
-    cells = {
-        name: [f"{one[key]:.4f}" + _plus_minus(one.standard_errors[key]) for key in first]
+    columns = {
+        name: {key: f"{one[key]:.4f}" + _plus_minus(one.standard_errors[key]) for key in one}
         for name, one in metrics.items()
     }
-    left = max(map(len, first))
-    widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
-    lines = [str(first).splitlines()[0]]
-    lines.append(" " * left + "".join(f"  {name:<{width}}" for name, width in widths.items()))
-    for place, key in enumerate(first):
-        row = "".join(f"  {cells[name][place]:<{width}}" for name, width in widths.items())
-        lines.append(f"{key:<{left}}{row}")
-    return "\n".join(line.rstrip() for line in lines)
+    heading = str(next(iter(metrics.values()))).splitlines()[0]
+    return f"{heading}\n{pd.DataFrame(columns).to_string()}"
 
 
 def _plus_minus(error: float) -> str:
-    return "" if math.isnan(error) else f" ± {error:.4f}"
+    return " " * 9 if math.isnan(error) else f" ± {error:.4f}"
 
 
 def history_and_recommendations(

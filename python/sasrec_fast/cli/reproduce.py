@@ -194,24 +194,22 @@ def _summary(name: str, recipe: Recipe, runs: Mapping[str, Mapping[str, Any]]) -
 
 def _report(summary: Mapping[str, Any], runs: Mapping[str, Any], screen: Screen) -> None:
     """A table of what was asked for, published and reached."""
-    names = list(dict.fromkeys([*summary["required"], "hit_rate@10", "ndcg@10"]))
-    heads = "".join(f"{name:>13}" for name in names)
-    screen.say(f"\n{'test':13}{heads}   best epoch          time")
-    first = next(iter(runs.values()))
+    from sasrec_fast.cli.display import compared
+
+    done = {
+        name: {**run["test"], "best epoch": run["best_epoch"], "time": seconds(run["seconds"])}
+        for name, run in runs.items()
+    }
     rows = {
         "required": summary["required"],
         "published": summary["published"],
-        **first["baselines"],
-        **{name: run["test"] for name, run in runs.items()},
+        **next(iter(runs.values()))["baselines"],
+        **done,
+        **({"mean": summary["mean"]} if len(runs) > 1 else {}),
     }
-    if len(runs) > 1:
-        rows["mean"] = summary["mean"]
-    for name, metrics in rows.items():
-        if metrics:
-            cells = "".join(f"{metrics[n]:13.4f}" if n in metrics else " " * 13 for n in names)
-            run = runs.get(name)
-            more = f"{run['best_epoch']:13}{seconds(run['seconds']):>14}" if run else ""
-            screen.say(f"{name:13}{cells}{more}".rstrip())
+    names = list(dict.fromkeys([*summary["required"], "hit_rate@10", "ndcg@10"]))
+    shown = {name: metrics for name, metrics in rows.items() if metrics}
+    screen.say(f"\ntest\n{compared(shown, [*names, 'best epoch', 'time'])}")
     for name, reached in summary["reached"].items():
         screen.say(
             f"{name} {summary['mean'][name]:.4f} of {summary['required'][name]:.4f} required: "

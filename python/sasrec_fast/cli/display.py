@@ -43,7 +43,8 @@ def tested(done: Run, others: Mapping[str, Mapping[str, float]]) -> str:
 def compared(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str:
     """A table of metrics, a row for each name; empty where there is none."""
     table = pd.DataFrame({name: dict(row) for name, row in rows.items()}, dtype=object).T
-    return str(table.reindex(columns=list(names)).to_string(na_rep="", float_format="%.4f"))
+    table = table.reindex(columns=list(names))
+    return str(table.to_string(na_rep="", float_format="{:.4f}".format))
 
 
 def metrics_table(metrics: Mapping[str, Metrics]) -> str:

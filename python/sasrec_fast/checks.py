@@ -1,7 +1,5 @@
 """Checks of arguments; each error says what was received and what is allowed."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Length buckets: few shapes, little padding, an equal number of targets a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

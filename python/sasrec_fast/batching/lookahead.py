@@ -1,7 +1,5 @@
 """Batches made in background threads before they are asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """Which rows each batch holds, a pure function of (seed, turn, index); a turn shows every row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache, partial
 

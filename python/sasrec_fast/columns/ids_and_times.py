@@ -1,7 +1,5 @@
 """A column of ids, timestamps or ratings -> an array that the native half takes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial

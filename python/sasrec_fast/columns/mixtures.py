@@ -1,7 +1,5 @@
 """Refuses columns of Python objects of several kinds, where Arrow would convert one to another."""
 
-from __future__ import annotations
-
 import datetime
 import decimal
 from collections.abc import Sequence, Set

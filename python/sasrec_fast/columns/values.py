@@ -3,8 +3,6 @@
 Memory is shared with the caller wherever the layout allows it.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping, Set
 from typing import Any

@@ -1,15 +1,11 @@
 """Made-up readers of made-up series: data with an order to learn and a known best hit rate."""
 
-from __future__ import annotations
-
 import numbers
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 FOLLOWED = 3
 """How many series each user follows."""

@@ -1,7 +1,5 @@
 """Checked columns -> the compact store, its vocabularies and counts, by one native call."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The options of `prepare`, checked."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

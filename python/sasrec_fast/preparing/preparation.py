@@ -1,7 +1,5 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any, Literal
 

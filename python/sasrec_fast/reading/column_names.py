@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sasrec_fast.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 Name = str | int
 """A column's name; in a file an integer is a position, from 0, and the file has no header."""

@@ -3,20 +3,15 @@
 Slow, for files that are refused. Lines count from 1, empty ones too.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.opening import UNREADABLE, TextFile, shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _DAT_LAYOUT = "user_id::item_id::rating::timestamp"
 _LONGEST_ROW = 1 << 20

@@ -1,13 +1,11 @@
 """Reads files and folders of interactions, and files of movies, into tables."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,9 +18,6 @@ from sasrec_fast.reading.opening import open_bytes, shorten
 from sasrec_fast.reading.parquet import SUFFIX as PARQUET
 from sasrec_fast.reading.parquet import read_parquet
 from sasrec_fast.reading.text import check_text, read_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def read_table(

@@ -1,12 +1,10 @@
 """Which files a path stands for, and the columns that the names of folders give."""
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -14,9 +12,6 @@ import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.opening import UNREADABLE, is_compressed
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 SUFFIXES = (".dat", ".csv", ".tsv", ".parquet", ".dat.gz", ".csv.gz", ".tsv.gz")
 

@@ -1,7 +1,5 @@
 """Any table-like input -> checked columns of equal length."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,17 +1,13 @@
 """Reads files of movies."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.opening import shorten
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def read_dat_movies(data: bytes, path: Path) -> pd.DataFrame:
@@ -30,7 +26,8 @@ def read_dat_movies(data: bytes, path: Path) -> pd.DataFrame:
                 raise DataError(f"{path}, line {line}: expected item_id::title::genres, got {got}")
             rows.append((item_id, title, genres))
     movies = pd.DataFrame(rows, columns=["item_id", "title", "genres"])
-    movies["item_id"] = _integers(movies["item_id"])
+    with suppress(pa.ArrowInvalid):  # ids that are not all integers stay strings
+        movies["item_id"] = pa.array(movies["item_id"], pa.string()).cast(pa.int64()).to_pandas()
     return movies
 
 
@@ -49,12 +46,3 @@ def movies_of_table(table: pa.Table, path: Path, item: str, title: str) -> pd.Da
     columns = {"item_id": table[item], "title": texts[0], "genres": texts[1]}
     movies: pd.DataFrame = pa.table(columns).to_pandas()
     return movies
-
-
-def _integers(ids: pd.Series[str]) -> pd.Series[int] | pd.Series[str]:
-    """The ids as int64 if all of them are integers."""
-    try:
-        integers: pd.Series[int] = pa.array(ids, pa.string()).cast(pa.int64()).to_pandas()
-    except pa.ArrowInvalid:
-        return ids
-    return integers

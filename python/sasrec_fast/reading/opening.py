@@ -1,23 +1,19 @@
 """Opens files of text, compressed by gzip or not, and has pyarrow read their columns."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
 import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, cast
+from pathlib import Path
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.csv
 
 from sasrec_fast.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
 
 COMPRESSION = ".gz"
 UNREADABLE = (OSError, EOFError, zlib.error)

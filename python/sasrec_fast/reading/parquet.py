@@ -1,17 +1,12 @@
 """Reads Parquet files: only the columns that are asked for, ids of text as dictionaries."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted, require_columns
 from sasrec_fast.reading.opening import shorten
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUFFIX = ".parquet"
 

@@ -4,8 +4,6 @@ No table library but pandas and pyarrow is imported: others hand over their colu
 stream (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -4,12 +4,10 @@ pyarrow reads at full speed; a file it refuses, or that holds what cannot be rig
 to say where (faults.py).
 """
 
-from __future__ import annotations
-
 from codecs import BOM_UTF8
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +17,6 @@ from sasrec_fast.reading.column_names import Wanted, require_columns
 from sasrec_fast.reading.faults import refuse_first_fault, row_fault
 from sasrec_fast.reading.opening import UNREADABLE, TextFile, is_compressed, open_bytes, shorten
 from sasrec_fast.reading.text_types import read_inferred
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")

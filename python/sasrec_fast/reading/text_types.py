@@ -3,22 +3,16 @@
 A column that may have lost something is read a second time as text and compared.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Collection
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.reading.column_names import Wanted
 from sasrec_fast.reading.opening import TextFile, shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from sasrec_fast.reading.column_names import Wanted
 
 _INTEGER = r"^[ \t]*-?[0-9]+[ \t]*$"
 _HEXADECIMAL = r"^[ \t]*-?0[xX]"

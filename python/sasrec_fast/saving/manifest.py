@@ -1,7 +1,5 @@
 """The manifest of saved data: JSON with a digest over itself, and how values are written in it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping

@@ -5,8 +5,6 @@ renamed. What a killed process leaves is removed by the next writer of the same 
 ends with its process, tells it from a file that is being written.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Dense arrays of rows, as a model trains on them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasrec_fast.store.vocabulary import listed, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.store.vocabulary import Vocabulary
+from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""

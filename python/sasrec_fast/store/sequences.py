@@ -1,7 +1,5 @@
 """The compact store, and what makes rows of it: each user's items in time order."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

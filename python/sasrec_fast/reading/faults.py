@@ -41,9 +41,6 @@ def refuse_first_fault(
         kinds: Types that a column may have, by name: where none fits all of its fields, the one
             that fits the most of the first counts.
         filled: Whether these columns have a value in every row.
-
-    Raises:
-        DataError: Names the line, what it holds and what is expected.
     """
     with suppress(*UNREADABLE):
         found = [_field_fault(file, name, kinds[name]) for name in kinds]

@@ -108,9 +108,7 @@ def _keys(folders: Sequence[str]) -> dict[str, str | None]:
 def key_types(parts: Sequence[Part], numbers: Collection[str]) -> dict[str, pa.DataType]:
     """Types of the columns that folders give: int64 where every value is an integer, else strings.
 
-    Args:
-        parts: The files of one table.
-        numbers: Columns that hold numbers or times; ISO 8601 times are read as such.
+    Those of `numbers` may be floats or ISO 8601 times as well.
     """
     names = dict.fromkeys(name for part in parts for name in part.keys)
     types = {}

@@ -15,7 +15,6 @@ import pyarrow.csv
 
 from sasrec_fast.errors import DataError
 
-COMPRESSION = ".gz"
 UNREADABLE = (OSError, EOFError, zlib.error)
 """What reading a file may raise, a damaged gzip file included."""
 
@@ -24,7 +23,7 @@ _CHUNK = 1 << 18
 
 def is_compressed(path: Path) -> bool:
     """Whether the suffix says gzip."""
-    return path.suffix.lower() == COMPRESSION
+    return path.suffix.lower() == ".gz"
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -1,7 +1,6 @@
 """Files of sequences without times, as the authors of SASRec and S3-Rec publish data."""
 
 import gzip
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,23 +23,32 @@ def read_sequences(path: Path) -> dict[str, NDArray[np.int64]]:
     """
     content = path.read_bytes()
     lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
-    rows = [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    users = np.array([row[0] for row in rows], np.int64)
-    counts = np.array([len(row) for row in rows], np.int64)
-    items = np.concatenate([users[:0], *(row[1:] for row in rows)])
+    numbers = [line.split() for line in lines]
+    counts = np.array([len(words) for words in numbers], np.int64)
+    try:
+        flat = np.array([int(word) for words in numbers for word in words], np.int64)
+        short = np.flatnonzero(counts == 1)
+        bad = int(short[0]) if short.size else None
+    except (ValueError, OverflowError):
+        bad = next(i for i, words in enumerate(numbers) if not all(map(_is_integer, words)))
+    if bad is not None:
+        raise DataError(
+            f"{path}: line {bad + 1} is {lines[bad][:60].decode(errors='replace')!r}, expected a "
+            "user and its items, all 64-bit integers"
+        )
+    counts = counts[counts > 0]
+    firsts = np.cumsum(counts) - counts
+    items = np.delete(flat, firsts)
     return {
-        "user_id": np.repeat(users, counts - 1),
+        "user_id": np.repeat(flat[firsts], counts - 1),
         "item_id": items,
         "timestamp": np.arange(len(items)),
     }
 
 
-def _row(path: Path, number: int, line: bytes) -> NDArray[np.int64]:
-    with suppress(ValueError, OverflowError):
-        row = np.array([int(word) for word in line.split()], np.int64)
-        if len(row) > 1:
-            return row
-    raise DataError(
-        f"{path}: line {number} is {line[:60].decode(errors='replace')!r}, expected a user and its "
-        "items, all 64-bit integers"
-    )
+def _is_integer(word: bytes) -> bool:
+    try:
+        np.int64(int(word))
+    except (ValueError, OverflowError):
+        return False
+    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import keras
@@ -17,9 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, make_buckets
+from sasrec_fast.batching.buckets import (
+    Bucket,
+    Ranking,
+    choose_boundaries,
+    deal_all,
+    make_buckets,
+)
 from sasrec_fast.batching.lookahead import Lookahead, Place
-from sasrec_fast.batching.schedule import Schedule
 from sasrec_fast.store import Split
 
 
@@ -88,8 +94,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         parts = math.lcm(self.num_shards, batch_devices())
         self.buckets: list[Bucket] = make_buckets(ranking, targets, boundaries, parts)
         self.shuffle = self._training if shuffle is None else shuffle
-        self._schedule = Schedule(self.buckets, self.seed, self.shuffle)
-        self._steps = self._schedule.num_batches
+        self._turn = lru_cache(maxsize=2)(partial(deal_all, self.buckets, self.seed))
+        self._per_turn = sum(bucket.num_batches for bucket in self.buckets)
+        self._steps = self._per_turn
         self._threads = checks.integer("workers", workers, 0)
         self._lookahead: Lookahead | None = None
 
@@ -155,8 +162,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _find(self, place: Place) -> tuple[int, NDArray[np.int64], int]:
         """How often all rows were shown before, and the rows and columns of a batch."""
         epoch, index = place
-        turn, index = divmod(epoch * len(self) + index, self._schedule.num_batches)
-        rows, length = self._schedule.batch(turn, index)
+        turn, index = divmod(epoch * len(self) + index, self._per_turn)
+        rows, length = self._turn(turn if self.shuffle else None)[index]
         return turn, rows[self.shard :: self.num_shards], length
 
     def _make(self, place: Place) -> Any:

@@ -1,4 +1,7 @@
-"""Length buckets: few shapes, little padding, an equal number of targets a batch."""
+"""Length buckets: few shapes, little padding, an equal number of targets a batch.
+
+Which rows a batch holds is a pure function of (seed, turn, index).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sasrec_fast.store import streams
 
 
 @dataclass(frozen=True)
@@ -163,3 +168,24 @@ def make_buckets(
             batch_rows = -(-len(members) // (number * multiple)) * multiple
             buckets.append(Bucket(edge, members, targets[members], batch_rows, number))
     return buckets
+
+
+def deal_all(
+    buckets: Sequence[Bucket], seed: int, turn: int | None
+) -> list[tuple[NDArray[np.int64], int]]:
+    """The batches of a turn, in which every row is shown once, each bucket's in its own shape.
+
+    Args:
+        buckets: The rows by length.
+        seed: Seed of the shuffling.
+        turn: Each deals the rows anew and has the batches in another order; None: bucket by bucket.
+
+    Returns:
+        Row numbers of each batch, -1 for an empty row, and its columns.
+    """
+    if turn is None:
+        return [(rows, bucket.length) for bucket in buckets for rows in bucket.deal()]
+    philox = np.random.Philox(counter=[0, 0, streams.BATCHES, 0], key=[seed, turn])
+    generator = np.random.Generator(philox)
+    dealt = [(rows, bucket.length) for bucket in buckets for rows in bucket.deal(generator)]
+    return [dealt[i] for i in generator.permutation(len(dealt)).tolist()]

@@ -190,9 +190,7 @@ def _laid_out(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 
 def _kind(array: Any) -> Any:
-    if isinstance(array, np.ndarray):
-        return array.dtype
-    return pa.large_string()
+    return array.dtype if isinstance(array, np.ndarray) else pa.large_string()
 
 
 def _first(array: Any) -> Any:

@@ -37,7 +37,8 @@ def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], colu
     """
     kinds = set(kinds - _MISSING)
     if {*map(_family, kinds)} <= {object}:
-        _refuse_infinite_decimals(values, kinds, column)
+        if decimal.Decimal in kinds:
+            _refuse_infinite_decimals(values, column)
         return
     if float in kinds and all(value != value for value in values if type(value) is float):
         kinds.discard(float)
@@ -68,11 +69,7 @@ def _name(kind: type) -> str:
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
-def _refuse_infinite_decimals(
-    values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object
-) -> None:
-    if decimal.Decimal not in kinds:
-        return
+def _refuse_infinite_decimals(values: Sequence[Any] | NDArray[Any], column: object) -> None:
     for row, value in enumerate(values):
         if isinstance(value, decimal.Decimal) and value.is_infinite():
             raise DataError(f"column '{column}' has the non-finite value {value} at row {row}")

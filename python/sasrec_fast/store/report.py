@@ -118,34 +118,28 @@ class Report:
     def warn(self, ties: str, stacklevel: int) -> None:
         """Warn of what changes conclusions: targets decided by ties, or never trained on.
 
-        Args:
-            ties: The option of `prepare`.
-            stacklevel: Of the warnings.
-
         Warns:
             DataWarning: More than 5 % of the held-out targets are so.
         """
+        said = []
         if self.tie_dependent_share > WARNING_SHARE:
             rule = {
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
             }[ties]
-            warnings.warn(
+            said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "
-                f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}",
-                DataWarning,
-                stacklevel=stacklevel,
+                f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}"
             )
-        for name, share in self.cold_share.items():
-            if share > WARNING_SHARE:
-                warnings.warn(
-                    f"{self.cold_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
-                    f"({share:.1%}) are items that no training row shows: a model can only "
-                    "guess them",
-                    DataWarning,
-                    stacklevel=stacklevel,
-                )
+        said += [
+            f"{self.cold_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
+            f"({share:.1%}) are items that no training row shows: a model can only guess them"
+            for name, share in self.cold_share.items()
+            if share > WARNING_SHARE
+        ]
+        for text in said:
+            warnings.warn(text, DataWarning, stacklevel=stacklevel)
 
     def _lines(self) -> Lines:
         return [*self._rows_lines(), *self._doubtful_lines(), *self._sizes()]

@@ -82,9 +82,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.batch_size = checks.integer("batch_size", batch_size, 1)
         self.seed = split.seed if seed is None else checks.integer("seed", seed, 0)
         self.num_shards = checks.integer("num_shards", num_shards, 1)
-        self.shard = checks.integer("shard", shard, 0)
-        if self.shard >= self.num_shards:
-            raise ValueError(f"shard is {shard}; with num_shards={num_shards} it is less than that")
+        self.shard = checks.integer("shard", shard, 0, self.num_shards - 1)
         self._training = split.name == "train"
         targets = split.lengths if self._training else np.ones(len(split), np.int32)
         ranking = Ranking(split.lengths, targets, self.batch_size)

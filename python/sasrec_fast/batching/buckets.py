@@ -97,14 +97,8 @@ def choose_boundaries(ranking: Ranking, max_buckets: int) -> list[int]:
     """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
 
     Exact, by dynamic programming over the distinct lengths. Rows that fill no whole batch are
-    counted in the next longer bucket, where `make_buckets` puts them.
-
-    Args:
-        ranking: The rows.
-        max_buckets: Most buckets.
-
-    Returns:
-        Ascending bucket lengths, the last the longest row.
+    counted in the next longer bucket, where `make_buckets` puts them. Ascending, up to the length
+    of the longest row.
     """
     distinct = ranking.distinct
     size = len(distinct)
@@ -138,12 +132,9 @@ def make_buckets(
     Args:
         ranking: The rows.
         targets: Positions of each row that the loss counts.
-        boundaries: Ascending bucket lengths.
+        boundaries: Bucket lengths. The longest rows of a bucket that fill no whole batch go to the
+            next longer one; buckets without a batch are left out.
         multiple: The rows of a batch are a multiple of it.
-
-    Returns:
-        The buckets that have batches. The longest rows of a bucket that fill no whole batch
-        are in the next longer bucket.
 
     Raises:
         ValueError: Boundaries are not ascending, or shorter than the longest row.
@@ -173,15 +164,10 @@ def make_buckets(
 def deal_all(
     buckets: Sequence[Bucket], seed: int, turn: int | None
 ) -> list[tuple[NDArray[np.int64], int]]:
-    """The batches of a turn, in which every row is shown once, each bucket's in its own shape.
+    """The batches of a turn, which shows every row once: row numbers, and the columns of each.
 
-    Args:
-        buckets: The rows by length.
-        seed: Seed of the shuffling.
-        turn: Each deals the rows anew and has the batches in another order; None: bucket by bucket.
-
-    Returns:
-        Row numbers of each batch, -1 for an empty row, and its columns.
+    Each turn deals the rows anew and has the batches in another order; None deals them in turn,
+    bucket by bucket. Row -1 is an empty one.
     """
     if turn is None:
         return [(rows, bucket.length) for bucket in buckets for rows in bucket.deal()]

@@ -25,12 +25,7 @@ _APART: tuple[type, ...] = (
 
 
 def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object) -> None:
-    """Refuse objects that are not of one kind.
-
-    Args:
-        values: Python objects; None, NaN, NaT and pandas' NA count as missing, of any kind.
-        kinds: Their types.
-        column: Its name, for messages.
+    """Refuse objects that are not of one kind; None, NaN, NaT and pandas' NA are of any.
 
     Raises:
         DataError: Names the kinds, such as dates and datetimes, or datetimes with and without zone.

@@ -100,11 +100,6 @@ class Options:
             return None if self.negatives == "uniform" else 1.0
         return float(self.negatives[1])
 
-    @property
-    def num_splits(self) -> int:
-        """Training, and what is held out."""
-        return self.holdout + 1
-
 
 def _pair(value: Any, name: str) -> Any:
     """The value, where it is a pair of `name` and something; None where it is not."""

@@ -57,16 +57,9 @@ def read_columns(
     numbers: Collection[Name],
     times: Collection[Name] = (),
 ) -> pa.Table:
-    """Read only the named columns of one or several files or folders, as `read_table`.
+    """Read only the columns of `Wanted.of` of several files or folders, as `read_table`.
 
-    Args:
-        paths: Files and folders, read one below the other.
-        ids: Columns that hold ids.
-        numbers: Columns that must hold numbers or times.
-        times: Those of `numbers` that are compared with one another.
-
-    Returns:
-        A table of the named columns; ids of text may be dictionaries.
+    Ids of text may be dictionaries.
 
     Raises:
         FileNotFoundError: As `read_table`.

@@ -62,12 +62,9 @@ class TextFile:
         *,
         use_threads: bool = True,
     ) -> pa.Table:
-        """Read columns; an empty field is null.
+        """Read the columns to include, or all; an empty field is null, other types are inferred.
 
-        Args:
-            types: Types by name; those of other columns are inferred.
-            include: Names of the columns to read; all where there are none.
-            use_threads: On one thread pyarrow's errors name the row, from 1 and with the header.
+        Without threads pyarrow's errors name the row, from 1 and with the header.
         """
         names = None if self.header else list(self.columns)
         read = pyarrow.csv.ReadOptions(use_threads=use_threads, column_names=names)

@@ -14,12 +14,9 @@ SUFFIX = ".parquet"
 def read_parquet(path: Path, wanted: Wanted) -> pa.Table:
     """Read a Parquet file.
 
-    Args:
-        path: A file that can be opened.
-        wanted: What to read; by name.
-
     Raises:
-        DataError: The file is damaged or of another format, or lacks a column.
+        DataError: The file is damaged or of another format, or lacks a column; or columns are
+            wanted by position.
     """
     if wanted.positional:
         raise DataError(

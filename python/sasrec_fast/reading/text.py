@@ -55,10 +55,7 @@ def check_text(path: Path) -> None:
 def read_text(path: Path, wanted: Wanted) -> pa.Table:
     """Read a file of text; one with a header may have no rows.
 
-    Args:
-        path: A file that can be opened.
-        wanted: What to read; by position where the file has no header. Positions of a `.dat` file,
-            which has none, are 0 to 3.
+    Columns are wanted by position where it has none; those of a `.dat` file are 0 to 3.
 
     Raises:
         DataError: The file is damaged, empty or malformed, or lacks a column.

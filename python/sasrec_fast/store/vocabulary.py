@@ -221,15 +221,10 @@ def shown(external: Any) -> str:
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:
-    """Refuse a model that was made for other items than the data's.
-
-    Args:
-        model: With a vocabulary_size and, perhaps, `items`.
-        data: Prepared data or a split.
-        name: What to call it.
+    """Refuse a model that was made for other items than those of prepared data or a split.
 
     Raises:
-        ValueError: They differ.
+        ValueError: They differ; the message calls the data `name`.
     """
     if model.vocabulary_size != data.vocabulary_size:
         raise ValueError(

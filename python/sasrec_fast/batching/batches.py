@@ -18,13 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.batching.buckets import (
-    Bucket,
-    Ranking,
-    choose_boundaries,
-    deal_all,
-    make_buckets,
-)
+from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, deal_all, make_buckets
 from sasrec_fast.batching.lookahead import Lookahead, Place
 from sasrec_fast.store import Split
 

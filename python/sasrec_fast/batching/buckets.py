@@ -35,10 +35,8 @@ class Bucket:
         """Deal the rows out so that the batches have equally many targets.
 
         Sorted by targets, each `num_batches` neighbours go to different batches, so two batches
-        differ by at most the spread of the bucket's rows: max(targets) - min(targets).
-
-        Args:
-            generator: Deals at random, which batch gets which neighbour; None deals in turn.
+        differ by at most the spread of the bucket's rows: max(targets) - min(targets). The
+        generator decides which batch gets which neighbour; without one they are dealt in turn.
 
         Returns:
             int64 [num_batches, batch_rows], each batch ascending, -1 for an empty row.

@@ -33,10 +33,8 @@ class Lookahead:
             places.append(self._follow(places[-1]))
         known, self._futures = self._futures, {}
         for key in dict.fromkeys(places):
-            self._futures[key] = known.pop(key) if key in known else self._submit(key)
+            foreseen = key in known
+            self._futures[key] = known.pop(key) if foreseen else self._pool.submit(self._make, key)
         for unforeseen in known.values():
             unforeseen.cancel()
         return self._futures.pop(place).result()
-
-    def _submit(self, place: Place) -> Future[Any]:
-        return self._pool.submit(self._make, place)

@@ -21,11 +21,7 @@ _NO_COLUMNS = (str, bytes, bytearray, Mapping, Set)
 
 
 def read_values(values: Any, column: object) -> Any:
-    """A numpy array without missing values, or Arrow strings, which may be a dictionary.
-
-    Args:
-        values: A 1-D array of any library, or a list.
-        column: Its name, for messages.
+    """The values of a column, a 1-D array of any library or a list, without missing ones.
 
     Returns:
         A 1-D numpy array in native byte order (integers, finite floats, datetime64, or a kind that

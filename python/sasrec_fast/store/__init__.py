@@ -7,13 +7,7 @@ from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split, make_splits
-from sasrec_fast.store.vocabulary import (
-    MAX_ITEMS,
-    Vocabulary,
-    listed,
-    require_same_items,
-    shown,
-)
+from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, require_same_items, shown
 
 __all__ = [
     "MAX_ITEMS",

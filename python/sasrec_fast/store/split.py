@@ -78,8 +78,7 @@ class Split:
     @property
     def starts(self) -> NDArray[np.int64]:
         """int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, targets included."""
-        starts: NDArray[np.int64] = self.sequences.offsets[self.users]
-        return starts
+        return self.sequences.offsets[self.users]
 
     @property
     def ends(self) -> NDArray[np.int64]:
@@ -115,8 +114,7 @@ class Split:
     @property
     def user_ids(self) -> NDArray[Any]:
         """External user id of each row, [n]."""
-        ids: NDArray[Any] = self._user_vocabulary.ids[self.users]
-        return ids
+        return self._user_vocabulary.ids[self.users]
 
     @property
     def max_sequence_length(self) -> int:
@@ -301,13 +299,10 @@ def make_splits(
     options: Sequence[WindowOptions],
     sequence_rows: Mapping[str, Rows],
 ) -> list[Split]:
-    """Training, and the held-out splits, which draw negatives by its popularity.
+    """Training, the first of the options, and held-out splits, which draw by its popularity.
 
-    Args:
-        sequences: The compact store.
-        vocabularies: Its users and items.
-        options: Of each split, training first.
-        sequence_rows: By split, where the last interactions of each user do not tell.
+    The vocabularies are of users and items; `sequence_rows` of a split is given where the last
+    interactions of each user do not tell.
     """
     splits = [
         Split(sequences, vocabularies[0], window, sequence_rows.get(SPLITS[window.split]))

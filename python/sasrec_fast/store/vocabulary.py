@@ -205,14 +205,12 @@ class Vocabulary:
                 f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, "
                 "0 is padding"
             )
-        found: NDArray[Any] = self.ids[wanted - 1]
-        return found
+        return self.ids[wanted - 1]
 
 
 def listed(values: Iterable[Any]) -> list[Any]:
     """The values as a list; those of an Arrow array, whose elements are no Python values, too."""
-    plain: list[Any] = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-    return plain
+    return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
 
 
 def shown(external: Any) -> str:

@@ -91,11 +91,8 @@ def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 def _dictionary_ids(strings: Any) -> IdColumn:
     """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
-    if isinstance(strings, pa.ChunkedArray):
-        strings = strings.unify_dictionaries()
-        chunks = strings.chunks
-    else:
-        chunks = [strings]
+    chunked = isinstance(strings, pa.ChunkedArray)
+    chunks = strings.unify_dictionaries().chunks if chunked else [strings]
     if not chunks:
         return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
     indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])

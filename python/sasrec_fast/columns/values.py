@@ -132,8 +132,7 @@ def _from_arrow(array: Any, column: object) -> Any:
     if pa.types.is_decimal(kind):
         return _from_decimals(array, column)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        chunked = isinstance(array, pa.ChunkedArray)
-        return array.to_numpy() if chunked else array.to_numpy(zero_copy_only=False)
+        return array.to_numpy(zero_copy_only=False)
     raise DataError(
         f"column '{column}' has values of type {kind}; "
         "a column holds integers, strings, floats or datetimes"

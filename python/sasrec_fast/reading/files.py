@@ -127,10 +127,7 @@ def _dat_movies(data: bytes, path: Path) -> pd.DataFrame:
 
 def _movies_of_table(table: pa.Table, path: Path, item: str, title: str) -> pd.DataFrame:
     """Columns item_id, title and genres; genres are empty where there are none."""
-    for column in (item, title):
-        if column not in table.column_names:
-            have = ", ".join(map(repr, table.column_names))
-            raise DataError(f"{path}, line 1: there is no column {column!r}, only {have}")
+    require_columns(table.column_names, (item, title), f" of {path}")
     none = pa.nulls(len(table), pa.string())
     genres = table["genres"] if "genres" in table.column_names else none
     try:

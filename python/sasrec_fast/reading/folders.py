@@ -64,11 +64,10 @@ def find_parts(path: Path) -> list[Part]:
 
 
 def _known(parts: list[Part]) -> list[Part]:
-    unknown = next((part for part in parts if part.suffix not in SUFFIXES), None)
-    if unknown is not None:
-        allowed = ", ".join(SUFFIXES)
-        kind = repr(unknown.suffix)
-        raise DataError(f"{unknown.path}: unknown file type {kind}, expected one of {allowed}")
+    for part in parts:
+        if part.suffix not in SUFFIXES:
+            allowed = f"expected one of {', '.join(SUFFIXES)}"
+            raise DataError(f"{part.path}: unknown file type {part.suffix!r}, {allowed}")
     return parts
 
 

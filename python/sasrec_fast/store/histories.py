@@ -71,7 +71,7 @@ class Histories:
         item_ids[mask] = self.items[positions[mask]]
         return {"item_ids": item_ids, "padding_mask": mask}
 
-    def take(self, rows: NDArray[np.int64]) -> Histories:
+    def take(self, rows: NDArray[np.int64] | slice) -> Histories:
         """Some of the rows, in the order given."""
         return Histories(self.items, self.starts[rows], self.ends[rows])
 
@@ -100,7 +100,7 @@ class Histories:
             size = -(-count // -(-count // size))  # the same number of parts, evenly filled
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
+            yield rows, self.take(rows).padded(size)
 
     def batches(
         self, batch_size: int, vocabulary_size: int, longest: int
@@ -116,9 +116,8 @@ class Histories:
         """
         lengths = np.minimum(self.ends - self.starts, longest)
         order = np.argsort(lengths, kind="stable")
-        ordered = Histories(self.items, self.starts[order], self.ends[order])
         step = -(-longest // LENGTHS)
-        for rows, part in ordered.chunks(batch_size, vocabulary_size):
+        for rows, part in self.take(order).chunks(batch_size, vocabulary_size):
             columns = -(-max(int(lengths[order[rows.stop - 1]]), 1) // step) * step
             yield order[rows], part, min(columns, longest)
 

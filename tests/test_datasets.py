@@ -125,18 +125,26 @@ def test_synthetic_takes_seconds() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ({"users": 0}, ValueError, "users is 0, expected at least 1"),
-        ({"items": 399}, ValueError, "items is 399, expected at least 400"),
-        ({"interactions": (4, 9)}, ValueError, r"\(4, 9\), expected 5 <= least <= most"),
-        ({"interactions": (9, 8)}, ValueError, "expected 5 <= least <= most"),
-        ({"users": 1.5}, TypeError, "users is 1.5, expected an integer"),
-        ({"interactions": (5.0, 9)}, TypeError, "expected two integers"),
+        ({"users": 0}, ValueError, "users must be at least 1, received 0"),
+        ({"items": 399}, ValueError, "items, ten times .* must be at least 400, received 399"),
+        (
+            {"interactions": (4, 9)},
+            ValueError,
+            "least of interactions .* 5, received 4",
+        ),
+        (
+            {"interactions": (9, 8)},
+            ValueError,
+            "most of interactions .* 9, received 8",
+        ),
+        ({"users": 1.5}, TypeError, "users must be an integer, received 1.5"),
+        ({"interactions": (5.0, 9)}, TypeError, r"interactions must be an integer, received 5\.0"),
     ],
 )
 def test_synthetic_errors(arguments: dict[str, object], error: type, said: str) -> None:
     with pytest.raises(error, match=said):
         datasets.synthetic(**arguments)
-    with pytest.raises(ValueError, match="k is 0"):
+    with pytest.raises(ValueError, match="k must be at least 1, received 0"):
         datasets.synthetic(5, 100, interactions=(5, 6)).best_hit_rate(0)
 
 

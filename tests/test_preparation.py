@@ -209,7 +209,7 @@ def test_fill_refuses_what_does_not_exist():
         train.fill([0, 2])
     with pytest.raises(ValueError, match="length is 1; the rows need 2 columns"):
         train.fill([0], length=1)
-    with pytest.raises(ValueError, match="epoch is -1"):
+    with pytest.raises(ValueError, match=r"epoch must be in .* received -1"):
         train.arrays(epoch=-1)
 
 

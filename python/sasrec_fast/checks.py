@@ -1,6 +1,7 @@
-"""Checks of arguments; each error says what was received and what is allowed."""
+"""Checks of arguments: TypeError for another kind of value, ValueError for one out of range.
 
-from __future__ import annotations
+Each error says what was received and what is allowed.
+"""
 
 import math
 import numbers
@@ -13,12 +14,7 @@ _LONGEST_SHOWN = 200
 
 
 def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """The value as an int.
-
-    Raises:
-        TypeError: Not an integer.
-        ValueError: Less than `least`, or more than `most` where that is given.
-    """
+    """The value as an int from `least` on, up to `most` where that is given."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, received {received(value)}")
     found = int(value)
@@ -29,11 +25,7 @@ def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
 
 
 def number(name: str, value: Any) -> float:
-    """The value as a float.
-
-    Raises:
-        TypeError: Not a number.
-    """
+    """The value as a float."""
     if not isinstance(value, numbers.Integral | float | np.floating) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, received {received(value)}")
     try:
@@ -45,12 +37,7 @@ def number(name: str, value: Any) -> float:
 def fraction(
     name: str, value: Any, below: float = float("inf"), most: float | None = None
 ) -> float:
-    """The value as a float in [0, below), or in [0, most] where that is given.
-
-    Raises:
-        TypeError: Not a number.
-        ValueError: Outside the range, or not finite.
-    """
+    """The value as a float in [0, below), or in [0, most] where that is given."""
     found = number(name, value)
     inside = found < below if most is None else found <= most
     if not (found >= 0.0 and inside):
@@ -60,11 +47,7 @@ def fraction(
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "") -> Any:
-    """The value, one of the words allowed.
-
-    Raises:
-        ValueError: Another value.
-    """
+    """The value, one of the words allowed."""
     if not isinstance(value, str | None) or value not in allowed:
         words = f"one of {list(allowed)}{others}"
         raise ValueError(f"{name} must be {words}, received {received(value)}")

@@ -1,7 +1,5 @@
 """Ways down the house: a few methods lead to what a later room makes of their object."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

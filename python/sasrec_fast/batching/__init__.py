@@ -2,8 +2,4 @@
 
 from sasrec_fast.batching.batches import Batches, EpochCallback, batch_devices
 
-__all__ = [
-    "Batches",
-    "EpochCallback",
-    "batch_devices",
-]
+__all__ = ["Batches", "EpochCallback", "batch_devices"]

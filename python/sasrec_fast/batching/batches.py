@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Any
 
 import keras
@@ -17,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, make_buckets
-from sasrec_fast.batching.lookahead import Lookahead, Place
-from sasrec_fast.batching.schedule import Schedule
+from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, deal_all, make_buckets
 from sasrec_fast.store import Split
+
+Place = tuple[int, int]
+"""Epoch and index of a batch."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -76,9 +79,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.batch_size = checks.integer("batch_size", batch_size, 1)
         self.seed = split.seed if seed is None else checks.integer("seed", seed, 0)
         self.num_shards = checks.integer("num_shards", num_shards, 1)
-        self.shard = checks.integer("shard", shard, 0)
-        if self.shard >= self.num_shards:
-            raise ValueError(f"shard is {shard}; with num_shards={num_shards} it is less than that")
+        self.shard = checks.integer("shard", shard, 0, self.num_shards - 1)
         self._training = split.name == "train"
         targets = split.lengths if self._training else np.ones(len(split), np.int32)
         ranking = Ranking(split.lengths, targets, self.batch_size)
@@ -88,10 +89,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         parts = math.lcm(self.num_shards, batch_devices())
         self.buckets: list[Bucket] = make_buckets(ranking, targets, boundaries, parts)
         self.shuffle = self._training if shuffle is None else shuffle
-        self._schedule = Schedule(self.buckets, self.seed, self.shuffle)
-        self._steps = self._schedule.num_batches
+        self._turn = lru_cache(maxsize=2)(partial(deal_all, self.buckets, self.seed))
+        self._per_turn = sum(bucket.num_batches for bucket in self.buckets)
+        self._steps = self._per_turn
         self._threads = checks.integer("workers", workers, 0)
-        self._lookahead: Lookahead | None = None
+        self._lookahead: _Lookahead | None = None
 
     def in_steps(self, steps_per_epoch: int) -> Batches:
         """The same batches in epochs of another length, as `fit(steps_per_epoch=)` has them.
@@ -117,7 +119,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if not self._threads:
             return self._make(place)
         if self._lookahead is None:
-            self._lookahead = Lookahead(self._make, self._follow, self._threads)
+            self._lookahead = _Lookahead(self._make, self._follow, self._threads)
         return self._lookahead.take(place)
 
     @property
@@ -155,13 +157,45 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _find(self, place: Place) -> tuple[int, NDArray[np.int64], int]:
         """How often all rows were shown before, and the rows and columns of a batch."""
         epoch, index = place
-        turn, index = divmod(epoch * len(self) + index, self._schedule.num_batches)
-        rows, length = self._schedule.batch(turn, index)
+        turn, index = divmod(epoch * len(self) + index, self._per_turn)
+        rows, length = self._turn(turn if self.shuffle else None)[index]
         return turn, rows[self.shard :: self.num_shards], length
 
     def _make(self, place: Place) -> Any:
         turn, rows, length = self._find(place)
         return self.split.fill(rows, epoch=turn if self._training else 0, length=length).xyw()
+
+
+class _Lookahead:
+    """Makes batches ahead of the one in use.
+
+    Args:
+        make: Makes the batch at a place; any thread may call it.
+        follow: The place after a place.
+        workers: Threads, at least 1; `workers` + 1 batches are kept ready.
+    """
+
+    def __init__(
+        self, make: Callable[[Place], Any], follow: Callable[[Place], Place], workers: int
+    ) -> None:
+        self._make = make
+        self._follow = follow
+        self._ahead = workers + 1
+        self._pool = ThreadPoolExecutor(workers, "sasrec_fast.batches")
+        self._futures: dict[Place, Future[Any]] = {}
+
+    def take(self, place: Place) -> Any:
+        """The batch at a place, which may have been foreseen; starts on those after it."""
+        places = [place]
+        while len(places) <= self._ahead:
+            places.append(self._follow(places[-1]))
+        known, self._futures = self._futures, {}
+        for key in dict.fromkeys(places):
+            foreseen = key in known
+            self._futures[key] = known.pop(key) if foreseen else self._pool.submit(self._make, key)
+        for unforeseen in known.values():
+            unforeseen.cancel()
+        return self._futures.pop(place).result()
 
 
 def batch_devices() -> int:

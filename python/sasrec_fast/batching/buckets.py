@@ -1,6 +1,7 @@
-"""Length buckets: few shapes, little padding, an equal number of targets a batch."""
+"""Length buckets: few shapes, little padding, an equal number of targets a batch.
 
-from __future__ import annotations
+Which rows a batch holds is a pure function of (seed, turn, index).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sasrec_fast.store import streams
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,8 @@ class Bucket:
         """Deal the rows out so that the batches have equally many targets.
 
         Sorted by targets, each `num_batches` neighbours go to different batches, so two batches
-        differ by at most the spread of the bucket's rows: max(targets) - min(targets).
-
-        Args:
-            generator: Deals at random, which batch gets which neighbour; None deals in turn.
+        differ by at most the spread of the bucket's rows: max(targets) - min(targets). The
+        generator decides which batch gets which neighbour; without one they are dealt in turn.
 
         Returns:
             int64 [num_batches, batch_rows], each batch ascending, -1 for an empty row.
@@ -94,14 +95,8 @@ def choose_boundaries(ranking: Ranking, max_buckets: int) -> list[int]:
     """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
 
     Exact, by dynamic programming over the distinct lengths. Rows that fill no whole batch are
-    counted in the next longer bucket, where `make_buckets` puts them.
-
-    Args:
-        ranking: The rows.
-        max_buckets: Most buckets.
-
-    Returns:
-        Ascending bucket lengths, the last the longest row.
+    counted in the next longer bucket, where `make_buckets` puts them. Ascending, up to the length
+    of the longest row.
     """
     distinct = ranking.distinct
     size = len(distinct)
@@ -135,12 +130,9 @@ def make_buckets(
     Args:
         ranking: The rows.
         targets: Positions of each row that the loss counts.
-        boundaries: Ascending bucket lengths.
+        boundaries: Bucket lengths. The longest rows of a bucket that fill no whole batch go to the
+            next longer one; buckets without a batch are left out.
         multiple: The rows of a batch are a multiple of it.
-
-    Returns:
-        The buckets that have batches. The longest rows of a bucket that fill no whole batch
-        are in the next longer bucket.
 
     Raises:
         ValueError: Boundaries are not ascending, or shorter than the longest row.
@@ -165,3 +157,19 @@ def make_buckets(
             batch_rows = -(-len(members) // (number * multiple)) * multiple
             buckets.append(Bucket(edge, members, targets[members], batch_rows, number))
     return buckets
+
+
+def deal_all(
+    buckets: Sequence[Bucket], seed: int, turn: int | None
+) -> list[tuple[NDArray[np.int64], int]]:
+    """The batches of a turn, which shows every row once: row numbers, and the columns of each.
+
+    Each turn deals the rows anew and has the batches in another order; None deals them in turn,
+    bucket by bucket. Row -1 is an empty one.
+    """
+    if turn is None:
+        return [(rows, bucket.length) for bucket in buckets for rows in bucket.deal()]
+    philox = np.random.Philox(counter=[0, 0, streams.BATCHES, 0], key=[seed, turn])
+    generator = np.random.Generator(philox)
+    dealt = [(rows, bucket.length) for bucket in buckets for rows in bucket.deal(generator)]
+    return [dealt[i] for i in generator.permutation(len(dealt)).tolist()]

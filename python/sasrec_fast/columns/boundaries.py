@@ -1,7 +1,5 @@
 """A moment that a user names -> the number to compare a column of timestamps with, exactly."""
 
-from __future__ import annotations
-
 import datetime
 import math
 from typing import Any

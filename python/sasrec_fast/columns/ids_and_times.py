@@ -1,7 +1,5 @@
 """A column of ids, timestamps or ratings -> an array that the native half takes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -93,11 +91,8 @@ def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 def _dictionary_ids(strings: Any) -> IdColumn:
     """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
-    if isinstance(strings, pa.ChunkedArray):
-        strings = strings.unify_dictionaries()
-        chunks = strings.chunks
-    else:
-        chunks = [strings]
+    chunked = isinstance(strings, pa.ChunkedArray)
+    chunks = strings.unify_dictionaries().chunks if chunked else [strings]
     if not chunks:
         return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
     indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])
@@ -192,9 +187,7 @@ def _laid_out(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 
 def _kind(array: Any) -> Any:
-    if isinstance(array, np.ndarray):
-        return array.dtype
-    return pa.large_string()
+    return array.dtype if isinstance(array, np.ndarray) else pa.large_string()
 
 
 def _first(array: Any) -> Any:

@@ -1,7 +1,5 @@
 """Refuses columns of Python objects of several kinds, where Arrow would convert one to another."""
 
-from __future__ import annotations
-
 import datetime
 import decimal
 from collections.abc import Sequence, Set
@@ -27,19 +25,15 @@ _APART: tuple[type, ...] = (
 
 
 def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object) -> None:
-    """Refuse objects that are not of one kind.
-
-    Args:
-        values: Python objects; None, NaN, NaT and pandas' NA count as missing, of any kind.
-        kinds: Their types.
-        column: Its name, for messages.
+    """Refuse objects that are not of one kind; None, NaN, NaT and pandas' NA are of any.
 
     Raises:
         DataError: Names the kinds, such as dates and datetimes, or datetimes with and without zone.
     """
     kinds = set(kinds - _MISSING)
     if {*map(_family, kinds)} <= {object}:
-        _refuse_infinite_decimals(values, kinds, column)
+        if decimal.Decimal in kinds:
+            _refuse_infinite_decimals(values, column)
         return
     if float in kinds and all(value != value for value in values if type(value) is float):
         kinds.discard(float)
@@ -70,11 +64,7 @@ def _name(kind: type) -> str:
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
-def _refuse_infinite_decimals(
-    values: Sequence[Any] | NDArray[Any], kinds: Set[type], column: object
-) -> None:
-    if decimal.Decimal not in kinds:
-        return
+def _refuse_infinite_decimals(values: Sequence[Any] | NDArray[Any], column: object) -> None:
     for row, value in enumerate(values):
         if isinstance(value, decimal.Decimal) and value.is_infinite():
             raise DataError(f"column '{column}' has the non-finite value {value} at row {row}")

@@ -3,8 +3,6 @@
 Memory is shared with the caller wherever the layout allows it.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping, Set
 from typing import Any
@@ -23,11 +21,7 @@ _NO_COLUMNS = (str, bytes, bytearray, Mapping, Set)
 
 
 def read_values(values: Any, column: object) -> Any:
-    """A numpy array without missing values, or Arrow strings, which may be a dictionary.
-
-    Args:
-        values: A 1-D array of any library, or a list.
-        column: Its name, for messages.
+    """The values of a column, a 1-D array of any library or a list, without missing ones.
 
     Returns:
         A 1-D numpy array in native byte order (integers, finite floats, datetime64, or a kind that
@@ -138,8 +132,7 @@ def _from_arrow(array: Any, column: object) -> Any:
     if pa.types.is_decimal(kind):
         return _from_decimals(array, column)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        chunked = isinstance(array, pa.ChunkedArray)
-        return array.to_numpy() if chunked else array.to_numpy(zero_copy_only=False)
+        return array.to_numpy(zero_copy_only=False)
     raise DataError(
         f"column '{column}' has values of type {kind}; "
         "a column holds integers, strings, floats or datetimes"

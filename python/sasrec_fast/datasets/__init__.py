@@ -7,9 +7,4 @@ rating, timestamp, movies with columns item_id, title, genres.
 from sasrec_fast.datasets.movielens import movielens, movielens_1m
 from sasrec_fast.datasets.synthetic import Synthetic, synthetic
 
-__all__ = [
-    "Synthetic",
-    "movielens",
-    "movielens_1m",
-    "synthetic",
-]
+__all__ = ["Synthetic", "movielens", "movielens_1m", "synthetic"]

@@ -1,7 +1,5 @@
 """MovieLens folders, and the MovieLens-1M download."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil
@@ -10,13 +8,11 @@ import urllib.request
 import zipfile
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading import read_movies, read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 _SHA256 = "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"

@@ -1,15 +1,12 @@
 """Made-up readers of made-up series: data with an order to learn and a known best hit rate."""
 
-from __future__ import annotations
-
-import numbers
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from sasrec_fast import checks
 
 FOLLOWED = 3
 """How many series each user follows."""
@@ -70,10 +67,10 @@ class Synthetic(_Tables):
             k: Length of the list, at least 1.
 
         Raises:
+            TypeError: k is not an integer.
             ValueError: k is below 1.
         """
-        if k < 1:
-            raise ValueError(f"k is {k}, expected at least 1")
+        checks.integer("k", k, 1)
         single = self.movies["item_id"][self.movies["genres"] == _SINGLE]
         history = self.ratings[self.ratings.duplicated("user_id", keep="last")]
         seen = history["item_id"].isin(single).groupby(history["user_id"]).sum().to_numpy()
@@ -146,19 +143,11 @@ def _checked_sizes(
     users: int, items: int, interactions: tuple[int, int], seed: int
 ) -> tuple[int, int]:
     low, high = interactions
-    for name, value in (("users", users), ("items", items), ("seed", seed)):
-        if not isinstance(value, numbers.Integral):
-            raise TypeError(f"{name} is {value!r}, expected an integer")
-    if not all(isinstance(value, numbers.Integral) for value in interactions):
-        raise TypeError(f"interactions is {interactions!r}, expected two integers")
-    if not 5 <= low <= high:
-        raise ValueError(f"interactions is {interactions!r}, expected 5 <= least <= most")
-    if users < 1:
-        raise ValueError(f"users is {users}, expected at least 1")
-    if items < 10 * high:
-        raise ValueError(
-            f"items is {items}, expected at least {10 * high}, ten times the most interactions"
-        )
+    checks.integer("least of interactions", low, 5)
+    checks.integer("most of interactions", high, low)
+    checks.integer("users", users, 1)
+    checks.integer("items, ten times the most interactions,", items, 10 * high)
+    checks.integer("seed", seed, 0)
     return low, high
 
 

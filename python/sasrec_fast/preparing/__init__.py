@@ -5,11 +5,4 @@ from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.preparation import KERAS_EXAMPLE, prepare
 from sasrec_fast.preparing.prepared import Prepared, load
 
-__all__ = [
-    "KERAS_EXAMPLE",
-    "Options",
-    "Prepared",
-    "group",
-    "load",
-    "prepare",
-]
+__all__ = ["KERAS_EXAMPLE", "Options", "Prepared", "group", "load", "prepare"]

@@ -1,7 +1,5 @@
 """The report of a preparation, from what was counted on the way and from the splits' rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

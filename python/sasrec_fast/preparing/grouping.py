@@ -1,7 +1,5 @@
 """Checked columns -> the compact store, its vocabularies and counts, by one native call."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +88,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
     """The key of each id's random stream: the id itself, or pandas' hash of a string."""
     if ids.ids.dtype == object:
-        hashes: NDArray[np.uint64] = pd.util.hash_array(ids.ids, categorize=False)
-        return hashes
+        return pd.util.hash_array(ids.ids, categorize=False)
     return ids.ids.view(np.uint64)
 
 

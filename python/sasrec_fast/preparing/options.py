@@ -1,7 +1,5 @@
 """The options of `prepare`, checked."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -101,11 +99,6 @@ class Options:
         if isinstance(self.negatives, str):
             return None if self.negatives == "uniform" else 1.0
         return float(self.negatives[1])
-
-    @property
-    def num_splits(self) -> int:
-        """Training, and what is held out."""
-        return self.holdout + 1
 
 
 def _pair(value: Any, name: str) -> Any:

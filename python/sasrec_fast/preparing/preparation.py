@@ -1,8 +1,5 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
-from __future__ import annotations
-
-from dataclasses import fields
 from typing import Any, Literal
 
 from sasrec_fast import _core
@@ -160,7 +157,7 @@ def prepare(
     report.warn(options.ties, stacklevel=3)
     train, validation, test = [*splits, None, None][: len(SPLITS)]
     assert train is not None
-    recorded = {**vars(names), **{f.name: getattr(options, f.name) for f in fields(Options)}}
+    recorded = {**vars(names), **vars(options)}
     store = grouped.sequences
     return Prepared(train, validation, test, grouped.users, grouped.items, store, report, recorded)
 
@@ -179,7 +176,7 @@ def _splits(grouped: Grouped, options: Options) -> list[Split]:
             num_items=len(grouped.items),
             seed=options.seed,
         )
-        for split in range(options.num_splits)
+        for split in range(options.holdout + 1)
     ]
     rows = {}
     if grouped.before is not None:

@@ -1,7 +1,5 @@
 """Prepared data: splits, vocabularies and report, in memory or opened from a folder."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

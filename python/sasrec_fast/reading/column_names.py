@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sasrec_fast.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 Name = str | int
 """A column's name; in a file an integer is a position, from 0, and the file has no header."""
@@ -46,10 +44,10 @@ class Wanted:
         """From names or positions.
 
         Raises:
-            DataError: As `are_positions`.
-            TypeError: As `are_positions`.
+            DataError: Some are positions and some are names, or a position is negative.
+            TypeError: One is neither a string nor an integer.
         """
-        positional = are_positions((*ids, *numbers))
+        positional = _are_positions((*ids, *numbers))
         named = {"ids": ids, "numbers": numbers, "times": times}
         texts = {role: tuple(map(str, names)) for role, names in named.items()}
         return cls(**texts, only=only, positional=positional)
@@ -69,15 +67,9 @@ class Wanted:
 
 
 def require_columns(available: Sequence[Any], wanted: Collection[Any], where: str = "") -> None:
-    """Refuse a table that lacks a column or has it twice.
+    """Refuse a table that lacks a wanted column or has it twice.
 
-    Args:
-        available: Names of the table's columns.
-        wanted: Names of the columns that are read.
-        where: Behind the name of the column in the message, such as " of ratings.csv".
-
-    Raises:
-        DataError: Names the column and lists what there is.
+    The message has `where`, such as " of ratings.csv", behind the name of the column.
     """
     for name in wanted:
         count = list(available).count(name)
@@ -87,13 +79,7 @@ def require_columns(available: Sequence[Any], wanted: Collection[Any], where: st
             raise DataError(f"column '{name}'{where} {problem}; the columns are {listed}")
 
 
-def are_positions(names: Collection[Name]) -> bool:
-    """Whether columns of a file are given by position.
-
-    Raises:
-        DataError: Some are and some are not, or a position is negative.
-        TypeError: A name is neither a string nor an integer.
-    """
+def _are_positions(names: Collection[Name]) -> bool:
     for name in names:
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise TypeError(

@@ -3,20 +3,15 @@
 Slow, for files that are refused. Lines count from 1, empty ones too.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.opening import UNREADABLE, TextFile, shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _DAT_LAYOUT = "user_id::item_id::rating::timestamp"
 _LONGEST_ROW = 1 << 20
@@ -46,9 +41,6 @@ def refuse_first_fault(
         kinds: Types that a column may have, by name: where none fits all of its fields, the one
             that fits the most of the first counts.
         filled: Whether these columns have a value in every row.
-
-    Raises:
-        DataError: Names the line, what it holds and what is expected.
     """
     with suppress(*UNREADABLE):
         found = [_field_fault(file, name, kinds[name]) for name in kinds]

@@ -1,28 +1,23 @@
 """Reads files and folders of interactions, and files of movies, into tables."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.columns import is_string
 from sasrec_fast.errors import DataError
-from sasrec_fast.reading import movies as movie_files
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
 from sasrec_fast.reading.folders import Part, find_parts, key_types
 from sasrec_fast.reading.opening import open_bytes, shorten
 from sasrec_fast.reading.parquet import SUFFIX as PARQUET
 from sasrec_fast.reading.parquet import read_parquet
 from sasrec_fast.reading.text import check_text, read_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def read_table(
@@ -62,16 +57,9 @@ def read_columns(
     numbers: Collection[Name],
     times: Collection[Name] = (),
 ) -> pa.Table:
-    """Read only the named columns of one or several files or folders, as `read_table`.
+    """Read only the columns of `Wanted.of` of several files or folders, as `read_table`.
 
-    Args:
-        paths: Files and folders, read one below the other.
-        ids: Columns that hold ids.
-        numbers: Columns that must hold numbers or times.
-        times: Those of `numbers` that are compared with one another.
-
-    Returns:
-        A table of the named columns; ids of text may be dictionaries.
+    Ids of text may be dictionaries.
 
     Raises:
         FileNotFoundError: As `read_table`.
@@ -106,13 +94,48 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
     if parts[0].suffix.removesuffix(".gz") == ".dat":
         check_text(parts[0].path)
         with open_bytes(parts[0].path) as file:
-            movies = movie_files.read_dat_movies(file.read(), path)
+            movies = _dat_movies(file.read(), path)
     else:
         table = _read(parts, Wanted.of((item,)))
-        movies = movie_files.movies_of_table(table, path, item, title)
+        movies = _movies_of_table(table, path, item, title)
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
         raise DataError(f"{path}: item id {repeated[0]!r} appears twice, expected once")
+    return movies
+
+
+def _dat_movies(data: bytes, path: Path) -> pd.DataFrame:
+    """Read item_id::title::genres lines, in UTF-8 or else latin-1; titles may contain "::"."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    rows = []
+    for line, row in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        if row:
+            item_id, _, rest = row.partition("::")
+            title, separator, genres = rest.rpartition("::")
+            if not (item_id and separator):
+                got = shorten(row)
+                raise DataError(f"{path}, line {line}: expected item_id::title::genres, got {got}")
+            rows.append((item_id, title, genres))
+    movies = pd.DataFrame(rows, columns=["item_id", "title", "genres"])
+    with suppress(pa.ArrowInvalid):  # ids that are not all integers stay strings
+        movies["item_id"] = pa.array(movies["item_id"], pa.string()).cast(pa.int64()).to_pandas()
+    return movies
+
+
+def _movies_of_table(table: pa.Table, path: Path, item: str, title: str) -> pd.DataFrame:
+    """Columns item_id, title and genres; genres are empty where there are none."""
+    require_columns(table.column_names, (item, title), f" of {path}")
+    none = pa.nulls(len(table), pa.string())
+    genres = table["genres"] if "genres" in table.column_names else none
+    try:
+        texts = [column.cast(pa.string()).fill_null("") for column in (table[title], genres)]
+    except pa.ArrowException as failure:
+        raise DataError(f"{path}: titles and genres are text: {failure}") from None
+    columns = {"item_id": table[item], "title": texts[0], "genres": texts[1]}
+    movies: pd.DataFrame = pa.table(columns).to_pandas()
     return movies
 
 

@@ -1,12 +1,10 @@
 """Which files a path stands for, and the columns that the names of folders give."""
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -14,9 +12,6 @@ import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.opening import UNREADABLE, is_compressed
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 SUFFIXES = (".dat", ".csv", ".tsv", ".parquet", ".dat.gz", ".csv.gz", ".tsv.gz")
 
@@ -69,11 +64,10 @@ def find_parts(path: Path) -> list[Part]:
 
 
 def _known(parts: list[Part]) -> list[Part]:
-    unknown = next((part for part in parts if part.suffix not in SUFFIXES), None)
-    if unknown is not None:
-        allowed = ", ".join(SUFFIXES)
-        kind = repr(unknown.suffix)
-        raise DataError(f"{unknown.path}: unknown file type {kind}, expected one of {allowed}")
+    for part in parts:
+        if part.suffix not in SUFFIXES:
+            allowed = f"expected one of {', '.join(SUFFIXES)}"
+            raise DataError(f"{part.path}: unknown file type {part.suffix!r}, {allowed}")
     return parts
 
 
@@ -113,9 +107,7 @@ def _keys(folders: Sequence[str]) -> dict[str, str | None]:
 def key_types(parts: Sequence[Part], numbers: Collection[str]) -> dict[str, pa.DataType]:
     """Types of the columns that folders give: int64 where every value is an integer, else strings.
 
-    Args:
-        parts: The files of one table.
-        numbers: Columns that hold numbers or times; ISO 8601 times are read as such.
+    Those of `numbers` may be floats or ISO 8601 times as well.
     """
     names = dict.fromkeys(name for part in parts for name in part.keys)
     types = {}

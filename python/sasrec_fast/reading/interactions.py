@@ -1,7 +1,5 @@
 """Any table-like input -> checked columns of equal length."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,17 +64,12 @@ class Interactions:
 
 
 def read_interactions(source: Any, names: ColumnNames) -> Interactions:
-    """Read and check the named columns of a table.
-
-    Args:
-        source: A table, as `tables.find_columns`; or a path or a sequence of paths, as
-            `files.read_columns`.
-        names: Column names.
+    """Read and check the named columns of a table, of a path or of a sequence of paths.
 
     Raises:
         DataError: A missing column or value, unequal lengths, no rows, or values of a wrong kind.
         FileNotFoundError: A path does not exist.
-        TypeError: `source` is nothing of the above.
+        TypeError: `source` is nothing of the kind.
     """
     if isinstance(source, str | os.PathLike):
         source = [source]

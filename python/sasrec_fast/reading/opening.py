@@ -1,25 +1,20 @@
 """Opens files of text, compressed by gzip or not, and has pyarrow read their columns."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
 import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, cast
+from pathlib import Path
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.csv
 
 from sasrec_fast.errors import DataError
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
-
-COMPRESSION = ".gz"
 UNREADABLE = (OSError, EOFError, zlib.error)
 """What reading a file may raise, a damaged gzip file included."""
 
@@ -28,7 +23,7 @@ _CHUNK = 1 << 18
 
 def is_compressed(path: Path) -> bool:
     """Whether the suffix says gzip."""
-    return path.suffix.lower() == COMPRESSION
+    return path.suffix.lower() == ".gz"
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -67,12 +62,9 @@ class TextFile:
         *,
         use_threads: bool = True,
     ) -> pa.Table:
-        """Read columns; an empty field is null.
+        """Read the columns to include, or all; an empty field is null, other types are inferred.
 
-        Args:
-            types: Types by name; those of other columns are inferred.
-            include: Names of the columns to read; all where there are none.
-            use_threads: On one thread pyarrow's errors name the row, from 1 and with the header.
+        Without threads pyarrow's errors name the row, from 1 and with the header.
         """
         names = None if self.header else list(self.columns)
         read = pyarrow.csv.ReadOptions(use_threads=use_threads, column_names=names)

@@ -1,8 +1,6 @@
 """Reads Parquet files: only the columns that are asked for, ids of text as dictionaries."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,21 +8,15 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted, require_columns
 from sasrec_fast.reading.opening import shorten
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SUFFIX = ".parquet"
 
 
 def read_parquet(path: Path, wanted: Wanted) -> pa.Table:
     """Read a Parquet file.
 
-    Args:
-        path: A file that can be opened.
-        wanted: What to read; by name.
-
     Raises:
-        DataError: The file is damaged or of another format, or lacks a column.
+        DataError: The file is damaged or of another format, or lacks a column; or columns are
+            wanted by position.
     """
     if wanted.positional:
         raise DataError(

@@ -1,18 +1,12 @@
 """Files of sequences without times, as the authors of SASRec and S3-Rec publish data."""
 
-from __future__ import annotations
-
 import gzip
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 
 def read_sequences(path: Path) -> dict[str, NDArray[np.int64]]:

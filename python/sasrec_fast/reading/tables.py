@@ -4,8 +4,6 @@ No table library but pandas and pyarrow is imported: others hand over their colu
 stream (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,15 +24,11 @@ ALLOWED = (
 def find_columns(source: Any, names: Sequence[Any]) -> dict[Any, Any]:
     """The named columns of a table, without a copy where its library makes none.
 
-    Args:
-        source: pandas DataFrame, pyarrow Table or RecordBatch, mapping, NumPy structured array,
-            polars DataFrame or LazyFrame, or an object with `__arrow_c_stream__` or
-            `__arrow_c_array__`. A stream is read to its end.
-        names: Names of the columns.
+    A table is any of `ALLOWED` but paths; a stream is read to its end.
 
     Raises:
         DataError: A column is missing or occurs twice; or a stream cannot be read.
-        TypeError: `source` is nothing of the above.
+        TypeError: `source` is no table.
     """
     available: Sequence[Any]
     if isinstance(source, pd.DataFrame | Mapping):

@@ -1,15 +1,17 @@
 """Reads text: `.csv`, `.tsv` and `.dat` files, with errors that name the line.
 
-pyarrow reads at full speed; a file it refuses, or that holds what cannot be right, is read again
-to say where (faults.py).
+pyarrow reads at full speed and infers the types; a column that may have lost something of what is
+written is read a second time as text and compared. A file that pyarrow refuses, or that holds what
+cannot be right, is read again to say where (faults.py).
 """
 
-from __future__ import annotations
-
+import math
 from codecs import BOM_UTF8
 from collections import deque
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +20,6 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted, require_columns
 from sasrec_fast.reading.faults import refuse_first_fault, row_fault
 from sasrec_fast.reading.opening import UNREADABLE, TextFile, is_compressed, open_bytes, shorten
-from sasrec_fast.reading.text_types import read_inferred
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
@@ -37,6 +35,10 @@ _INFERRED_FOR = {pa.int64(): pa.float64(), pa.date32(): pa.timestamp("s")}
 _REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
 _NO_ROWS = "Empty CSV file"
 """What pyarrow says to a header without a line end, as to a file of nothing."""
+_INTEGER = r"^[ \t]*-?[0-9]+[ \t]*$"
+_HEXADECIMAL = r"^[ \t]*-?0[xX]"
+_EXACT_DIGITS = 15
+"""Decimal numbers of no more digits are different float64 where they are different."""
 
 
 def check_text(path: Path) -> None:
@@ -53,10 +55,7 @@ def check_text(path: Path) -> None:
 def read_text(path: Path, wanted: Wanted) -> pa.Table:
     """Read a file of text; one with a header may have no rows.
 
-    Args:
-        path: A file that can be opened.
-        wanted: What to read; by position where the file has no header. Positions of a `.dat` file,
-            which has none, are 0 to 3.
+    Columns are wanted by position where it has none; those of a `.dat` file are 0 to 3.
 
     Raises:
         DataError: The file is damaged, empty or malformed, or lacks a column.
@@ -101,18 +100,12 @@ def _read_delimited(path: Path, delimiter: str, wanted: Wanted) -> pa.Table:
 
 
 def _read(file: TextFile, wanted: Wanted, numbers: tuple[pa.DataType, ...]) -> pa.Table:
-    """Read a file, each column of which must be of a kind that was asked for.
-
-    Args:
-        file: The file.
-        wanted: What its columns are for.
-        numbers: Types that `wanted.numbers` may have.
-    """
+    """Read a file, each column of which must be of a kind that was asked for."""
     kinds = dict.fromkeys(wanted.ids, _IDS) | dict.fromkeys(wanted.numbers, numbers)
     kinds = {name: kind for name, kind in kinds.items() if name in file.columns}
     blank = () if file.quoted else file.columns[1::2]
     try:
-        table = read_inferred(file, wanted, (*kinds, *blank) if wanted.only else ())
+        table = _read_inferred(file, wanted, (*kinds, *blank) if wanted.only else ())
     except _REFUSED as failure:
         if file.header and _NO_ROWS in str(failure):
             return pa.table({name: pa.nulls(0) for name in file.columns})
@@ -143,3 +136,65 @@ def _fits(column: pa.ChunkedArray, kinds: tuple[pa.DataType, ...], *, filled: bo
     if pa.types.is_floating(kind) and not pc.all(pc.is_finite(column)).as_py():
         return False
     return pa.types.is_null(kind) or kind in kinds or _INFERRED_FOR.get(kind) in kinds
+
+
+def _read_inferred(file: TextFile, wanted: Wanted, include: Collection[str]) -> pa.Table:
+    """Read; ids are int64, strings, null, or float64 with fractions, which are no ids.
+
+    Hexadecimal numbers, which pyarrow takes for integers, stay text.
+    """
+    table = file.read(dict.fromkeys(wanted.texts, pa.string()), include)
+    doubtful = _doubtful(file, table, wanted)
+    if not doubtful:
+        return table
+    texts = file.read(dict.fromkeys(doubtful, pa.string()), doubtful)
+    for name in doubtful:
+        if not _is_kept(table[name], texts[name], is_id=name in wanted.ids):
+            table = table.set_column(table.column_names.index(name), name, texts[name])
+        elif name in wanted.times and table[name].type == pa.float64():
+            _require_exact(file, name, table[name], texts[name])
+    return table
+
+
+def _doubtful(file: TextFile, table: pa.Table, wanted: Wanted) -> list[str]:
+    """Names of columns of a type that may not keep what is written."""
+    plain = (pa.int64(), pa.string(), pa.binary(), pa.null())
+    kinds = {f.name: f.type for f in table.schema if f.name in wanted.names}
+    names = [name for name in wanted.ids if kinds.get(name, pa.null()) not in plain]
+    names += [name for name in wanted.times if kinds.get(name) == pa.float64()]
+    if pa.int64() in kinds.values() and file.marks[0]:
+        names += [name for name, kind in kinds.items() if kind == pa.int64()]
+    return list(dict.fromkeys(names))
+
+
+def _is_kept(column: pa.ChunkedArray, texts: pa.ChunkedArray, *, is_id: bool) -> bool:
+    """Whether the type that was inferred is right, so that the column is not text."""
+    if column.type == pa.int64():
+        return not pc.any(pc.match_substring_regex(texts, _HEXADECIMAL)).as_py()
+    if pa.types.is_floating(column.type):
+        return not (is_id and pc.all(pc.match_substring_regex(texts, _INTEGER)).as_py())
+    return not is_id
+
+
+def _require_exact(
+    file: TextFile, name: str, numbers: pa.ChunkedArray, texts: pa.ChunkedArray
+) -> None:
+    """Refuse different texts that became the same number."""
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    exponents = pc.any(pc.match_substring(texts, "e", ignore_case=True)).as_py()
+    if longest <= _EXACT_DIGITS + 1 and not exponents:
+        return
+    if len(numbers.unique()) == len(texts.unique()):
+        return
+    ways = pa.table({"number": numbers, "text": texts}).group_by("number")
+    ways = ways.aggregate([("text", "distinct")])
+    ways = ways.filter(pc.greater(pc.list_value_length(ways["text_distinct"]), 1))
+    for number, written in zip(*(column.to_pylist() for column in ways.columns), strict=True):
+        values = {Decimal(text.strip()): text for text in written} if math.isfinite(number) else {}
+        if len(values) > 1:
+            first, other = map(shorten, [*values.values()][:2])
+            raise DataError(
+                f"{file.path}: column {name!r} has {first} and {other}, which no float64 tells "
+                f"apart; expected numbers of at most {_EXACT_DIGITS} digits, 64-bit integers, or "
+                "times like 2001-12-31 23:59:59"
+            )

@@ -2,7 +2,4 @@
 
 from sasrec_fast.saving.replaced_file import replaced_file, require_writable
 
-__all__ = [
-    "replaced_file",
-    "require_writable",
-]
+__all__ = ["replaced_file", "require_writable"]

@@ -7,8 +7,6 @@ have no file. Where times decide what is held out, `train_users`, `train_ends` a
 rows of each split.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Mapping

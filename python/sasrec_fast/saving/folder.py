@@ -5,8 +5,6 @@ the manifest, replaced last and at once, says which count. Whatever happens befo
 is there whole, and after it the new.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

@@ -1,7 +1,5 @@
 """The manifest of saved data: JSON with a digest over itself, and how values are written in it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -105,12 +103,8 @@ def file_name(name: str, entry: Mapping[str, Any]) -> str:
 def encode(value: Any, name: str) -> Any:
     """A value as JSON content that `decode` turns into an equal value.
 
-    Args:
-        value: None, a bool, number, string, time, or a tuple or list of these.
-        name: What it is, for the message.
-
     Raises:
-        TypeError: A value of another kind.
+        TypeError: It is no bool, number, string, time, None, or tuple or list of these.
     """
     if isinstance(value, np.datetime64):
         count = value.astype(np.int64).item()
@@ -139,15 +133,10 @@ def decode(content: Any) -> Any:
 
 
 def rebuild(kind: type[Any], values: Mapping[str, Any], source: str) -> tuple[Any, list[str]]:
-    """A dataclass object of its fields' values, and the names that are none of its attributes.
-
-    Args:
-        kind: The dataclass.
-        values: Value of each field; a field with a default may be left out.
-        source: Where the values are from, for the message.
+    """An object of a dataclass of its fields' values, and names that are none of its attributes.
 
     Raises:
-        DataError: A field has no value.
+        DataError: A field without a default has no value; `source` is where they are from.
     """
     names = {field.name for field in fields(kind)}
     unknown = [name for name in values if name not in names and not hasattr(kind, name)]

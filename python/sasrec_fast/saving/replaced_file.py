@@ -5,8 +5,6 @@ renamed. What a killed process leaves is removed by the next writer of the same 
 ends with its process, tells it from a file that is being written.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import secrets
@@ -18,13 +16,9 @@ from pathlib import Path
 def require_writable(name: str, path: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse, before any work is done, a file that cannot be written.
 
-    Args:
-        name: Of the argument, for messages.
-        path: The file.
-        suffixes: Those allowed.
-
     Raises:
-        ValueError: Another suffix, a folder, or a parent that is no folder one can write to.
+        ValueError: Another suffix, a folder, or a parent that is no folder one can write to;
+            names the argument.
     """
     parent = path.absolute().parent
     if path.suffix not in suffixes:

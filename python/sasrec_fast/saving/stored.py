@@ -5,8 +5,6 @@ IPC file. Digests are of the content, not of the file, so that they are the same
 numpy and pyarrow.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,20 +1,13 @@
 """What is kept: each user's items in time order, vocabularies, and which rows show what."""
 
 from sasrec_fast.store import streams
-from sasrec_fast.store.arrays import Arrays
 from sasrec_fast.store.candidates import candidate_mask, pack_mask
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
-from sasrec_fast.store.sequences import SPLITS, Sequences, WindowOptions
+from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split, make_splits
-from sasrec_fast.store.vocabulary import (
-    MAX_ITEMS,
-    Vocabulary,
-    listed,
-    require_same_items,
-    shown,
-)
+from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, require_same_items, shown
 
 __all__ = [
     "MAX_ITEMS",

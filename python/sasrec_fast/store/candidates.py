@@ -1,15 +1,10 @@
 """Which items may be recommended, as a mask over item indices."""
 
-from __future__ import annotations
-
 import base64
 import zlib
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 def candidate_mask(candidates: ArrayLike | str | None, vocabulary_size: int) -> NDArray[np.bool_]:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasrec_fast.store.vocabulary import listed, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.store.vocabulary import Vocabulary
+from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""
@@ -44,19 +38,7 @@ class Histories:
     def of_ids(
         cls, histories: Iterable[Iterable[Any]], items: Vocabulary, stacklevel: int = 3
     ) -> Histories:
-        """Histories of external item ids.
-
-        Args:
-            histories: for each row its item ids, oldest first.
-            items: their vocabulary.
-            stacklevel: of the warning.
-
-        Raises:
-            TypeError: not a list of lists.
-
-        Warns:
-            UserWarning: unknown ids were skipped; says how many, and the first.
-        """
+        """Histories of external item ids, each oldest first; warns of unknown ones, skipped."""
         rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
         ids = list(chain.from_iterable(rows))
         indices = items.index(ids)
@@ -77,10 +59,7 @@ class Histories:
         return len(self.starts)
 
     def inputs(self, length: int) -> dict[str, NDArray[Any]]:
-        """Model inputs: each row's most recent items, right-padded with 0.
-
-        Args:
-            length: Number of columns T.
+        """Model inputs: each row's most recent items, right-padded with 0 to `length` columns T.
 
         Returns:
             {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}.
@@ -92,7 +71,7 @@ class Histories:
         item_ids[mask] = self.items[positions[mask]]
         return {"item_ids": item_ids, "padding_mask": mask}
 
-    def take(self, rows: NDArray[np.int64]) -> Histories:
+    def take(self, rows: NDArray[np.int64] | slice) -> Histories:
         """Some of the rows, in the order given."""
         return Histories(self.items, self.starts[rows], self.ends[rows])
 
@@ -109,14 +88,11 @@ class Histories:
     def chunks(self, batch_size: int, vocabulary_size: int) -> Iterator[tuple[slice, Histories]]:
         """Consecutive parts of one equal size, so that a model compiles once.
 
-        Args:
-            batch_size: Most rows of a part; fewer where their scores would pass
-                `SCORES_PER_CHUNK`.
-            vocabulary_size: Scores of a row.
+        They have at most `batch_size` rows, and fewer where their scores, `vocabulary_size` a row,
+        would pass `SCORES_PER_CHUNK`.
 
         Yields:
-            The slice of real rows, and a part of equal size for every slice: the last one is
-            filled up with empty rows.
+            The slice of real rows, and the part; the last is filled up with empty rows.
         """
         count = len(self)
         size = max(1, min(batch_size, SCORES_PER_CHUNK // vocabulary_size))
@@ -124,20 +100,15 @@ class Histories:
             size = -(-count // -(-count // size))  # the same number of parts, evenly filled
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            yield rows, Histories(self.items, self.starts[rows], self.ends[rows]).padded(size)
+            yield rows, self.take(rows).padded(size)
 
     def batches(
         self, batch_size: int, vocabulary_size: int, longest: int
     ) -> Iterator[tuple[NDArray[np.int64], Histories, int]]:
         """Parts of rows of similar length, so that short histories need not be padded to the end.
 
-        All are of one size and padded to one of at most `LENGTHS` lengths, so that a model
-        compiles no more often than that.
-
-        Args:
-            batch_size: See `chunks`.
-            vocabulary_size: See `chunks`.
-            longest: Most columns of a part, the rest of a row is cut.
+        All are of one size, as in `chunks`, and padded to one of at most `LENGTHS` lengths, so that
+        a model compiles no more often than that. What is beyond `longest` columns is cut.
 
         Yields:
             The numbers of a part's rows, the part, filled up with empty rows at its end, and the
@@ -145,9 +116,8 @@ class Histories:
         """
         lengths = np.minimum(self.ends - self.starts, longest)
         order = np.argsort(lengths, kind="stable")
-        ordered = Histories(self.items, self.starts[order], self.ends[order])
         step = -(-longest // LENGTHS)
-        for rows, part in ordered.chunks(batch_size, vocabulary_size):
+        for rows, part in self.take(order).chunks(batch_size, vocabulary_size):
             columns = -(-max(int(lengths[order[rows.stop - 1]]), 1) // step) * step
             yield order[rows], part, min(columns, longest)
 
@@ -163,15 +133,11 @@ def slices(
 
 
 def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np.int64]:
-    """Positions in the compact store, from 0, of external user ids.
-
-    Args:
-        users: external ids, n of them; None for all.
-        known: the users' vocabulary.
+    """Positions in the compact store, from 0, of external user ids; of all where None.
 
     Raises:
-        KeyError: ids that are not known.
-        TypeError: not a list of ids.
+        KeyError: Ids that are not known.
+        TypeError: Not a list of ids.
     """
     if users is None:
         return np.arange(len(known))

@@ -1,7 +1,5 @@
 """Negatives in proportion to a power of the items' popularity."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any

@@ -16,8 +16,6 @@ from sasrec_fast.store.memory import shown_bytes
 WARNING_SHARE = 0.05
 """Share of held-out targets above which `Report.warn` speaks up."""
 
-Lines = list[tuple[str, str]]
-
 
 @dataclass(frozen=True)
 class Lengths:
@@ -118,39 +116,31 @@ class Report:
     def warn(self, ties: str, stacklevel: int) -> None:
         """Warn of what changes conclusions: targets decided by ties, or never trained on.
 
-        Args:
-            ties: The option of `prepare`.
-            stacklevel: Of the warnings.
-
         Warns:
             DataWarning: More than 5 % of the held-out targets are so.
         """
+        said = []
         if self.tie_dependent_share > WARNING_SHARE:
             rule = {
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
             }[ties]
-            warnings.warn(
+            said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "
-                f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}",
-                DataWarning,
-                stacklevel=stacklevel,
+                f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}"
             )
-        for name, share in self.cold_share.items():
-            if share > WARNING_SHARE:
-                warnings.warn(
-                    f"{self.cold_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
-                    f"({share:.1%}) are items that no training row shows: a model can only "
-                    "guess them",
-                    DataWarning,
-                    stacklevel=stacklevel,
-                )
+        said += [
+            f"{self.cold_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
+            f"({share:.1%}) are items that no training row shows: a model can only guess them"
+            for name, share in self.cold_share.items()
+            if share > WARNING_SHARE
+        ]
+        for text in said:
+            warnings.warn(text, DataWarning, stacklevel=stacklevel)
 
-    def _lines(self) -> Lines:
-        return [*self._rows_lines(), *self._doubtful_lines(), *self._sizes()]
-
-    def _rows_lines(self) -> Lines:
+    def _lines(self) -> list[tuple[str, str]]:
+        """Label and value of each line."""
         unknown, lengths = self.rows_dropped_by_unknown_item, self.sequence_lengths
         inactive = f"{self.rows_dropped_by_user_activity:,} (of {self.users_dropped:,} users)"
         spread = (
@@ -168,26 +158,23 @@ class Report:
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
             ("interactions a user", spread),
+            *self._lines_of_splits(),
         ]
 
-    def _doubtful_lines(self) -> Lines:
+    def _lines_of_splits(self) -> list[tuple[str, str]]:
         share = self.cold_share
         cold = [f"{name} {n:,} ({share[name]:.1%})" for name, n in self.cold_targets.items()]
         tied = f"{self.users_tie_dependent:,} users ({self.tie_dependent_share:.1%})"
         cut = f"{self.interactions_truncated:,} training interactions of {self.users_truncated:,}"
         targets = self.targets_truncated.items()
+        rows = ", ".join(f"{name} {count:,}" for name, count in self.rows_by_split.items())
+        dense = ", ".join(f"{name} {shown_bytes(n)}" for name, n in self.dense_bytes.items())
         return [
             ("rows tied in time", f"{self.rows_tied:,} ({self.tied_share:.1%})"),
             ("  held-out target decided by a tie", tied),
             *([("held-out targets not in training", ", ".join(cold))] if cold else []),
             ("cut by the window", f"{cut} users"),
             *((f"  {name} targets cut", f"{count:,}") for name, count in targets if count),
-        ]
-
-    def _sizes(self) -> Lines:
-        rows = ", ".join(f"{name} {count:,}" for name, count in self.rows_by_split.items())
-        dense = ", ".join(f"{name} {shown_bytes(n)}" for name, n in self.dense_bytes.items())
-        return [
             ("rows by split", rows),
             ("filled positions in train", f"{self.fill_rate:.1%}"),
             ("compact store", shown_bytes(self.store_bytes)),

@@ -10,10 +10,6 @@ from numpy.typing import NDArray
 from sasrec_fast.errors import DataError
 
 
-def _no_windows() -> NDArray[np.int32]:
-    return np.zeros(0, np.int32)
-
-
 @dataclass(frozen=True)
 class Rows:
     """Rows as columns.
@@ -26,7 +22,7 @@ class Rows:
 
     users: NDArray[np.int32]
     ends: NDArray[np.int32]
-    windows: NDArray[np.int32] = field(default_factory=_no_windows)
+    windows: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __len__(self) -> int:
         return len(self.users)
@@ -73,12 +69,8 @@ def dated(offsets: NDArray[np.int64], before: NDArray[np.uint32], split: int) ->
     """The rows of one of three periods.
 
     Train takes what is before the first boundary. Validation and test take everything up to the
-    first interaction of their period, where the user has one there and one before.
-
-    Args:
-        offsets: int64 [U + 1].
-        before: uint32 [U, 2], each user's interactions before the start of validation, and of test.
-        split: 0, 1 or 2.
+    first interaction of their period, where the user has one there and one before. `before` is
+    uint32 [U, 2], each user's interactions before the start of validation, and of test.
     """
     edges = before.astype(np.int64)
     if split == 0:

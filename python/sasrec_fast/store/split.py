@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
-from sasrec_fast.store.arrays import Arrays
 from sasrec_fast.store.memory import free_memory, shown_bytes
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, with_windows
-from sasrec_fast.store.sequences import SPLITS, Sequences, WindowOptions
+from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.vocabulary import Vocabulary
 
+_MAX_EPOCH = 2**64 - 1
 _ALWAYS_ALLOWED = 1 << 24
 """Bytes of arrays for which nobody asks how much memory is free: batches come often."""
 
@@ -78,8 +78,7 @@ class Split:
     @property
     def starts(self) -> NDArray[np.int64]:
         """int64 [n]; row i is taken from `sequences.items[starts[i]:ends[i]]`, targets included."""
-        starts: NDArray[np.int64] = self.sequences.offsets[self.users]
-        return starts
+        return self.sequences.offsets[self.users]
 
     @property
     def ends(self) -> NDArray[np.int64]:
@@ -115,8 +114,7 @@ class Split:
     @property
     def user_ids(self) -> NDArray[Any]:
         """External user id of each row, [n]."""
-        ids: NDArray[Any] = self._user_vocabulary.ids[self.users]
-        return ids
+        return self._user_vocabulary.ids[self.users]
 
     @property
     def max_sequence_length(self) -> int:
@@ -156,10 +154,10 @@ class Split:
     @property
     def negative_probabilities(self) -> NDArray[np.float64]:
         """float64 [vocabulary_size]: how probable each item is as a proposal; 0 for padding."""
-        if self._popularity is None:
-            items = self.vocabulary_size - 1
-            return np.concatenate([[0.0], np.full(items, 1 / items)])
-        return self._popularity.probabilities
+        if self._popularity is not None:
+            return self._popularity.probabilities
+        items = self.vocabulary_size - 1
+        return np.concatenate([[0.0], np.full(items, 1 / items)])
 
     @property
     def nbytes(self) -> int:
@@ -245,7 +243,7 @@ class Split:
             ValueError: The epoch is negative, or `out` has another shape or layout.
             TypeError: `out` has another dtype.
         """
-        _require_epoch(epoch)
+        epoch = checks.integer("epoch", epoch, 0, _MAX_EPOCH)
         if out is None:
             shape = (len(self), self.max_sequence_length, self.num_negatives)
             out = np.empty(shape[:2] if self.num_negatives == 1 else shape, np.int32)
@@ -257,7 +255,7 @@ class Split:
         return None if self._popularity is None else self._popularity.table
 
     def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
-        _require_epoch(epoch)
+        epoch = checks.integer("epoch", epoch, 0, _MAX_EPOCH)
         options = self._options
         return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
 
@@ -301,13 +299,10 @@ def make_splits(
     options: Sequence[WindowOptions],
     sequence_rows: Mapping[str, Rows],
 ) -> list[Split]:
-    """Training, and the held-out splits, which draw negatives by its popularity.
+    """Training, the first of the options, and held-out splits, which draw by its popularity.
 
-    Args:
-        sequences: The compact store.
-        vocabularies: Its users and items.
-        options: Of each split, training first.
-        sequence_rows: By split, where the last interactions of each user do not tell.
+    The vocabularies are of users and items; `sequence_rows` of a split is given where the last
+    interactions of each user do not tell.
     """
     splits = [
         Split(sequences, vocabularies[0], window, sequence_rows.get(SPLITS[window.split]))
@@ -323,8 +318,3 @@ def make_splits(
     for split in splits[1:]:
         split._first_held_out = splits[1]
     return splits
-
-
-def _require_epoch(epoch: int) -> None:
-    if not 0 <= epoch < 1 << 64:
-        raise ValueError(f"epoch is {epoch}; allowed are 0..2**64 - 1")

@@ -4,8 +4,6 @@ The negatives of a split have its number, 0 train, 1 validation, 2 test; `ties="
 the native code draws alone (`rust/streams.rs`). README, "Randomness", has the other words.
 """
 
-from __future__ import annotations
-
 BATCHES = 3
 """Order of batches, and the rows of each."""
 RANKED_NEGATIVES = 5

@@ -205,14 +205,12 @@ class Vocabulary:
                 f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, "
                 "0 is padding"
             )
-        found: NDArray[Any] = self.ids[wanted - 1]
-        return found
+        return self.ids[wanted - 1]
 
 
 def listed(values: Iterable[Any]) -> list[Any]:
     """The values as a list; those of an Arrow array, whose elements are no Python values, too."""
-    plain: list[Any] = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-    return plain
+    return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
 
 
 def shown(external: Any) -> str:
@@ -221,15 +219,10 @@ def shown(external: Any) -> str:
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:
-    """Refuse a model that was made for other items than the data's.
-
-    Args:
-        model: With a vocabulary_size and, perhaps, `items`.
-        data: Prepared data or a split.
-        name: What to call it.
+    """Refuse a model that was made for other items than those of prepared data or a split.
 
     Raises:
-        ValueError: They differ.
+        ValueError: They differ; the message calls the data `name`.
     """
     if model.vocabulary_size != data.vocabulary_size:
         raise ValueError(

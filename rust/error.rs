@@ -1,4 +1,4 @@
-//! The one error type of the pure modules; `python/errors.rs` makes Python's of it.
+//! The one error type of the pure modules; `python/mod.rs` makes Python's of it.
 
 use thiserror::Error;
 
@@ -44,13 +44,23 @@ pub enum Error {
     Interrupted,
 }
 
+/// Return [`Error::Inconsistent`] with a message where a condition does not hold.
+macro_rules! ensure {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err($crate::error::Error::Inconsistent(format!($($message)+)));
+        }
+    };
+}
+pub(crate) use ensure;
+
 /// Check that all items are indices of a vocabulary.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] names the first that is not.
 pub fn check_items(items: &[i32], num_items: usize) -> Result<(), Error> {
-    match items.iter().find(|item| **item < 1 || **item as usize > num_items) {
-        Some(item) => Err(Error::Inconsistent(format!("item {item} is not in 1..={num_items}"))),
-        None => Ok(()),
+    for item in items {
+        ensure!(*item >= 1 && *item as usize <= num_items, "item {item} is not in 1..={num_items}");
     }
+    Ok(())
 }

@@ -208,3 +208,34 @@ pub fn count_ties<R: Copy, K: PartialEq>(
     };
     tally.users_tie_dependent += usize::from(dependent);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(times: &[u32], targets: Targets) -> (usize, usize) {
+        let mut tally = Tally::default();
+        count_ties(times, |time| time, targets, &mut tally);
+        (tally.rows_tied, tally.users_tie_dependent)
+    }
+
+    #[test]
+    fn the_order_of_the_last_rows_counts() {
+        assert_eq!(counted(&[1, 1, 2, 3], Targets::Last(2)), (2, 0));
+        assert_eq!(counted(&[1, 2, 2, 3], Targets::Last(2)), (2, 1));
+        assert_eq!(counted(&[1, 2, 3, 3], Targets::Last(0)), (2, 0));
+    }
+
+    #[test]
+    fn the_first_row_of_a_period_counts_where_it_is_a_target() {
+        // Validation from time 2, test from time 3.
+        assert_eq!(counted(&[1, 2, 2, 3], Targets::After([1, 3])), (2, 1));
+        assert_eq!(counted(&[1, 2, 3, 3], Targets::After([1, 2])), (2, 1));
+        assert_eq!(counted(&[1, 1, 2, 3], Targets::After([2, 3])), (2, 0));
+        // Nothing before the period, so no input and no row.
+        assert_eq!(counted(&[2, 2, 3], Targets::After([0, 2])), (2, 0));
+        // Nothing in the validation period: the same rows are the test's.
+        assert_eq!(counted(&[1, 3, 3], Targets::After([1, 1])), (2, 1));
+        assert_eq!(counted(&[1, 2], Targets::After([2, 2])), (0, 0));
+    }
+}

@@ -59,8 +59,8 @@ pub(crate) use ensure;
 /// # Errors
 /// [`Error::Inconsistent`] names the first that is not.
 pub fn check_items(items: &[i32], num_items: usize) -> Result<(), Error> {
-    for item in items {
-        ensure!(*item >= 1 && *item as usize <= num_items, "item {item} is not in 1..={num_items}");
+    match items.iter().find(|item| **item < 1 || **item as usize > num_items) {
+        Some(item) => Err(Error::Inconsistent(format!("item {item} is not in 1..={num_items}"))),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -232,3 +232,36 @@ fn drop_unseen_items(sequences: &mut Sequences) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Integers;
+    use crate::filters::Duplicates;
+
+    #[test]
+    fn rows_before_a_period_are_counted_among_those_kept() {
+        // User 1 has item 9, which nobody else has, as the last before the first period.
+        let users = [1, 1, 1, 1, 2, 2, 2];
+        let items = [5, 6, 9, 7, 5, 6, 7];
+        let times = [1i64, 2, 3, 4, 1, 2, 5];
+        let columns = Columns {
+            users: Integers::Wide(&users),
+            items: Integers::Wide(&items),
+            times: &times[..],
+            keep: None,
+        };
+        for (least, before, kept) in [(1, [[3, 4], [2, 2]], 7), (2, [[2, 3], [2, 2]], 6)] {
+            let rules = Rules {
+                duplicates: Duplicates::Keep,
+                minima: Minima { user: 1, item: least },
+                held_out: HeldOut::From([4i64.key(), 5i64.key()]),
+                identity: false,
+                moments: false,
+            };
+            let found = group(&columns, &rules, &|| Ok(())).unwrap();
+            assert_eq!(found.before, before);
+            assert_eq!(found.items.len(), kept);
+        }
+    }
+}

@@ -124,6 +124,7 @@ impl Source<'_> {
     }
 
     /// The row of a number, if it fits the width; None for one left empty.
+    #[inline]
     fn row(&self, rows: &Rows, number: usize, width: usize) -> Result<Option<Row<'_>>, Error> {
         let row = Row::of(&self.store, &self.window, rows, number)?;
         if let Some(row) = &row {

@@ -63,10 +63,11 @@ def test_many_strings(form: str) -> None:
     np.testing.assert_array_equal(found.decode(np.arange(9)), categories.categories[:9])
 
 
-def test_strings_that_differ_late_or_in_zeros_are_told_apart() -> None:
+@pytest.mark.parametrize("prefix", ["", "shared and the same for long"])
+def test_strings_that_differ_late_or_in_zeros_are_told_apart(prefix: str) -> None:
     """In several tables: more rows than one thread takes alone."""
     ends = ["", "\0", "\0\0", "abcdefg", "abcdefg\0", "abcdefgh", "abcdefgh\0", "abcdefghi"]
-    texts = [f"shared and the same for long{end}" for end in reversed(ends)] * 5000
+    texts = [prefix + end for end in reversed(ends)] * 5000
     found = columns.read_ids(pa.chunked_array([texts[:20_001], texts[20_001:]]), "x")
     assert found.codes.tolist() == [7, 6, 5, 4, 3, 2, 1, 0] * 5000
     assert found.decode(np.arange(8)).tolist() == texts[7::-1]

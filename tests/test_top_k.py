@@ -140,7 +140,7 @@ NAN_IN_65 = np.where(np.arange(70)[:, None] == 65, np.nan, ones(70, 3))
         (ones(2, 3), ones(4, 3), (np.array([0, 0, 2]), COLUMNS), 1, "do not ascend from 0 to 1"),
         (ones(2, 3), ones(4, 3), (np.array([-1, 0, 1]), COLUMNS), 1, "do not ascend from 0 to 1"),
         (ones(2, 3) * np.nan, ones(4, 3), (OFFSETS, COLUMNS), 1, "NaN, first in row 0 of a batch"),
-        (NAN_IN_65, ones(4, 3), behind_offsets([set()] * 70), 1, "first in row 65 of a batch of 70"),
+        (NAN_IN_65, ones(4, 3), behind_offsets([set()] * 70), 1, "first in row 65 of a batch"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(

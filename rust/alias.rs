@@ -77,3 +77,30 @@ impl AliasTable {
         self.cumulative[self.num_items()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::philox::Philox;
+
+    #[test]
+    fn items_come_in_proportion_to_their_weights() {
+        // In the second, items that give to others come to lack a part themselves.
+        for weights in [[7, 1, 2, 0xFFFF], [1, 3, 5, 4]] {
+            let made = AliasTable::new(&weights).unwrap();
+            let mut parts = [0u128; 4];
+            for (item, &threshold) in made.thresholds.iter().enumerate() {
+                parts[item] += u128::from(threshold);
+                parts[made.aliases[item] as usize - 1] += u128::from(u64::MAX - threshold);
+            }
+            let total: u64 = weights.iter().sum();
+            for (part, weight) in parts.iter().zip(weights) {
+                let expected = ((u128::from(weight) * 4) << 64) / u128::from(total);
+                assert!(part.abs_diff(expected) < 10, "{part} for {expected}");
+            }
+        }
+        let made = AliasTable::new(&[7, 1, 2, 0xFFFF]).unwrap();
+        let mut stream = Philox::new([0; 4], [3, 4]);
+        assert!((0..1000).all(|_| (1..=4).contains(&made.propose(stream.draw()))));
+    }
+}

@@ -178,4 +178,21 @@ mod tests {
         sampler.reject(&[3, 1, 2, 1]).unwrap();
         assert_eq!(sampler.draw(&mut stream()), 0);
     }
+
+    #[test]
+    fn popular_items_are_picked_by_their_weight() {
+        let weights = [5, 1, 4, 2];
+        let made = AliasTable::new(&weights).unwrap();
+        let mut sampler = Sampler::new(4, Some(&made));
+        sampler.reject(&[3]).unwrap();
+        let mut stream = stream();
+        let mut counts = [0; 5];
+        for _ in 0..8000 {
+            counts[sampler.draw_allowed(&mut stream) as usize] += 1;
+        }
+        assert_eq!(counts[0] + counts[3], 0);
+        for (count, expected) in [(counts[1], 5000), (counts[2], 1000), (counts[4], 2000)] {
+            assert!(i32::abs(count - expected) < 150, "{counts:?}");
+        }
+    }
 }

@@ -18,19 +18,13 @@ pub fn first_without_negative(
     rows: &Rows,
 ) -> Result<Option<usize>, Error> {
     store.check(rows)?;
-    let found =
-        (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS).find_map_first(
-            |number| match Row::of(store, window, rows, number) {
-                Err(error) => Some(Err(error)),
-                Ok(None) => None,
-                Ok(Some(row)) => {
-                    let rejected = row.rejected(window);
-                    (rejected.len() >= window.num_items && distinct(rejected) >= window.num_items)
-                        .then_some(Ok(row.user))
-                }
-            },
-        );
-    found.transpose()
+    let numbers = (0..rows.len()).into_par_iter().with_min_len(MIN_ROWS);
+    let owners = numbers.map(|number| {
+        let Some(row) = Row::of(store, window, rows, number)? else { return Ok(None) };
+        let (rejected, items) = (row.rejected(window), window.num_items);
+        Ok((rejected.len() >= items && distinct(rejected) >= items).then_some(row.user))
+    });
+    owners.find_first(|owner| *owner != Ok(None)).unwrap_or(Ok(None))
 }
 
 fn distinct(items: &[i32]) -> usize {
@@ -56,32 +50,4 @@ pub fn shown_items(store: &Store, window: &Window, rows: &Rows) -> Result<Vec<bo
         Ok(())
     })?;
     Ok(shown.into_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STORE: Store =
-        Store { offsets: &[0, 3, 7], items: &[2, 3, 2, 1, 3, 3, 2], user_keys: &[0, 1] };
-    const WINDOW: Window =
-        Window { split: 1, max_sequence_length: 2, num_items: 3, ..Window::EXAMPLE };
-
-    #[test]
-    fn a_user_of_every_item_is_found() {
-        let rows = Rows { users: &[0, 1], ends: &[3, 4], windows: &[] };
-        assert_eq!(first_without_negative(&STORE, &WINDOW, &rows), Ok(Some(1)));
-        let past = Rows { users: &[0, 1], ends: &[3, 3], windows: &[] };
-        assert_eq!(first_without_negative(&STORE, &WINDOW, &past), Ok(None));
-        let all = Window { reject_all: true, ..WINDOW };
-        assert_eq!(first_without_negative(&STORE, &all, &past), Ok(Some(1)));
-    }
-
-    #[test]
-    fn only_what_the_window_shows_is_seen() {
-        let rows = Rows { users: &[1], ends: &[4], windows: &[] };
-        assert_eq!(shown_items(&STORE, &WINDOW, &rows), Ok(vec![false, false, true, true]));
-        let small = Window { num_items: 2, ..WINDOW };
-        assert!(shown_items(&STORE, &small, &rows).is_err());
-    }
 }

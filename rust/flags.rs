@@ -11,11 +11,6 @@ impl Flags {
         Self((0..length).map(|_| AtomicBool::new(false)).collect())
     }
 
-    /// Number of flags.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -19,7 +19,6 @@ pub mod rows;
 pub mod search;
 pub mod sequences;
 pub mod slices;
-pub mod streams;
 pub mod strings;
 pub mod ties;
 pub mod windows;

@@ -5,6 +5,7 @@ use crate::coder::Coder;
 use crate::columns::{Columns, Integers, Time};
 use crate::flags::Flags;
 use crate::record::{Layout, Record};
+use crate::slices::{parts, split_off};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -28,7 +29,9 @@ pub fn partition<R: Record, T: Time>(
     layout: &Layout,
     seen: &Flags,
 ) -> Partitioned<R> {
-    let chunks = chunks(columns.rows());
+    let rows = columns.rows();
+    let size = rows.div_ceil(4 * rayon::current_num_threads()).max(MIN_CHUNK_ROWS);
+    let chunks: Vec<Range<usize>> = parts(0..rows, size).collect();
     let histograms: Vec<Vec<u32>> = chunks
         .par_iter()
         .map(|chunk| {
@@ -57,26 +60,26 @@ fn scatter<R: Record, T: Time>(
     chunk: Range<usize>,
     mut cells: Vec<std::slice::IterMut<R>>,
 ) {
-    let mut parts = [0u32; BLOCK_ROWS];
+    let mut places = [0u32; BLOCK_ROWS];
     let mut item_codes = [0; BLOCK_ROWS];
     let mut records = [R::default(); BLOCK_ROWS];
     let local = (1u64 << layout.user_bits) as u32 - 1;
-    for rows in blocks(chunk) {
+    for rows in parts(chunk, BLOCK_ROWS) {
         let length = rows.len();
-        users.encode(columns.users, rows.clone(), &mut parts[..length]);
+        users.encode(columns.users, rows.clone(), &mut places[..length]);
         items.encode(columns.items, rows.clone(), &mut item_codes[..length]);
-        let fields = parts.iter_mut().zip(&item_codes).zip(&columns.times[rows.clone()]);
-        for (record, ((part, &item), time)) in records.iter_mut().zip(fields) {
-            *record = R::pack(layout, *part & local, time.key() - layout.time_min, item);
-            *part >>= layout.user_bits;
+        let fields = places.iter_mut().zip(&item_codes).zip(&columns.times[rows.clone()]);
+        for (record, ((place, &item), time)) in records.iter_mut().zip(fields) {
+            *record = R::pack(layout, *place & local, time.key() - layout.time_min, item);
+            *place >>= layout.user_bits;
         }
         let kept = match columns.keep {
-            Some(keep) => move_kept_first(&keep[rows], &mut parts, &mut records),
+            Some(keep) => move_kept_first(&keep[rows], &mut places, &mut records),
             None => length,
         };
-        for (&part, &record) in parts.iter().zip(&records).take(kept) {
+        for (&place, &record) in places.iter().zip(&records).take(kept) {
             // The histogram counted exactly these rows, so the cell always has room.
-            if let Some(slot) = cells[part as usize].next() {
+            if let Some(slot) = cells[place as usize].next() {
                 *slot = record;
             }
         }
@@ -84,26 +87,14 @@ fn scatter<R: Record, T: Time>(
 }
 
 /// Close the gaps of the rows that are not kept; returns how many are.
-fn move_kept_first<R: Record>(keep: &[bool], parts: &mut [u32], records: &mut [R]) -> usize {
+fn move_kept_first<R: Record>(keep: &[bool], places: &mut [u32], records: &mut [R]) -> usize {
     let mut kept = 0;
     for (row, &keeps) in keep.iter().enumerate() {
-        parts[kept] = parts[row];
+        places[kept] = places[row];
         records[kept] = records[row];
         kept += usize::from(keeps);
     }
     kept
-}
-
-/// Consecutive blocks of a range of rows.
-fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let end = rows.end;
-    rows.step_by(BLOCK_ROWS).map(move |start| start..end.min(start + BLOCK_ROWS))
-}
-
-/// Ranges of rows to be worked on in parallel.
-fn chunks(rows: usize) -> Vec<Range<usize>> {
-    let size = rows.div_ceil(4 * rayon::current_num_threads()).max(MIN_CHUNK_ROWS);
-    (0..rows).step_by(size).map(|start| start..rows.min(start + size)).collect()
 }
 
 /// Kept rows of a chunk, by partition.
@@ -140,7 +131,7 @@ fn each_code(
     mut act: impl FnMut(usize, u32),
 ) {
     let mut block = [0; BLOCK_ROWS];
-    for rows in blocks(chunk) {
+    for rows in parts(chunk, BLOCK_ROWS) {
         let block = &mut block[..rows.len()];
         coder.encode(column, rows.clone(), block);
         for (row, &code) in rows.zip(&*block) {
@@ -160,43 +151,8 @@ fn cells<'a, R>(
     let mut rest = records;
     for partition in 0..partitions {
         for (cells, counts) in cells.iter_mut().zip(histograms) {
-            let (cell, tail) = rest.split_at_mut(counts[partition] as usize);
-            cells.push(cell.iter_mut());
-            rest = tail;
+            cells.push(split_off(&mut rest, counts[partition] as usize).iter_mut());
         }
     }
     cells
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitioning_is_stable_and_complete() {
-        let rows = 200_000i64;
-        let users: Vec<i64> = (0..rows).map(|row| row * 7919 % 1000).collect();
-        let items: Vec<i64> = (0..rows).collect();
-        let times = vec![(); rows as usize];
-        let columns = Columns {
-            users: Integers::Wide(&users),
-            items: Integers::Wide(&items),
-            times: &times[..],
-            keep: None,
-        };
-        let user_coder = Coder::of(columns.users);
-        let item_coder = Coder::of(columns.items);
-        let layout = Layout::new(columns.rows(), user_coder.width(), item_coder.width(), (0, 0));
-        assert!(layout.partitions > 1);
-        let done: Partitioned<u64> =
-            partition(&columns, &user_coder, &item_coder, &layout, &Flags::new(0));
-        for part in 0..layout.partitions {
-            let records = &done.records[done.starts[part]..done.starts[part + 1]];
-            assert!(records.windows(2).all(|pair| pair[0].item(&layout) < pair[1].item(&layout)));
-            for record in records {
-                let user = (part << layout.user_bits) + record.user(&layout);
-                assert_eq!(users[record.item(&layout) as usize], user as i64);
-            }
-        }
-    }
 }

@@ -86,7 +86,7 @@ mod tests {
         let mut stream = Philox::new([0; 4], [1, 2]);
         let mut scratch = Scratch::default();
         for (length, low, width) in
-            [(1000, 5, 40), (5000, 0, 64), (300, 20, 11), (10, 3, 9), (400, 1, 19), (0, 0, 8)]
+            [(1000, 5, 40), (5000, 0, 64), (300, 20, 11), (10, 3, 9), (400, 20, 0), (0, 0, 8)]
         {
             let words: Vec<u64> =
                 (0..length).map(|_| stream.draw() >> (64 - low - width)).collect();
@@ -94,13 +94,5 @@ mod tests {
             expected.sort_by_key(|word| word >> low);
             assert_eq!(sorted(&words, &mut scratch, low, width), expected);
         }
-    }
-
-    #[test]
-    fn equal_keys_keep_their_order() {
-        let words: Vec<u64> = (0..1000).rev().collect();
-        let mut scratch = Scratch::default();
-        assert_eq!(sorted(&words, &mut scratch, 20, 30), words);
-        assert_eq!(sorted(&words, &mut scratch, 20, 0), words);
     }
 }

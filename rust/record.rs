@@ -124,21 +124,3 @@ impl Record for [u64; 2] {
         scratch
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fields<R: Record>(layout: &Layout) -> (usize, u64, u32) {
-        let record = R::pack(layout, 3, 1 << 20, 77);
-        (record.user(layout), record.time(layout), record.item(layout))
-    }
-
-    #[test]
-    fn both_records_return_what_was_packed() {
-        let layout = Layout::new(10, 4, 100, (5, 5 + (1 << 20)));
-        assert!(layout.fits_word());
-        assert_eq!(fields::<u64>(&layout), (3, 1 << 20, 77));
-        assert_eq!(fields::<[u64; 2]>(&layout), (3, 1 << 20, 77));
-    }
-}

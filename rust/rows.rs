@@ -1,8 +1,7 @@
 //! The compact store, and the rows that are made of it: which part of a user's sequence a row
 //! shows, and which items it rejects as negatives.
 
-use crate::error::Error;
-use std::ops::Range;
+use crate::error::{Error, ensure};
 
 /// The compact store, borrowed.
 #[derive(Clone, Copy)]
@@ -118,14 +117,6 @@ impl Rows<'_> {
     pub fn len(&self) -> usize {
         self.users.len()
     }
-
-    /// Some consecutive rows.
-    #[must_use]
-    pub fn slice(&self, range: Range<usize>) -> Self {
-        let windows =
-            if self.windows.is_empty() { self.windows } else { &self.windows[range.clone()] };
-        Self { users: &self.users[range.clone()], ends: &self.ends[range], windows }
-    }
 }
 
 impl<'a> Store<'a> {
@@ -134,19 +125,16 @@ impl<'a> Store<'a> {
     /// # Errors
     /// [`Error::Inconsistent`] where it is not so.
     pub fn check(&self, rows: &Rows) -> Result<(), Error> {
-        if self.offsets.len() != self.user_keys.len() + 1 {
-            return Err(Error::Inconsistent(format!(
-                "{} offsets for {} users; one more than users is needed",
-                self.offsets.len(),
-                self.user_keys.len()
-            )));
-        }
+        let (offsets, users) = (self.offsets.len(), self.user_keys.len());
+        ensure!(
+            offsets == users + 1,
+            "{offsets} offsets for {users} users; one more than users is needed"
+        );
         let (users, ends, windows) = (rows.users.len(), rows.ends.len(), rows.windows.len());
-        if ends != users || windows != 0 && windows != users {
-            return Err(Error::Inconsistent(format!(
-                "{users} users, {ends} ends and {windows} windows of rows"
-            )));
-        }
+        ensure!(
+            ends == users && [0, users].contains(&windows),
+            "{users} users, {ends} ends and {windows} windows of rows"
+        );
         Ok(())
     }
 
@@ -155,65 +143,11 @@ impl<'a> Store<'a> {
     /// # Errors
     /// [`Error::Inconsistent`] where there is no such user, or its offsets are damaged.
     pub fn items_of(&self, user: usize) -> Result<&'a [i32], Error> {
-        if user >= self.user_keys.len() {
-            return Err(Error::Inconsistent(format!(
-                "user {user} asked for, but there are {}",
-                self.user_keys.len()
-            )));
-        }
+        let users = self.user_keys.len();
+        ensure!(user < users, "user {user} asked for, but there are {users}");
         let (start, end) = (self.offsets[user], self.offsets[user + 1]);
         self.items.get(start as usize..end as usize).ok_or_else(|| {
             Error::Inconsistent(format!("user {user} owns {start}..{end} of {}", self.items.len()))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STORE: Store = Store { offsets: &[0, 7], items: &[1, 2, 3, 4, 5, 6, 7], user_keys: &[0] };
-    const WINDOW: Window = Window::EXAMPLE;
-
-    impl Window {
-        /// A window for tests.
-        pub const EXAMPLE: Self = Self {
-            split: 0,
-            max_sequence_length: 3,
-            oldest: false,
-            stride: 3,
-            reject_all: false,
-            num_negatives: 1,
-            num_items: 9,
-            seed: 0,
-        };
-    }
-
-    fn shown(window: &Window, end: i32, number: i32) -> Result<Vec<i32>, Error> {
-        let rows = Rows { users: &[0], ends: &[end], windows: &[number] };
-        Ok(Row::of(&STORE, window, &rows, 0)?.map_or(Vec::new(), |row| row.shown.to_vec()))
-    }
-
-    #[test]
-    fn windows_go_back_from_the_last_item() {
-        assert_eq!(shown(&WINDOW, 6, 0), Ok(vec![3, 4, 5, 6]));
-        assert_eq!(shown(&WINDOW, 6, 1), Ok(vec![1, 2, 3]));
-    }
-
-    #[test]
-    fn the_oldest_window_comes_first() {
-        let window = Window { oldest: true, ..WINDOW };
-        assert_eq!(shown(&window, 6, 0), Ok(vec![1, 2, 3, 4]));
-        assert_eq!(shown(&window, 6, 1), Ok(vec![4, 5, 6]));
-    }
-
-    #[test]
-    fn rows_that_do_not_exist_are_errors() {
-        for (end, number) in [(8, 0), (-1, 0), (6, 3), (6, -1)] {
-            assert!(matches!(shown(&WINDOW, end, number), Err(Error::Inconsistent(_))));
-        }
-        let rows = Rows { users: &[1], ends: &[2], windows: &[] };
-        assert!(Row::of(&STORE, &WINDOW, &rows, 0).is_err());
-        assert!(STORE.check(&Rows { users: &[1], ends: &[], windows: &[] }).is_err());
     }
 }

@@ -4,7 +4,8 @@
 //! vector of the smaller number comes first.
 
 use crate::best::{Found, keep_best};
-use crate::error::Error;
+use crate::error::{Error, ensure};
+use crate::slices::parts;
 use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use rayon::prelude::*;
@@ -35,12 +36,11 @@ impl<'a> Excluded<'a> {
         let total = self.numbers.len() as i64;
         let ends = (self.offsets.first(), self.offsets.last());
         let ascending = self.offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-        if self.offsets.len() != queries + 1 || ends != (Some(&0), Some(&total)) || !ascending {
-            return Err(Error::Inconsistent(format!(
-                "offsets of excluded vectors that do not ascend from 0 to {total}, one for each \
-                 of {queries} queries"
-            )));
-        }
+        ensure!(
+            self.offsets.len() == queries + 1 && ends == (Some(&0), Some(&total)) && ascending,
+            "offsets of excluded vectors that do not ascend from 0 to {total}, one for each of \
+             {queries} queries"
+        );
         Ok(())
     }
 
@@ -85,25 +85,17 @@ struct Task {
 /// NaN, and what `pause` returns.
 pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Result<Best, Error> {
     let (queries, items) = (search.queries.nrows(), search.vectors.nrows());
-    if search.queries.ncols() != search.vectors.ncols() {
-        return Err(Error::Inconsistent(format!(
-            "queries of width {}, vectors of width {}",
-            search.queries.ncols(),
-            search.vectors.ncols()
-        )));
-    }
-    if !(1..=items).contains(&search.k) {
-        return Err(Error::Inconsistent(format!("k is {}, of {items} vectors", search.k)));
-    }
+    let widths = (search.queries.ncols(), search.vectors.ncols());
+    ensure!(widths.0 == widths.1, "queries of width {}, vectors of width {}", widths.0, widths.1);
+    ensure!((1..=items).contains(&search.k), "k is {}, of {items} vectors", search.k);
     if i32::try_from(items).is_err() {
         return Err(Error::TooMany { what: "items", found: items, max: i32::MAX as usize });
     }
     search.excluded.check(queries)?;
     let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
     let mut tasks = tasks(queries, shares);
-    for first in (0..items).step_by(STRETCH) {
+    for stretch in parts(0..items, STRETCH) {
         pause()?;
-        let stretch = first..items.min(first + STRETCH);
         tasks.par_iter_mut().for_each_init(
             || vec![0.0; TILE * BLOCK],
             |buffer, task| task.meet(search, part(&stretch, task.share, shares), buffer),
@@ -116,8 +108,7 @@ pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Resu
 }
 
 fn tasks(queries: usize, shares: usize) -> Vec<Task> {
-    let tiles = (0..queries).step_by(TILE).map(|first| first..queries.min(first + TILE));
-    tiles
+    parts(0..queries, TILE)
         .flat_map(|queries| (0..shares).map(move |share| (queries.clone(), share)))
         .map(|(queries, share)| Task {
             heaps: queries.clone().map(|_| BinaryHeap::new()).collect(),
@@ -136,17 +127,15 @@ fn part(whole: &Range<usize>, number: usize, parts: usize) -> Range<usize> {
 impl Task {
     fn meet(&mut self, search: &Search<'_>, numbers: Range<usize>, buffer: &mut [f32]) {
         let queries = search.queries.slice(s![self.queries.clone(), ..]);
-        for first in numbers.clone().step_by(BLOCK) {
-            let block = first..numbers.end.min(first + BLOCK);
+        for block in parts(numbers, BLOCK) {
             let vectors = search.vectors.slice(s![block.clone(), ..]);
             let scores = &mut buffer[..queries.nrows() * block.len()];
             multiply(queries, vectors, scores);
             for (number, row) in scores.chunks_exact(block.len()).enumerate() {
                 let query = self.queries.start + number;
                 let excluded = search.excluded.of(query);
-                let ended =
-                    keep_best(row, first as i32, excluded, search.k, &mut self.heaps[number]);
-                if ended.is_err() {
+                let (first, heap) = (block.start as i32, &mut self.heaps[number]);
+                if keep_best(row, first, excluded, search.k, heap).is_err() {
                     self.nan = self.nan.or(Some(query));
                 }
             }
@@ -208,24 +197,6 @@ mod tests {
             assert_eq!(found.numbers, [2, 5, 8, 11].repeat(queries));
             assert_eq!(found.scores, vec![4.0; 4 * queries]);
         }
-    }
-
-    #[test]
-    fn excluded_vectors_leave_places() {
-        let (queries, vectors) = (Array2::ones((2, 1)), Array2::ones((3, 1)));
-        let excluded = Excluded { offsets: &[0, 0, 2], numbers: &[0, 2] };
-        let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 2 };
-        let found = top_k(&search, &|| Ok(())).unwrap();
-        assert_eq!(found.numbers, [0, 1, 1, -1]);
-        assert_eq!(found.scores, [1.0, 1.0, 1.0, f32::NEG_INFINITY]);
-    }
-
-    #[test]
-    fn a_score_that_is_nan_names_its_row() {
-        let mut queries = Array2::ones((70, 1));
-        queries[[65, 0]] = f32::NAN;
-        let failure = best(&queries, &Array2::ones((2, 1)), 1).err();
-        assert_eq!(failure, Some(Error::NotANumber { row: 65, rows: 70 }));
     }
 
     #[test]

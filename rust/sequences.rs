@@ -3,9 +3,9 @@
 
 use crate::coder::Coder;
 use crate::columns::{Columns, Time};
-use crate::emission::{HeldOut, Outputs, Selection, Tally, Targets, count_ties, sort_partitions};
+use crate::emission::{HeldOut, Outputs, Rules, Tally, Targets, count_ties, sort_partitions};
 use crate::error::Error;
-use crate::filters::{Duplicates, Minima, k_core};
+use crate::filters::{Minima, k_core};
 use crate::flags::Flags;
 use crate::partition::{Partitioned, partition};
 use crate::record::{Layout, Record};
@@ -13,21 +13,6 @@ use rayon::prelude::*;
 
 /// Largest item index: 0 is padding and `vocabulary_size` itself must fit an int32.
 pub const MAX_ITEMS: usize = i32::MAX as usize - 1;
-
-/// What decides which rows are kept and what is counted.
-#[derive(Clone, Copy)]
-pub struct Rules {
-    /// Repeated items of a user.
-    pub duplicates: Duplicates,
-    /// Interactions that users and items must have among those kept.
-    pub minima: Minima,
-    /// What is held out of each user's rows.
-    pub held_out: HeldOut,
-    /// Item ids are indices already.
-    pub identity: bool,
-    /// Number the distinct times of each user's rows.
-    pub moments: bool,
-}
 
 impl Rules {
     /// Whether item codes are the indices.
@@ -38,15 +23,6 @@ impl Rules {
     /// Whether the k-core is more than a minimum for users.
     fn has_core(&self) -> bool {
         self.minima.item > 1
-    }
-
-    /// Which rows are written before the k-core is found.
-    fn selection(&self) -> Selection {
-        Selection {
-            duplicates: self.duplicates,
-            min_user_interactions: if self.has_core() { 1 } else { self.minima.user },
-            held_out: self.held_out,
-        }
     }
 }
 
@@ -108,7 +84,7 @@ fn assemble<R: Record, T: Time>(
     let seen = Flags::new(if rules.keeps_codes() { 0 } else { items.width() });
     let partitioned: Partitioned<R> = partition(columns, users, items, layout, &seen);
     pause()?;
-    let (item_ids, indices) = index_items(items, &seen.into_vec())?;
+    let (item_ids, indices) = index_items(&seen.into_vec(), |code| items.id(code))?;
     let rows = partitioned.records.len();
     let mut counts = vec![0u32; users.width()];
     let mut codes = vec![0i32; rows];
@@ -121,7 +97,10 @@ fn assemble<R: Record, T: Time>(
         items: &mut codes,
         moments: &mut moments,
     };
-    let tallies = sort_partitions(&partitioned, layout, rules.selection(), &indices, outputs);
+    // The k-core finds rare users itself.
+    let user = if rules.has_core() { 1 } else { rules.minima.user };
+    let emitted = Rules { minima: Minima { user, ..rules.minima }, ..*rules };
+    let tallies = sort_partitions(&partitioned, layout, &emitted, &indices, outputs);
     let starts = partitioned.starts;
     drop(partitioned.records);
     pause()?;
@@ -135,7 +114,7 @@ fn assemble<R: Record, T: Time>(
     if rules.has_core() {
         keep_core(&mut sequences, rules)?;
     }
-    finish_items(&mut sequences, rules);
+    finish_items(&mut sequences, rules)?;
     Ok(sequences)
 }
 
@@ -143,13 +122,9 @@ fn assemble<R: Record, T: Time>(
 fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     let mut keep = vec![true; sequences.items.len()];
     let (offsets, items) = (&sequences.offsets, &sequences.items);
-    let dropped = k_core(offsets, items, sequences.num_items, rules.minima, &mut keep)?;
-    let mut tally = Tally {
-        rows_of_rare_items: dropped.rows_by_items,
-        rows_tied: 0,
-        users_tie_dependent: 0,
-        ..sequences.tally
-    };
+    let rows_of_rare_items = k_core(offsets, items, sequences.num_items, rules.minima, &mut keep)?;
+    let mut tally =
+        Tally { rows_of_rare_items, rows_tied: 0, users_tie_dependent: 0, ..sequences.tally };
     let mut kept = Sequences { offsets: vec![0], ..Sequences::default() };
     let moments = &sequences.moments;
     for (user, bounds) in sequences.offsets.windows(2).enumerate() {
@@ -184,12 +159,12 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
 }
 
 /// Settle the vocabulary: no gaps, or under identity, ids for indices.
-fn finish_items(sequences: &mut Sequences, rules: &Rules) {
+fn finish_items(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     if !rules.keeps_codes() && sequences.tally.rows_kept < sequences.tally.rows_filtered {
-        drop_unseen_items(sequences);
+        drop_unseen_items(sequences)?;
     }
     if !rules.identity {
-        return;
+        return Ok(());
     }
     let ids = std::mem::take(&mut sequences.item_ids);
     let items = sequences.items.par_iter_mut().with_min_len(1 << 15);
@@ -198,6 +173,7 @@ fn finish_items(sequences: &mut Sequences, rules: &Rules) {
         *item
     });
     sequences.num_items = largest.max().unwrap_or(0) as usize;
+    Ok(())
 }
 
 /// Close the gaps that dropped rows left at the end of each partition.
@@ -227,13 +203,13 @@ fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before:
     }
 }
 
-/// Integers of the seen items, ascending, and the index 1.. of each item code.
-fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Error> {
+/// Ids of the seen codes, ascending, and the index 1.. of each.
+fn index_items(seen: &[bool], id: impl Fn(usize) -> i64) -> Result<(Vec<i64>, Vec<i32>), Error> {
     let mut item_ids = Vec::new();
     let mut indices = vec![0i32; seen.len()];
     for (code, index) in indices.iter_mut().enumerate() {
         if seen[code] {
-            item_ids.push(items.id(code));
+            item_ids.push(id(code));
             *index = item_ids.len() as i32;
         }
     }
@@ -244,31 +220,24 @@ fn index_items(items: &Coder, seen: &[bool]) -> Result<(Vec<i64>, Vec<i32>), Err
 }
 
 /// Close the gaps in the vocabulary that dropped rows left.
-fn drop_unseen_items(sequences: &mut Sequences) {
+fn drop_unseen_items(sequences: &mut Sequences) -> Result<(), Error> {
     let seen = Flags::new(sequences.num_items + 1);
     sequences.items.par_iter().with_min_len(1 << 15).for_each(|&item| seen.raise(item as usize));
-    let seen = seen.into_vec();
-    let mut kept = 0;
-    let mut indices = vec![0i32; seen.len()];
-    for index in 1..seen.len() {
-        if seen[index] {
-            sequences.item_ids[kept] = sequences.item_ids[index - 1];
-            kept += 1;
-            indices[index] = kept as i32;
-        }
-    }
-    if kept < sequences.num_items {
-        sequences.item_ids.truncate(kept);
-        sequences.num_items = kept;
+    let (ids, indices) = index_items(&seen.into_vec(), |index| sequences.item_ids[index - 1])?;
+    if ids.len() < sequences.num_items {
+        sequences.num_items = ids.len();
+        sequences.item_ids = ids;
         let items = sequences.items.par_iter_mut().with_min_len(1 << 15);
         items.for_each(|item| *item = indices[*item as usize]);
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::columns::Integers;
+    use crate::filters::Duplicates;
 
     #[test]
     fn rows_before_a_period_are_counted_among_those_kept() {

@@ -1,6 +1,13 @@
-//! Parts of a slice that are written independently.
+//! Parts of ranges and slices, each worked on alone.
 
-use crate::error::Error;
+use crate::error::{Error, ensure};
+use std::ops::Range;
+
+/// Consecutive parts of a range, all of one size but the last.
+pub fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start..end.min(start + size))
+}
 
 /// Split off the first `length` elements.
 ///
@@ -18,14 +25,10 @@ pub fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
 /// [`Error::Inconsistent`] where the offsets do not ascend, or leave the slice.
 pub fn by_offsets<'a, T>(offsets: &[i64], slice: &'a mut [T]) -> Result<Vec<&'a mut [T]>, Error> {
     let mut rest = slice;
-    offsets
-        .windows(2)
-        .map(|bounds| {
-            let length = usize::try_from(bounds[1] - bounds[0]).unwrap_or(usize::MAX);
-            if length > rest.len() {
-                return Err(Error::Inconsistent("offsets do not ascend".into()));
-            }
-            Ok(split_off(&mut rest, length))
-        })
-        .collect()
+    let split = offsets.windows(2).map(|bounds| {
+        let length = usize::try_from(bounds[1] - bounds[0]).unwrap_or(usize::MAX);
+        ensure!(length <= rest.len(), "offsets do not ascend");
+        Ok(split_off(&mut rest, length))
+    });
+    split.collect()
 }

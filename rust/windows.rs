@@ -2,11 +2,11 @@
 //! is a pure function of (seed, epoch, split, user, window); padding is left as the allocator zeroed it.
 
 use crate::alias::AliasTable;
-use crate::error::Error;
+use crate::error::{Error, ensure};
 use crate::negatives::Sampler;
 use crate::philox::Philox;
 use crate::rows::{Row, Rows, Store, Window};
-use crate::slices::split_off;
+use crate::slices::{parts, split_off};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -41,46 +41,17 @@ pub fn fill(
     mut out: Arrays,
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    source.check(rows)?;
-    for range in ranges(rows.len()) {
-        let part = out.take(range.len() * width);
-        fill_rows(source, &rows.slice(range), width, part)?;
-        pause()?;
-    }
-    Ok(())
-}
-
-fn fill_rows(source: &Source, rows: &Rows, width: usize, out: Arrays) -> Result<(), Error> {
-    let (store, window) = (&source.store, &source.window);
-    let size = BLOCK_ROWS * width;
-    out.item_ids
-        .par_chunks_mut(size)
-        .zip(out.padding_mask.par_chunks_mut(size))
-        .zip(out.positive_sequence.par_chunks_mut(size))
-        .zip(out.negative_sequence.par_chunks_mut(size * window.num_negatives))
-        .zip(out.sample_weight.par_chunks_mut(size))
-        .enumerate()
-        .try_for_each_init(
-            || source.sampler(),
-            |sampler, (number, ((((inputs, mask), positives), negatives), weights))| {
-                let mut block = Arrays {
-                    item_ids: inputs,
-                    padding_mask: mask,
-                    positive_sequence: positives,
-                    negative_sequence: negatives,
-                    sample_weight: weights,
-                };
-                for number in block_of(number, rows) {
-                    let mut out = block.take(width);
-                    if let Some(row) = Row::of(store, window, rows, number)? {
-                        row.require_width(width)?;
-                        row.write(window, &mut out);
-                        source.draw_negatives(&row, sampler, out.negative_sequence)?;
-                    }
-                }
-                Ok(())
-            },
-        )
+    let take = |rows| out.take(rows * width);
+    each_block(source, rows, pause, take, |sampler, numbers, mut block| {
+        for number in numbers {
+            let mut out = block.take(width);
+            if let Some(row) = source.row(rows, number, width)? {
+                row.write(&source.window, &mut out);
+                source.draw_negatives(&row, sampler, out.negative_sequence)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Replace the negatives in `out`, `[n, width, num_negatives]`, by those of the source's epoch;
@@ -92,42 +63,43 @@ pub fn fill_negatives(
     source: &Source,
     rows: &Rows,
     width: usize,
-    out: &mut [i32],
+    mut out: &mut [i32],
     pause: &dyn Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let size = width * source.window.num_negatives;
+    let take = |rows| split_off(&mut out, rows * size);
+    each_block(source, rows, pause, take, |sampler, numbers, mut block| {
+        for number in numbers {
+            let out = split_off(&mut block, size);
+            let drawn = match source.row(rows, number, width)? {
+                Some(row) => source.draw_negatives(&row, sampler, out)?,
+                None => 0,
+            };
+            out[drawn..].fill(0);
+        }
+        Ok(())
+    })
+}
+
+/// Write blocks of rows, each in what `take` splits off for so many, by all threads.
+fn each_block<O: Send>(
+    source: &Source,
+    rows: &Rows,
+    pause: &dyn Fn() -> Result<(), Error>,
+    mut take: impl FnMut(usize) -> O,
+    write: impl Fn(&mut Sampler, Range<usize>, O) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
     source.check(rows)?;
-    let (store, window) = (&source.store, &source.window);
-    let size = width * window.num_negatives;
-    for (range, out) in ranges(rows.len()).zip(out.chunks_mut(PAUSE_ROWS * size)) {
-        let rows = rows.slice(range);
-        out.par_chunks_mut(BLOCK_ROWS * size).enumerate().try_for_each_init(
-            || source.sampler(),
-            |sampler, (number, out)| {
-                block_of(number, &rows).zip(out.chunks_mut(size)).try_for_each(|(number, out)| {
-                    let drawn = match Row::of(store, window, &rows, number)? {
-                        None => 0,
-                        Some(row) => {
-                            row.require_width(width)?;
-                            source.draw_negatives(&row, sampler, out)?
-                        }
-                    };
-                    out[drawn..].fill(0);
-                    Ok(())
-                })
-            },
+    for numbers in parts(0..rows.len(), PAUSE_ROWS) {
+        let blocks = parts(numbers, BLOCK_ROWS);
+        let blocks: Vec<_> = blocks.map(|block| (block.clone(), take(block.len()))).collect();
+        blocks.into_par_iter().try_for_each_init(
+            || Sampler::new(source.window.num_items, source.popularity),
+            |sampler, (numbers, out)| write(sampler, numbers, out),
         )?;
         pause()?;
     }
     Ok(())
-}
-
-/// Ranges of row numbers between two questions whether to go on.
-fn ranges(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(PAUSE_ROWS).map(move |start| start..rows.min(start + PAUSE_ROWS))
-}
-
-fn block_of(number: usize, rows: &Rows) -> Range<usize> {
-    number * BLOCK_ROWS..rows.len().min((number + 1) * BLOCK_ROWS)
 }
 
 /// Where rows come from.
@@ -145,17 +117,25 @@ pub struct Source<'a> {
 impl Source<'_> {
     fn check(&self, rows: &Rows) -> Result<(), Error> {
         self.store.check(rows)?;
-        let num_items = self.window.num_items;
-        match self.popularity.map(AliasTable::num_items) {
-            Some(found) if found != num_items => {
-                Err(Error::Inconsistent(format!("an alias table of {found} items for {num_items}")))
-            }
-            _ => Ok(()),
-        }
+        let items = self.window.num_items;
+        let found = self.popularity.map_or(items, AliasTable::num_items);
+        ensure!(found == items, "an alias table of {found} items for {items}");
+        Ok(())
     }
 
-    fn sampler(&self) -> Sampler<'_> {
-        Sampler::new(self.window.num_items, self.popularity)
+    /// The row of a number, if it fits the width; None for one left empty.
+    #[inline]
+    fn row(&self, rows: &Rows, number: usize, width: usize) -> Result<Option<Row<'_>>, Error> {
+        let row = Row::of(&self.store, &self.window, rows, number)?;
+        if let Some(row) = &row {
+            let (user, positions) = (row.user, row.positions());
+            ensure!(
+                positions <= width,
+                "the row of user {user} has {positions} positions, but a width of {width} was \
+                 asked for"
+            );
+        }
+        Ok(row)
     }
 
     /// Write the negatives of a row's real positions; returns how many.
@@ -179,18 +159,6 @@ impl Source<'_> {
 }
 
 impl Row<'_> {
-    fn require_width(&self, width: usize) -> Result<(), Error> {
-        let positions = self.positions();
-        if positions > width {
-            let user = self.user;
-            return Err(Error::Inconsistent(format!(
-                "the row of user {user} has {positions} positions, \
-                 but a width of {width} was asked for"
-            )));
-        }
-        Ok(())
-    }
-
     /// Write all but the negatives.
     fn write(&self, window: &Window, out: &mut Arrays) {
         let positions = self.positions();
@@ -222,78 +190,5 @@ impl<'a> Arrays<'a> {
             negative_sequence: split_off(&mut self.negative_sequence, negatives),
             sample_weight: split_off(&mut self.sample_weight, slots),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
-    const WINDOW: Window = Window { num_negatives: 2, num_items: 5, ..Window::EXAMPLE };
-
-    struct Filled {
-        inputs: Vec<i32>,
-        positives: Vec<i32>,
-        negatives: Vec<i32>,
-        mask: Vec<bool>,
-        weights: Vec<f32>,
-    }
-
-    fn filled(window: &Window, users: &[i32], width: usize) -> Result<Filled, Error> {
-        let ends: Vec<i32> =
-            users.iter().map(|&user| if user == 0 { 3 + window.split as i32 } else { 1 }).collect();
-        let rows = Rows { users, ends: &ends, windows: &[] };
-        let slots = users.len() * width;
-        let mut filled = Filled {
-            inputs: vec![0; slots],
-            positives: vec![0; slots],
-            negatives: vec![0; slots * window.num_negatives],
-            mask: vec![false; slots],
-            weights: vec![0.0; slots],
-        };
-        let out = Arrays {
-            item_ids: &mut filled.inputs,
-            padding_mask: &mut filled.mask,
-            positive_sequence: &mut filled.positives,
-            negative_sequence: &mut filled.negatives,
-            sample_weight: &mut filled.weights,
-        };
-        let source = Source { store: STORE, window: *window, popularity: None, epoch: 0 };
-        fill(&source, &rows, width, out, &|| Ok(())).map(|()| filled)
-    }
-
-    #[test]
-    fn a_train_row_is_shifted_padded_and_weighted() {
-        let row = filled(&WINDOW, &[-1, 0], 3).unwrap();
-        assert_eq!(row.inputs, [0, 0, 0, 1, 2, 0]);
-        assert_eq!(row.positives, [0, 0, 0, 2, 3, 0]);
-        assert_eq!(row.weights, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(row.mask, [false, false, false, true, true, false]);
-        assert!(row.negatives[6..10].iter().all(|item| [4, 5].contains(item)));
-        assert_eq!(row.negatives[10..], [0, 0]);
-    }
-
-    #[test]
-    fn the_oldest_window_loses_the_held_out_target() {
-        let recent = Window { split: 1, max_sequence_length: 2, ..WINDOW };
-        assert_eq!(filled(&recent, &[0], 2).unwrap().weights, [0.0, 1.0]);
-        let oldest = Window { oldest: true, ..recent };
-        assert_eq!(filled(&oldest, &[0], 2).unwrap().weights, [0.0, 0.0]);
-    }
-
-    #[test]
-    fn too_small_a_width_and_unknown_users_are_errors() {
-        assert!(matches!(filled(&WINDOW, &[0], 1), Err(Error::Inconsistent(_))));
-        assert!(matches!(filled(&WINDOW, &[2], 3), Err(Error::Inconsistent(_))));
-    }
-
-    #[test]
-    fn an_alias_table_of_other_items_is_refused() {
-        let table = AliasTable::new(&[1; 4]).unwrap();
-        let source = Source { store: STORE, window: WINDOW, popularity: Some(&table), epoch: 0 };
-        let rows = Rows { users: &[], ends: &[], windows: &[] };
-        assert!(source.check(&rows).is_err());
-        assert!(Source { popularity: None, ..source }.check(&rows).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -30,9 +31,14 @@ def split(store: dict[str, Any], rows: dict[str, Any] | None = None) -> Split:
     return Split(sequences, sound._user_vocabulary, sound._options, chosen)
 
 
-def both(damaged: Split) -> list[Any]:
+def uses(damaged: Split) -> list[Any]:
     out = np.zeros((len(damaged), 4), np.int32)
-    return [lambda: damaged.arrays(), lambda: damaged.negatives(out=out)]
+    given = damaged.sequences, damaged._options, damaged.sequence_rows
+    return [
+        lambda: damaged.arrays(),
+        lambda: damaged.negatives(out=out),
+        lambda: _core.shown_items(*given),
+    ]
 
 
 STORES: dict[str, tuple[dict[str, Any], str]] = {
@@ -63,7 +69,7 @@ STORES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", STORES)
 def test_a_damaged_store_is_refused(kind: str) -> None:
     store, said = STORES[kind]
-    for call in both(split(store)):
+    for call in uses(split(store)):
         with pytest.raises((ValueError, TypeError)) as failure:
             call()
         assert said in str(failure.value)
@@ -72,7 +78,7 @@ def test_a_damaged_store_is_refused(kind: str) -> None:
 @pytest.mark.parametrize("item", [0, -1, 6, 2**31 - 1, -(2**31)])
 def test_an_item_outside_the_vocabulary_is_refused(item: int) -> None:
     damaged = split({"items": np.array([1, item, 3, 3, 2, 1], np.int32)})
-    for call in both(damaged):
+    for call in uses(damaged):
         with pytest.raises(ValueError, match=rf"item {item} is not in 1..=5"):
             call()
 
@@ -94,7 +100,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_rows_that_the_store_has_not_are_refused(kind: str) -> None:
-    for call in both(split({}, ROWS[kind])):
+    for call in uses(split({}, ROWS[kind])):
         with pytest.raises((ValueError, TypeError), match=r"row|user|end|contiguous"):
             call()
 
@@ -122,6 +128,47 @@ OUTPUTS: dict[str, Any] = {
 def test_negatives_are_written_only_where_they_fit(kind: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         split({}).negatives(out=OUTPUTS[kind])
+
+
+def test_a_width_and_a_table_that_do_not_fit_are_refused() -> None:
+    sound = split({})
+    given = sound.sequences, sound._options, sound.sequence_rows
+    with pytest.raises(ValueError, match="user 0 has 2 positions, but a width of 1 was asked for"):
+        _core.fill(*given, None, 1, 0)
+    with pytest.raises(ValueError, match="an alias table of 4 items for 5"):
+        _core.fill(*given, _core.AliasTable(np.ones(4, np.uint64)), 4, 0)
+
+
+@pytest.mark.parametrize("window", [2, -1])
+def test_a_window_beyond_its_sequence_is_refused(window: int) -> None:
+    users, ends, windows = (np.array([number], np.int32) for number in (0, 3, window))
+    options = replace(split({})._options, stride=2)
+    with pytest.raises(ValueError, match="of the first 3 items of user 0, who has 3"):
+        _core.fill(split({}).sequences, options, Rows(users, ends, windows), None, 4, 0)
+
+
+@pytest.mark.parametrize("weight", [0, 2**32])
+def test_a_weight_out_of_range_is_named(weight: int) -> None:
+    with pytest.raises(ValueError, match=rf"weight {weight} is not in 1..=4294967295"):
+        _core.AliasTable(np.array([1, weight], np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "items", "moments", "said"),
+    [
+        ([0, 2], [1, 2], [0], "1 moments of 2 items; the last offset is Some(2)"),
+        ([0, 3], [1, 2], [0, 0], "2 moments of 2 items; the last offset is Some(3)"),
+        ([0, 3, 2], [1, 2], [0, 0], "offsets do not ascend"),
+        ([0, 2], [1, 3], [0, 0], "item 3 is not in 1..=2"),
+        ([], [], [], "0 moments of 0 items; the last offset is None"),
+    ],
+)
+def test_ties_that_do_not_fit_together_are_refused(
+    offsets: list[int], items: list[int], moments: list[int], said: str
+) -> None:
+    store = np.array(offsets, np.int64), np.array(items, np.int32)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        _core.order_ties(*store, np.array(moments, np.uint32), KEYS, 0)
 
 
 @pytest.mark.parametrize("epoch", [-1, 2**64])

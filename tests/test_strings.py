@@ -63,6 +63,16 @@ def test_many_strings(form: str) -> None:
     np.testing.assert_array_equal(found.decode(np.arange(9)), categories.categories[:9])
 
 
+@pytest.mark.parametrize("prefix", ["", "shared and the same for long"])
+def test_strings_that_differ_late_or_in_zeros_are_told_apart(prefix: str) -> None:
+    """In several tables: more rows than one thread takes alone."""
+    ends = ["", "\0", "\0\0", "abcdefg", "abcdefg\0", "abcdefgh", "abcdefgh\0", "abcdefghi"]
+    texts = [prefix + end for end in reversed(ends)] * 5000
+    found = columns.read_ids(pa.chunked_array([texts[:20_001], texts[20_001:]]), "x")
+    assert found.codes.tolist() == [7, 6, 5, 4, 3, 2, 1, 0] * 5000
+    assert found.decode(np.arange(8)).tolist() == texts[7::-1]
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     offsets, text = pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")
     damaged = pa.StringArray.from_buffers(2, offsets, text)

@@ -125,6 +125,7 @@ def ones(*shape: int) -> npt.NDArray[np.float32]:
 
 
 OFFSETS, COLUMNS = np.array([0, 1, 1]), np.array([1], np.int32)
+NAN_IN_65 = np.where(np.arange(70)[:, None] == 65, np.nan, ones(70, 3))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,7 @@ OFFSETS, COLUMNS = np.array([0, 1, 1]), np.array([1], np.int32)
         (ones(2, 3), ones(4, 3), (np.array([0, 0, 2]), COLUMNS), 1, "do not ascend from 0 to 1"),
         (ones(2, 3), ones(4, 3), (np.array([-1, 0, 1]), COLUMNS), 1, "do not ascend from 0 to 1"),
         (ones(2, 3) * np.nan, ones(4, 3), (OFFSETS, COLUMNS), 1, "NaN, first in row 0 of a batch"),
+        (NAN_IN_65, ones(4, 3), behind_offsets([set()] * 70), 1, "first in row 65 of a batch"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(

@@ -1,6 +1,6 @@
 //! Raw columns: integers of either width, and strings, which become codes.
 
-use super::errors::pause;
+use super::pause;
 use crate::columns::Integers;
 use crate::strings::{self, Chunk};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};

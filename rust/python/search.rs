@@ -1,6 +1,6 @@
 //! The search for the best items of each query.
 
-use super::errors::pause;
+use super::pause;
 use crate::search::{self, Excluded, Search};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;

@@ -1,19 +1,19 @@
 //! Columns of a table in, the compact store and its counts out.
 
 use super::columns::IntegerColumn;
-use super::errors::pause;
+use super::pause;
 use crate::columns::{Columns, Integers, Time};
-use crate::emission::HeldOut;
+use crate::emission::{self, HeldOut};
 use crate::filters::{Duplicates, Minima};
 use crate::sequences::{self, Sequences};
 use crate::ties;
-use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
+use numpy::{Element, IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// What decides which rows are kept and what is counted.
 #[pyclass(frozen, module = "sasrec_fast._core")]
-pub struct Rules(sequences::Rules);
+pub struct Rules(emission::Rules);
 
 #[pymethods]
 impl Rules {
@@ -35,7 +35,7 @@ impl Rules {
         };
         let minima = Minima { user: min_user_interactions, item: min_item_interactions };
         let held_out = HeldOut::Last(holdout);
-        Ok(Self(sequences::Rules { duplicates, minima, held_out, identity, moments }))
+        Ok(Self(emission::Rules { duplicates, minima, held_out, identity, moments }))
     }
 }
 
@@ -96,40 +96,38 @@ pub fn group(
     keep: Option<PyReadonlyArray1<'_, bool>>,
     rules: &Bound<'_, Rules>,
 ) -> PyResult<GroupedInteractions> {
-    let keep = keep.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-    let (users, items, rules) = (users.borrow()?, items.borrow()?, rules.get().0);
-    let untimed = (users, items, keep);
+    let (users, items, keep) = (users.borrow()?, items.borrow()?, optional(keep.as_ref())?);
+    let (untimed, rules) = ((users, items, keep), rules.get().0);
     let done = match &times {
-        None => run(py, untimed, &vec![(); users.len()], rules),
-        Some(Times::Int(times, starts)) => run_timed(py, untimed, times, starts.as_ref(), rules),
-        Some(Times::Float(times, starts)) => run_timed(py, untimed, times, starts.as_ref(), rules),
+        None => run(py, untimed, &vec![(); users.len()], None, rules),
+        Some(Times::Int(times, starts)) => {
+            run(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
+        }
+        Some(Times::Float(times, starts)) => {
+            run(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
+        }
     };
     Ok(GroupedInteractions::wrap(py, done?))
 }
 
-type Untimed<'a> = (Integers<'a>, Integers<'a>, Option<&'a [bool]>);
-
-fn run_timed<T: Time + numpy::Element>(
-    py: Python<'_>,
-    untimed: Untimed<'_>,
-    times: &PyReadonlyArray1<'_, T>,
-    starts: Option<&PyReadonlyArray1<'_, T>>,
-    mut rules: sequences::Rules,
-) -> PyResult<Sequences> {
-    rules.held_out = match starts.map(PyReadonlyArray1::as_slice).transpose()? {
-        None => rules.held_out,
-        Some([validation, test]) => HeldOut::From([validation.key(), test.key()]),
-        Some(_) => return Err(PyValueError::new_err("split_at holds two times")),
-    };
-    run(py, untimed, times.as_slice()?, rules)
+fn optional<'a, T: Element>(
+    array: Option<&'a PyReadonlyArray1<'_, T>>,
+) -> PyResult<Option<&'a [T]>> {
+    Ok(array.map(PyReadonlyArray1::as_slice).transpose()?)
 }
 
 fn run<T: Time>(
     py: Python<'_>,
-    (users, items, keep): Untimed<'_>,
+    (users, items, keep): (Integers<'_>, Integers<'_>, Option<&[bool]>),
     times: &[T],
-    rules: sequences::Rules,
+    starts: Option<&[T]>,
+    mut rules: emission::Rules,
 ) -> PyResult<Sequences> {
+    rules.held_out = match starts {
+        None => rules.held_out,
+        Some([validation, test]) => HeldOut::From([validation.key(), test.key()]),
+        Some(_) => return Err(PyValueError::new_err("split_at holds two times")),
+    };
     let columns = Columns { users, items, times, keep };
     Ok(py.detach(|| sequences::group(&columns, &rules, &pause))?)
 }

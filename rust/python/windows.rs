@@ -1,7 +1,7 @@
 //! Dense arrays of rows, their negatives alone, and what is asked of rows before.
 
 use super::draws::AliasTable;
-use super::errors::pause;
+use super::pause;
 use super::store::{RowArrays, StoreArrays};
 use crate::accounting;
 use crate::rows::Window;
@@ -44,7 +44,6 @@ type FilledArrays<'py> = (
 
 /// Dense arrays of rows, of a width.
 #[pyfunction]
-#[pyo3(signature = (store, options, rows, popularity, width, epoch))]
 pub fn fill<'py>(
     py: Python<'py>,
     store: StoreArrays<'py>,
@@ -88,7 +87,6 @@ pub fn fill<'py>(
 
 /// Replace the negatives of rows, in place.
 #[pyfunction]
-#[pyo3(signature = (store, options, rows, popularity, epoch, out))]
 pub fn fill_negatives(
     py: Python<'_>,
     store: StoreArrays<'_>,

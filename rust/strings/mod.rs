@@ -2,20 +2,61 @@
 //! Each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
 //! then sorted together, which ranks the strings and brings equal ones of several tables together.
 
-mod chunk;
 mod order;
 mod table;
 
-pub use chunk::Chunk;
-
-use crate::columns::MAX_ROWS;
+use crate::columns::{Integers, MAX_ROWS};
 use crate::error::Error;
+use crate::slices::split_off;
 use order::{rank, sorted};
 use rayon::prelude::*;
+use std::ops::Range;
 use table::Table;
 
 /// Below this, a table of its own costs a thread more than the rows do.
 const MIN_PART_ROWS: usize = 1 << 14;
+
+/// Consecutive strings of a column; string i is `bytes[offsets[i]..offsets[i + 1]]`.
+#[derive(Clone, Copy)]
+pub struct Chunk<'a> {
+    /// Where strings start and end; one more than there are strings, or none at all.
+    pub offsets: Integers<'a>,
+    /// The strings, one after the other.
+    pub bytes: &'a [u8],
+}
+
+impl Chunk<'_> {
+    /// Number of strings.
+    pub fn rows(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// The bounds of consecutive strings; None where they leave the bytes.
+    pub fn bounds(&self, rows: Range<usize>, bounds: &mut [Range<usize>]) -> Option<()> {
+        let offsets = rows.start..=rows.end;
+        match self.offsets {
+            Integers::Wide(wide) => read_bounds(&wide[offsets], self.bytes.len(), bounds),
+            Integers::Narrow(narrow) => read_bounds(&narrow[offsets], self.bytes.len(), bounds),
+        }
+    }
+}
+
+fn read_bounds<T: Copy + TryInto<usize>>(
+    offsets: &[T],
+    size: usize,
+    bounds: &mut [Range<usize>],
+) -> Option<()> {
+    let mut start = (*offsets.first()?).try_into().ok()?;
+    for (bound, &offset) in bounds.iter_mut().zip(&offsets[1..]) {
+        let end = offset.try_into().ok()?;
+        if end < start || end > size {
+            return None;
+        }
+        *bound = start..end;
+        start = end;
+    }
+    Some(())
+}
 
 /// A column of strings as numbers.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,9 +114,8 @@ fn number<'a>(chunks: &[Chunk<'a>], first: usize, codes: &mut [i32]) -> Option<T
         let end = start + chunk.rows();
         if start < last && first < end {
             let rows = first.saturating_sub(start)..last.min(end) - start;
-            let (codes, tail) = rest.split_at_mut(rows.len());
+            let codes = split_off(&mut rest, rows.len());
             table.number(chunk, rows, start, codes)?;
-            rest = tail;
         }
         start = end;
     }
@@ -87,68 +127,4 @@ fn padded<const SIZE: usize>(bytes: &[u8]) -> [u8; SIZE] {
     let mut padded = [0; SIZE];
     padded[..bytes.len()].copy_from_slice(bytes);
     padded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::columns::Integers;
-
-    fn encoded(chunks: &[&[&str]]) -> (Vec<i32>, Vec<i64>) {
-        let parts: Vec<(Vec<i64>, Vec<u8>)> = chunks
-            .iter()
-            .map(|strings| {
-                let mut offsets = vec![0];
-                offsets.extend(strings.iter().scan(0, |end, string| {
-                    *end += string.len() as i64;
-                    Some(*end)
-                }));
-                (offsets, strings.concat().into_bytes())
-            })
-            .collect();
-        let chunks: Vec<Chunk> = parts
-            .iter()
-            .map(|(offsets, bytes)| Chunk { offsets: Integers::Wide(offsets), bytes })
-            .collect();
-        let done = encode(&chunks, &|| Ok(())).unwrap();
-        (done.codes, done.first_rows)
-    }
-
-    #[test]
-    fn codes_are_ranks_in_the_order_of_bytes() {
-        let long = "a string of more than sixteen bytes";
-        let found = encoded(&[&["b", "", "ab"], &[], &[long, "ab", "b", "\0", "é"]]);
-        assert_eq!(found, (vec![4, 0, 3, 2, 3, 4, 1, 5], vec![1, 6, 3, 2, 0, 7]));
-        assert_eq!(encoded(&[&[]]), (vec![], vec![]));
-    }
-
-    #[test]
-    fn a_table_grows_with_its_strings() {
-        let strings: Vec<String> =
-            (0..100_000).map(|row| format!("{:05}", row * 7 % 50_000)).collect();
-        let borrowed: Vec<&str> = strings.iter().map(String::as_str).collect();
-        let (codes, first_rows) = encoded(&[&borrowed]);
-        assert_eq!(first_rows.len(), 50_000);
-        assert!(codes.iter().zip(&strings).all(|(code, string)| format!("{code:05}") == *string));
-    }
-
-    #[test]
-    fn strings_that_differ_late_or_in_zeros_are_told_apart() {
-        let long = |end: &str| format!("shared and the same for long{end}");
-        let ends =
-            ["", "\0", "\0\0", "abcdefg", "abcdefg\0", "abcdefgh", "abcdefgh\0", "abcdefghi"];
-        let strings: Vec<String> = ends.map(long).into_iter().rev().cycle().take(40_000).collect();
-        let borrowed: Vec<&str> = strings.iter().map(String::as_str).collect();
-        let (codes, first_rows) = encoded(&[&borrowed[..20_001], &borrowed[20_001..]]);
-        assert_eq!(first_rows, [7, 6, 5, 4, 3, 2, 1, 0]);
-        assert!(codes.iter().enumerate().all(|(row, &code)| code == 7 - row as i32 % 8));
-    }
-
-    #[test]
-    fn damaged_offsets_are_an_error() {
-        for offsets in [&[0, 2, 1][..], &[-1, 1], &[0, 4]] {
-            let chunk = Chunk { offsets: Integers::Narrow(offsets), bytes: b"abc" };
-            assert_eq!(encode(&[chunk], &|| Ok(())), Err(Error::DamagedStrings));
-        }
-    }
 }

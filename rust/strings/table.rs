@@ -1,7 +1,7 @@
 //! A hash table that numbers the strings it meets. Short strings are compared as two words beside
 //! their number, so that most rows touch neither the bytes of a string again nor a second line.
 
-use super::chunk::Chunk;
+use super::Chunk;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;

@@ -1,7 +1,7 @@
 """What the streams of Philox are drawn for: the third word of their counter.
 
 The negatives of a split have its number, 0 train, 1 validation, 2 test; `ties="hash"` has 4, which
-the native code draws alone (`rust/streams.rs`). README, "Randomness", has the other words.
+the native code draws alone (`rust/ties.rs`). README, "Randomness", has the other words.
 """
 
 BATCHES = 3

@@ -80,3 +80,32 @@ fn round(block: [u64; 4], key: [u64; 2]) -> [u64; 4] {
         first as u64,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counter_carries_through_all_words() {
+        let mut counter = [u64::MAX, u64::MAX, 7, 0];
+        increment(&mut counter);
+        assert_eq!(counter, [0, 0, 8, 0]);
+    }
+
+    #[test]
+    fn equals_numpy() {
+        // np.random.Philox(counter=[0, 5, 1, 0], key=[3, 2]).random_raw(6)
+        let mut stream = Philox::new([0, 5, 1, 0], [3, 2]);
+        let draws: Vec<u64> = (0..6).map(|_| stream.draw()).collect();
+        assert_eq!(draws, NUMPY_DRAWS);
+    }
+
+    const NUMPY_DRAWS: [u64; 6] = [
+        0x37ec_0744_3eba_4c3a,
+        0xaa11_5c2c_f524_f94e,
+        0xbc21_f215_402c_6b3d,
+        0x8284_52d9_7945_111d,
+        0xf0e0_0756_78f0_c541,
+        0x3057_f038_7287_1a73,
+    ];
+}

@@ -151,3 +151,53 @@ impl<'a> Store<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: Store = Store { offsets: &[0, 7], items: &[1, 2, 3, 4, 5, 6, 7], user_keys: &[0] };
+    const WINDOW: Window = Window::EXAMPLE;
+
+    impl Window {
+        /// A window for tests.
+        pub const EXAMPLE: Self = Self {
+            split: 0,
+            max_sequence_length: 3,
+            oldest: false,
+            stride: 3,
+            reject_all: false,
+            num_negatives: 1,
+            num_items: 9,
+            seed: 0,
+        };
+    }
+
+    fn shown(window: &Window, end: i32, number: i32) -> Result<Vec<i32>, Error> {
+        let rows = Rows { users: &[0], ends: &[end], windows: &[number] };
+        Ok(Row::of(&STORE, window, &rows, 0)?.map_or(Vec::new(), |row| row.shown.to_vec()))
+    }
+
+    #[test]
+    fn windows_go_back_from_the_last_item() {
+        assert_eq!(shown(&WINDOW, 6, 0), Ok(vec![3, 4, 5, 6]));
+        assert_eq!(shown(&WINDOW, 6, 1), Ok(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn the_oldest_window_comes_first() {
+        let window = Window { oldest: true, ..WINDOW };
+        assert_eq!(shown(&window, 6, 0), Ok(vec![1, 2, 3, 4]));
+        assert_eq!(shown(&window, 6, 1), Ok(vec![4, 5, 6]));
+    }
+
+    #[test]
+    fn rows_that_do_not_exist_are_errors() {
+        for (end, number) in [(8, 0), (-1, 0), (6, 3), (6, -1)] {
+            assert!(matches!(shown(&WINDOW, end, number), Err(Error::Inconsistent(_))));
+        }
+        let rows = Rows { users: &[1], ends: &[2], windows: &[] };
+        assert!(Row::of(&STORE, &WINDOW, &rows, 0).is_err());
+        assert!(STORE.check(&Rows { users: &[1], ends: &[], windows: &[] }).is_err());
+    }
+}

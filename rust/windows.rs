@@ -192,3 +192,76 @@ impl<'a> Arrays<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: Store = Store { offsets: &[0, 4, 5], items: &[1, 2, 3, 4, 5], user_keys: &[7, 8] };
+    const WINDOW: Window = Window { num_negatives: 2, num_items: 5, ..Window::EXAMPLE };
+
+    struct Filled {
+        inputs: Vec<i32>,
+        positives: Vec<i32>,
+        negatives: Vec<i32>,
+        mask: Vec<bool>,
+        weights: Vec<f32>,
+    }
+
+    fn filled(window: &Window, users: &[i32], width: usize) -> Result<Filled, Error> {
+        let ends: Vec<i32> =
+            users.iter().map(|&user| if user == 0 { 3 + window.split as i32 } else { 1 }).collect();
+        let rows = Rows { users, ends: &ends, windows: &[] };
+        let slots = users.len() * width;
+        let mut filled = Filled {
+            inputs: vec![0; slots],
+            positives: vec![0; slots],
+            negatives: vec![0; slots * window.num_negatives],
+            mask: vec![false; slots],
+            weights: vec![0.0; slots],
+        };
+        let out = Arrays {
+            item_ids: &mut filled.inputs,
+            padding_mask: &mut filled.mask,
+            positive_sequence: &mut filled.positives,
+            negative_sequence: &mut filled.negatives,
+            sample_weight: &mut filled.weights,
+        };
+        let source = Source { store: STORE, window: *window, popularity: None, epoch: 0 };
+        fill(&source, &rows, width, out, &|| Ok(())).map(|()| filled)
+    }
+
+    #[test]
+    fn a_train_row_is_shifted_padded_and_weighted() {
+        let row = filled(&WINDOW, &[-1, 0], 3).unwrap();
+        assert_eq!(row.inputs, [0, 0, 0, 1, 2, 0]);
+        assert_eq!(row.positives, [0, 0, 0, 2, 3, 0]);
+        assert_eq!(row.weights, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(row.mask, [false, false, false, true, true, false]);
+        assert!(row.negatives[6..10].iter().all(|item| [4, 5].contains(item)));
+        assert_eq!(row.negatives[10..], [0, 0]);
+    }
+
+    #[test]
+    fn the_oldest_window_loses_the_held_out_target() {
+        let recent = Window { split: 1, max_sequence_length: 2, ..WINDOW };
+        assert_eq!(filled(&recent, &[0], 2).unwrap().weights, [0.0, 1.0]);
+        let oldest = Window { oldest: true, ..recent };
+        assert_eq!(filled(&oldest, &[0], 2).unwrap().weights, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn too_small_a_width_and_unknown_users_are_errors() {
+        assert!(matches!(filled(&WINDOW, &[0], 1), Err(Error::Inconsistent(_))));
+        assert!(matches!(filled(&WINDOW, &[2], 3), Err(Error::Inconsistent(_))));
+    }
+
+    #[test]
+    fn an_alias_table_of_other_items_is_refused() {
+        let table = AliasTable::new(&[1; 4]).unwrap();
+        let source = Source { store: STORE, window: WINDOW, popularity: Some(&table), epoch: 0 };
+        let rows = Rows { users: &[], ends: &[], windows: &[] };
+        assert!(source.check(&rows).is_err());
+        assert!(Source { popularity: None, ..source }.check(&rows).is_ok());
+    }
+}

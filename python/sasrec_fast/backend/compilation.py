@@ -1,7 +1,5 @@
 """Compiled programs, kept on disk from one process to the next."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

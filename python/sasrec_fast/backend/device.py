@@ -1,7 +1,5 @@
 """What the model runs on: which ways of computing it pay off."""
 
-from __future__ import annotations
-
 
 def on_jax() -> bool:
     """Whether Keras runs on JAX."""

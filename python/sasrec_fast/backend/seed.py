@@ -1,7 +1,5 @@
 """Repeatable weights and training."""
 
-from __future__ import annotations
-
 import random
 
 import numpy as np

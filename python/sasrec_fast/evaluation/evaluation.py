@@ -1,10 +1,10 @@
 """Evaluation by ranking: where does a model rank the held-out item of every user?"""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.evaluation.metrics import Metrics, Setting, check_cutoffs
@@ -12,11 +12,6 @@ from sasrec_fast.evaluation.sampled_negatives import draw_negatives
 from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, top_k
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import Histories, Split, candidate_mask, require_same_items
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Metrics", "evaluate"]
 

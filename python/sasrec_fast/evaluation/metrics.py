@@ -1,7 +1,5 @@
 """Ranking metrics as expected values over tied scores, with their standard errors."""
 
-from __future__ import annotations
-
 import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -131,7 +129,7 @@ class Metrics(Mapping[str, float]):
         cutoffs: Iterable[int],
         coverage: Mapping[str, float],
         setting: Setting,
-    ) -> Metrics:
+    ) -> "Metrics":
         """Metrics of targets with so many items above, and so many (itself too) level with it."""
         better, equal = counts
         cutoffs = tuple(cutoffs)

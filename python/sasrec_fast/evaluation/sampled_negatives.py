@@ -1,19 +1,12 @@
 """The negatives of a sampled ranking, uniform outside the user's training items."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, WindowOptions, streams
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.store import Split
+from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, Split, WindowOptions, streams
 
 
 @dataclass(frozen=True)

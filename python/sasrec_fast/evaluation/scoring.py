@@ -1,16 +1,12 @@
 """Scores of a model or baseline for histories, checked."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sasrec_fast.store import Histories
+from sasrec_fast.store import Histories
 
 Scores = NDArray[np.floating[Any]]
 

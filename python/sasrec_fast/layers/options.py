@@ -1,7 +1,5 @@
 """Which blocks a SASRec has, and what they are made of."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Softmax cross-entropy of the target among sampled items."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Mapping

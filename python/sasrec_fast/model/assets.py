@@ -1,7 +1,5 @@
 """Item ids and counts as files inside a saved model."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

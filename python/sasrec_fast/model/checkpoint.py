@@ -6,8 +6,6 @@ leaves weights of one epoch with the number of another. Here one file holds ever
 training step carries from batch to batch, and replaces the one before in a single move.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import zipfile

@@ -1,7 +1,5 @@
 """What `SASRec.fit` adds to Keras' own: batches that follow the epochs, and runs that resume."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,18 +1,14 @@
 """Functions of a model's weights, compiled by the backend and kept between calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_jax
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Tensor = Any
 Function = Callable[[Mapping[str, Any]], Tensor]

@@ -1,7 +1,5 @@
 """Checks of what a model is given: vocabulary, counts, inputs and item indices."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

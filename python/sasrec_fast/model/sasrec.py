@@ -1,12 +1,12 @@
 """SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
@@ -22,13 +22,7 @@ from sasrec_fast.model.inference import Inference, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import candidate_mask, pack_mask
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
-
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, candidate_mask, pack_mask
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -143,7 +137,7 @@ class SASRec(NextItemModel):
         self._inference: Inference | None = None
 
     @classmethod
-    def for_data(cls, data: Prepared, **options: Any) -> SASRec:
+    def for_data(cls, data: Prepared, **options: Any) -> "SASRec":
         """A model for prepared data: its vocabulary_size, length, items and item counts.
 
         Args:

@@ -1,7 +1,5 @@
 """Training of next-item models: the loss, its weights, and what `fit` adds to Keras'."""
 
-from __future__ import annotations
-
 import numbers
 import os
 from collections.abc import Mapping

@@ -1,21 +1,15 @@
 """Whom to recommend to: known users or raw histories, as item indices of the model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasrec_fast.store import Histories, require_same_items, user_positions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.evaluation import Scorer
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Histories, Vocabulary, require_same_items, user_positions
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,17 @@
 """Which items may be recommended, and how popular they are."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sasrec_fast.evaluation import Scorer
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation.audience import shared_items
-from sasrec_fast.store import listed, shown
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, listed, shown
 
 
 @dataclass(frozen=True)

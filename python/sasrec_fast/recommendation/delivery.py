@@ -1,27 +1,21 @@
 """Recommendations as a DataFrame, or written to a file while they are made."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from sasrec_fast.recommendation.audience import Audience
+from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.recommendation.ranking import Ranking
 from sasrec_fast.saving import replaced_file, require_writable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.recommendation.audience import Audience
-    from sasrec_fast.recommendation.catalogue import Catalogue
 
 SUFFIXES = (".parquet", ".csv")
 EMPTY = Ranking(0, np.zeros((0, 1)), np.zeros((0, 1), np.int64))

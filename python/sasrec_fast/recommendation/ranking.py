@@ -1,24 +1,17 @@
 """The k best items of many histories, a batch at a time."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.evaluation import checked_scores, is_vector_scorer, top_k
+from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
+from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.recommendation.catalogue import Catalogue
 
 WINDOW = 1 << 14
 """Most histories ranked before they are handed on."""

@@ -1,27 +1,23 @@
 """Top-k recommendations in external ids, for known users and for raw histories."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
 from sasrec_fast import checks
 from sasrec_fast.evaluation import Scorer, input_length
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
 from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
 from sasrec_fast.recommendation.titles import Titles, titles_by_id
-
-if TYPE_CHECKING:
-    from sasrec_fast.preparing import Prepared
 
 
 @dataclass(frozen=True)

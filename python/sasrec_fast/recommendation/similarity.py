@@ -1,24 +1,18 @@
 """Items that are like an item, by the vectors a model has learnt."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
 from sasrec_fast.evaluation import VectorScorer
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.titles import Titles, titles_by_id
-from sasrec_fast.store import shown
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, shown
 
 METRICS = ("cosine", "dot")
 

@@ -1,7 +1,5 @@
 """Titles of items, as `recommend` and `similar_items` take them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 

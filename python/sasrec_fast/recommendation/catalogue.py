@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Catalogue:
     indices: NDArray[np.int64]
     counts: NDArray[np.int64] | None
 
+    @cached_property
     def columns(self) -> NDArray[np.int32]:
         """int32 [vocabulary_size]: the column of each item index, -1 where it has none."""
         columns = np.full(len(self.items) + 1, -1, np.int32)
@@ -74,9 +76,7 @@ def open_catalogue(
     if candidates is not None:
         known = _indices("candidates", candidates, items, "cannot be recommended")
         _note_never_recommended(known[~allowed[known]], len(known), items)
-        wanted = np.zeros_like(allowed)
-        wanted[known] = True
-        allowed &= wanted
+        allowed &= np.isin(np.arange(len(allowed)), known)
     if exclude is not None:
         allowed[_indices("exclude", exclude, items, "have no effect")] = False
     indices = np.flatnonzero(allowed)

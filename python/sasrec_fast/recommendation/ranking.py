@@ -90,7 +90,8 @@ class Ranker:
         return max(1, min(self.batch_size, SCORES_PER_CHUNK // self.model.vocabulary_size))
 
     def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
-        padded = part.padded(_rounded(len(part), self._rows))
+        # Few different shapes, since the model compiles each of them.
+        padded = part.padded(min(self._rows, 1 << (len(part) - 1).bit_length()))
         length = _width(int((part.ends - part.starts).max()), self.length)
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
@@ -115,15 +116,11 @@ class Ranker:
         if not self.exclude_seen:
             return np.zeros(len(part) + 1, np.int64), np.zeros(0, np.int32)
         rows, items = part.pairs()
-        columns = self._columns[items]
+        columns = self.catalogue.columns[items]
         rows, columns = rows[columns >= 0], columns[columns >= 0]
         order = np.lexsort((columns, rows))
         offsets = np.searchsorted(rows, np.arange(len(part) + 1))
         return offsets.astype(np.int64), columns[order]
-
-    @cached_property
-    def _columns(self) -> NDArray[np.int32]:
-        return self.catalogue.columns()
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
@@ -138,13 +135,8 @@ class Ranker:
         return counts[columns], columns
 
 
-def _rounded(count: int, most: int) -> int:
-    """Rows of a batch: few different numbers, since the model compiles each of them."""
-    return min(most, 1 << (count - 1).bit_length())
-
-
 def _width(longest: int, most: int) -> int:
-    """Columns of a batch: one of three, for the same reason."""
+    """Columns of a batch, one of three numbers."""
     for part in (16, 4):
         columns = max(SHORTEST, -(-most // part))
         if longest <= columns < most:

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,8 @@ from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
-from sasrec_fast.recommendation.delivery import Columns, Written
+from sasrec_fast.recommendation.delivery import Columns, Titles, Written, titles_by_id
 from sasrec_fast.recommendation.ranking import Ranker
-from sasrec_fast.recommendation.titles import Titles, titles_by_id
 
 
 @dataclass(frozen=True)
@@ -37,35 +36,28 @@ class Request:
         checks.integer("batch_size", self.batch_size, 1)
 
 
+class _Options(TypedDict, total=False):
+    users: Iterable[Any] | None
+    histories: Sequence[Sequence[Any]] | None
+    k: int
+    exclude_seen: bool
+    candidates: Iterable[Any] | None
+    exclude: Iterable[Any] | None
+    titles: Titles | None
+    batch_size: int
+
+
 @overload
 def recommend(
-    model: Scorer,
-    data: Prepared | None = ...,
-    *,
-    users: Iterable[Any] | None = ...,
-    histories: Sequence[Sequence[Any]] | None = ...,
-    k: int = ...,
-    exclude_seen: bool = ...,
-    candidates: Iterable[Any] | None = ...,
-    exclude: Iterable[Any] | None = ...,
-    titles: Titles | None = ...,
-    output: None = ...,
-    batch_size: int = ...,
+    model: Scorer, data: Prepared | None = ..., *, output: None = ..., **options: Unpack[_Options]
 ) -> pd.DataFrame: ...
 @overload
 def recommend(
     model: Scorer,
     data: Prepared | None = ...,
     *,
-    users: Iterable[Any] | None = ...,
-    histories: Sequence[Sequence[Any]] | None = ...,
-    k: int = ...,
-    exclude_seen: bool = ...,
-    candidates: Iterable[Any] | None = ...,
-    exclude: Iterable[Any] | None = ...,
-    titles: Titles | None = ...,
     output: str | os.PathLike[str],
-    batch_size: int = ...,
+    **options: Unpack[_Options],
 ) -> Written: ...
 def recommend(
     model: Scorer,

@@ -120,17 +120,10 @@ def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64],
 
 
 def _at_most_the_kth_highest(scores: Scores, k: int) -> Scores:
-    """A bound that at least k scores of each row reach, and few others.
+    """A bound [n] that at least k scores of each row [n, v], v >= k, reach, and few others.
 
     The k-th highest of the maxima of blocks: a partition of these is quick, one of all scores is
     not.
-
-    Args:
-        scores: [n, v], v >= k.
-        k: At least 1.
-
-    Returns:
-        [n].
     """
     blocks = scores.shape[1] // _BLOCK
     if blocks >= k:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 from keras import ops
@@ -59,8 +60,6 @@ class Inference:
         return np.asarray(self._functions[name](values, dict(inputs)))
 
     def _compile(self, function: Function) -> Callable[..., Any]:
-        import jax
-
         def stateless(values: list[Any], inputs: dict[str, Any]) -> Tensor:
             with keras.StatelessScope(list(zip(self._weights, values, strict=True))):
                 return function(inputs)

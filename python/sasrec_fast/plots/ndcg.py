@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.evaluation import Metrics
 from sasrec_fast.plots.canvas import colours, inches_wide, panels, set_title
-from sasrec_fast.plots.groups import quantile_groups
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Split
 
 _HEIGHT = 4.4
 _BARS_WIDTH = 0.8  # of the place a group has
@@ -92,6 +91,42 @@ def ndcg_by_popularity(
     ax.set_xlabel("training interactions of the target; n = users")
     set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *_protocol(named).split(", "))
     return figure
+
+
+def quantile_groups(
+    values: NDArray[np.int64], groups: int, *, zeros_apart: bool = False
+) -> NDArray[np.intp]:
+    """The group of each user, from 0 on, least values first; users of equal value share one.
+
+    A value belongs to the quantile that the middle one of its users is in; what would be less
+    than half a share joins the next group, or the last one.
+
+    Args:
+        values: int64 [n], one for each user, n >= 1.
+        groups: Most of them.
+        zeros_apart: Users of value 0 are a group of their own, however few.
+
+    Raises:
+        ValueError: `groups` is below 1.
+    """
+    checks.integer("groups", groups, 1)
+    distinct, inverse, users = np.unique(values, return_inverse=True, return_counts=True)
+    alone = int(zeros_apart and distinct[0] == 0 and len(distinct) > 1)
+    users = users[alone:]
+    share = users.sum() / max(groups - alone, 1)
+    quantiles = (np.cumsum(users) - users / 2) // share
+    candidates = np.flatnonzero(np.diff(quantiles, prepend=-1))
+    starts, size = [0], 0
+    for start, more in zip(candidates, np.add.reduceat(users, candidates), strict=True):
+        if size >= share / 2:
+            starts.append(int(start))
+            size = 0
+        size += more
+    if len(starts) > 1 and size < share / 2:
+        starts.pop()
+    of_value = np.searchsorted(starts, np.arange(len(users)), side="right") - 1 + alone
+    found: NDArray[np.intp] = np.append([0] * alone, of_value).astype(np.intp)[inverse]
+    return found
 
 
 def _checked(

@@ -13,12 +13,7 @@ Values = NDArray[np.float64]
 
 
 def check_cutoffs(k: int | Iterable[int]) -> tuple[int, ...]:
-    """Cut-offs in ascending order, each once.
-
-    Raises:
-        TypeError: Not an integer or integers.
-        ValueError: None, or one below 1.
-    """
+    """Cut-offs in ascending order, each once; an error where one is no integer from 1."""
     values = list(k) if isinstance(k, Iterable) else [k]
     for value in values:
         if not isinstance(value, numbers.Integral) or isinstance(value, bool):

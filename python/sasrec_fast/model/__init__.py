@@ -5,10 +5,6 @@ from sasrec_fast.model.sasrec import SASRec
 from sasrec_fast.model.saving import load_model
 from sasrec_fast.model.training import NextItemModel
 
-__all__ = [
-    "NextItemModel",
-    "SASRec",
-    "load_model",
-]
+__all__ = ["NextItemModel", "SASRec", "load_model"]
 
 warn_of_default_backend()

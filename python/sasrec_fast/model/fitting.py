@@ -15,25 +15,18 @@ from sasrec_fast.store import Arrays, Split
 def data_set(
     x: Any, y: Any, sample_weight: Any, options: dict[str, Any]
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """What Keras is given for the data of `fit` or `evaluate`.
+    """What Keras is given for the data of `fit` or `evaluate` and their options.
 
-    Args:
-        x: `Prepared` stands for its train split, a `Split` for its batches, `Arrays` for their
-            inputs, targets and weights; anything else stays.
-        y: Targets.
-        sample_weight: Weights.
-        options: Keyword arguments; their batch_size is used up where batches are made.
-
-    Returns:
-        x, y, sample_weight and the options.
+    `Prepared` stands for its train split, a `Split` for its batches, of the options' batch_size,
+    `Arrays` for their inputs, targets and weights; anything else stays.
     """
     x = x.train if isinstance(x, Prepared) else x
     if isinstance(x, Arrays):
         return *x.xyw(), options
-    if not isinstance(x, Split):
-        return x, y, sample_weight, options
-    others = {name: value for name, value in options.items() if name != "batch_size"}
-    return _batches(x, options.get("batch_size")), y, sample_weight, others
+    if isinstance(x, Split):
+        options = dict(options)
+        x = _batches(x, options.pop("batch_size", None))
+    return x, y, sample_weight, options
 
 
 def with_validation(options: dict[str, Any]) -> dict[str, Any]:

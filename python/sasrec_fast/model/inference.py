@@ -45,12 +45,7 @@ class Inference:
         self._functions: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, function: Function, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
-        """The function's value as a NumPy array.
-
-        Args:
-            function: A method of the model, from inputs to one tensor.
-            inputs: NumPy arrays by name.
-        """
+        """The value, as a NumPy array, of a method of the model from NumPy inputs to one tensor."""
         if not on_jax():
             return np.asarray(ops.convert_to_numpy(function(inputs)))
         name = function.__name__

@@ -105,9 +105,6 @@ def quantile_groups(
         values: int64 [n], one for each user, n >= 1.
         groups: Most of them.
         zeros_apart: Users of value 0 are a group of their own, however few.
-
-    Raises:
-        ValueError: `groups` is below 1.
     """
     checks.integer("groups", groups, 1)
     distinct, inverse, users = np.unique(values, return_inverse=True, return_counts=True)

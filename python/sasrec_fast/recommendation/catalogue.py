@@ -52,21 +52,8 @@ def open_catalogue(
 ) -> Catalogue:
     """What the model may recommend, of what is allowed.
 
-    An item needs an interaction, in the data or else in the model's `item_counts`.
-
-    Args:
-        model: A scorer; its `items` and `item_counts` stand in for missing data.
-        data: The prepared data, or None.
-        candidates: External ids of the items allowed; None for all.
-        exclude: External ids of items that are not.
-
-    Raises:
-        ValueError: There is no vocabulary, the model's is another than the data's, no candidate
-            is known, or nothing is left.
-        TypeError: Not lists of ids.
-
-    Warns:
-        UserWarning: Ids are unknown, or belong to items that are never recommended.
+    An item needs an interaction, in the data or else in the model's `item_counts`. Arguments,
+    warnings and errors are those of `recommend`.
     """
     items = shared_items(model, data)
     counts = getattr(model, "item_counts", None) if data is None else data.item_counts

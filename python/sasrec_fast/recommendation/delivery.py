@@ -83,15 +83,7 @@ def with_titles(columns: Mapping[str, NDArray[Any]], titles: "pd.Series[Any] | N
 
 
 def titles_by_id(titles: Titles) -> "pd.Series[Any]":
-    """Titles, indexed by item id.
-
-    Args:
-        titles: A DataFrame with columns item_id and title, a Series indexed by item id, or a
-            mapping.
-
-    Raises:
-        ValueError: There are no such columns, or two titles for an item.
-    """
+    """Titles, indexed by item id, of what `recommend` takes; a ValueError where it is wrong."""
     if isinstance(titles, pd.DataFrame):
         missing = {"item_id", "title"} - set(titles.columns)
         if missing:
@@ -116,12 +108,7 @@ def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
 
 
 def require_output(output: str | os.PathLike[str]) -> Path:
-    """The path, if it can be written to.
-
-    Raises:
-        ValueError: Another suffix than .parquet and .csv, or a folder, or in none.
-        TypeError: No path.
-    """
+    """The path of a .parquet or .csv file that can be written; an error says why it cannot."""
     if not isinstance(output, str | os.PathLike):
         raise TypeError(f"output must be a path, received {output!r}")
     path = Path(output)
@@ -130,13 +117,7 @@ def require_output(output: str | os.PathLike[str]) -> Path:
 
 
 def write(path: Path, columns: Columns, rankings: Iterable[Ranking]) -> Written:
-    """Write the recommendations as they come, a row group for each ranking.
-
-    Args:
-        path: A .parquet or .csv file; replaced in the end.
-        columns: Makes the tables.
-        rankings: Each is written before the next is made.
-    """
+    """Write each ranking, as a row group, before the next is made; the file appears in the end."""
     rows = short = 0
     with replaced_file(path) as temporary, _writer(temporary, columns.table(EMPTY)) as put:
         for ranking in rankings:

@@ -40,13 +40,7 @@ class Ranking:
 class Ranker:
     """Ranks the items of a catalogue for histories.
 
-    Attributes:
-        model: Gives the scores.
-        catalogue: The items.
-        k: Most items for each history.
-        exclude_seen: Whether a history's items are left out.
-        batch_size: Most histories that the model gets at once.
-        length: Most columns of its input.
+    Attributes are as in `recommend`; `length` is the most columns of the model's input.
     """
 
     model: Scorer

@@ -106,8 +106,7 @@ def recommend(
         number, from 0), item_id (external id), rank (int64, from 1), score (float32), and title
         if titles are given. Among equal scores the smaller item index comes first. Items without
         an interaction in `data`, or else in the model's `item_counts`, are not recommended. With
-        `output`, these columns are in the file, and returned is what was written: `path`, `rows`,
-        `histories`, `popular` (those served with popular items), `short` (with fewer than k).
+        `output`, these columns are in the file, and returned is a `Written`, which counts them.
 
     Raises:
         KeyError: A user is not in the data.

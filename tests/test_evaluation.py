@@ -197,8 +197,8 @@ def test_a_sampled_ranking_says_so(data):
 def test_sampled_negatives_are_no_training_items_and_depend_on_seed_and_user_alone(data):
     def drawn(prepared: sf.Prepared, seed: int, outside_training: bool = True) -> dict:
         every = np.arange(21) > 0
-        found = draw_negatives(prepared.test, every, 400, seed, outside_training)
-        return dict(zip(prepared.test.user_ids.tolist(), found.items.tolist(), strict=True))
+        items, _ = draw_negatives(prepared.test, every, 400, seed, outside_training)
+        return dict(zip(prepared.test.user_ids.tolist(), items.tolist(), strict=True))
 
     negatives = drawn(data, 0)
     sequences = data.sequences

@@ -89,9 +89,8 @@ def evaluate(
     coverage: dict[str, float] = {}
     if protocol is not None:
         count, seed = protocol
-        sampled = draw_negatives(split, allowed, count, seed, exclude_seen)
-        counts = _among(scored, targets, sampled.items)
-        short = sampled.short_users
+        negatives, short = draw_negatives(split, allowed, count, seed, exclude_seen)
+        counts = _among(scored, targets, negatives)
         setting = replace(setting, num_negatives=count, seed=seed, short_users=short)
     else:
         counts, coverage = _of_all(scored, targets, allowed, cutoffs, exclude_seen)

@@ -323,9 +323,9 @@ def test_another_vocabulary_is_refused(data):
 @pytest.mark.parametrize(
     ("k", "error", "message"),
     [
-        (0, ValueError, "from 1, received 0"),
+        (0, ValueError, "k must be at least 1, received 0"),
         ((), ValueError, "one or more integers"),
-        ((5, -1), ValueError, "from 1"),
+        ((5, -1), ValueError, "k must be at least 1, received -1"),
         (1.5, TypeError, "received 1.5"),
         ((1, 2.5), TypeError, "received 2.5"),
         ("10", TypeError, "received '1"),

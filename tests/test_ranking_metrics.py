@@ -124,5 +124,5 @@ def test_options_are_checked():
         sf.RankingMetrics(DATA.validation, every=0)
     with pytest.raises(ValueError, match="users must be at least 1, received 0"):
         sf.RankingMetrics(DATA.validation, sample_users=0)
-    with pytest.raises(TypeError, match=r"k must be integers, received 2\.5"):
+    with pytest.raises(TypeError, match=r"k must be an integer, received 2\.5"):
         sf.RankingMetrics(DATA.validation, k=2.5)

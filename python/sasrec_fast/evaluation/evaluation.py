@@ -154,9 +154,10 @@ def _of_all(
     for rows, part, padded in scored:
         scores, seen = padded[: len(rows)], part.pairs() if exclude_seen else None
         better[rows], equal[rows] = count_above(scores, targets[rows], candidates, seen)
-        _, items, ranks = top_k(scores, cutoffs[-1])
+        _, items = top_k(scores, min(cutoffs[-1], len(candidates)))
         for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
-            of_cutoff[items[ranks <= cutoff]] = True
+            best = items[:, :cutoff]
+            of_cutoff[best[best >= 0]] = True
     shares = covered.sum(axis=1) / max(candidates.sum(), 1)
     coverage = {f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)}
     return (better, equal), coverage

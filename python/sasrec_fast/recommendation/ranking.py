@@ -89,21 +89,11 @@ class Ranker:
         length = _width(int((part.ends - part.starts).max()), self.length)
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
-            return self._best_of_scores(scores, part)
+            if self.exclude_seen:
+                scores[part.pairs()] = -np.inf
+            return top_k(scores[:, self.catalogue.selection], self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
         return _core.top_k(queries, self._vectors, self._seen(part), self._found)
-
-    def _best_of_scores(
-        self, scores: NDArray[Any], part: Histories
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self.exclude_seen:
-            scores[part.pairs()] = -np.inf
-        scores = scores[:, self.catalogue.selection]
-        rows, columns, ranks = top_k(scores, self._found)
-        best = np.full((len(part), self._found), -np.inf)
-        where = np.full(best.shape, -1)
-        best[rows, ranks - 1], where[rows, ranks - 1] = scores[rows, columns], columns
-        return best, where
 
     def _seen(self, part: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Columns to leave out of each row, ascending, behind the offsets of the rows."""
@@ -125,8 +115,7 @@ class Ranker:
     def _most_popular(self) -> tuple[NDArray[Any], NDArray[Any]]:
         assert self.catalogue.counts is not None
         counts = self.catalogue.counts[self.catalogue.selection].astype(np.float64)
-        _, columns, _ = top_k(counts[None], self._found)
-        return counts[columns], columns
+        return top_k(counts[None], self._found)
 
 
 def _width(longest: int, most: int) -> int:

@@ -56,7 +56,7 @@ def ndcg_by_history_length(
             more than ten models; `groups` below 1.
         ImportError: matplotlib is missing.
     """
-    named, split = _checked(metrics, data, k)
+    named, split, how = _checked(metrics, data, k)
     lengths = split.ends - split.starts - 1
     members = quantile_groups(lengths, groups)
     figure, (ax,) = panels(1, ax, _HEIGHT)
@@ -64,7 +64,7 @@ def ndcg_by_history_length(
     window = split.max_sequence_length
     cut = f" (a model sees the latest {window:,})" if lengths.max() > window else ""
     ax.set_xlabel(f"items before the target{cut}; n = users")
-    set_title(ax, f"NDCG@{k} by history length", data_name, *_protocol(named).split(", "))
+    set_title(ax, f"NDCG@{k} by history length", data_name, *how)
     return figure
 
 
@@ -83,13 +83,13 @@ def ndcg_by_popularity(
     with a target that training does not show are a group of their own, 0. All else, arguments and
     errors too, is as in `ndcg_by_history_length`.
     """
-    named, split = _checked(metrics, data, k)
+    named, split, how = _checked(metrics, data, k)
     popularity = data.train.item_counts[split.sequences.items[split.ends - 1]]
     members = quantile_groups(popularity, groups, zeros_apart=True)
     figure, (ax,) = panels(1, ax, _HEIGHT)
     _draw(ax, named, k, popularity, members)
     ax.set_xlabel("training interactions of the target; n = users")
-    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *_protocol(named).split(", "))
+    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *how)
     return figure
 
 
@@ -128,12 +128,12 @@ def quantile_groups(
 
 def _checked(
     metrics: Metrics | Mapping[str, Metrics], data: Prepared, k: int
-) -> tuple[dict[str, Metrics], Split]:
-    """Metrics by name, and the split that all of them were measured on."""
+) -> tuple[dict[str, Metrics], Split, list[str]]:
+    """Metrics by name, the split that all of them were measured on, and how they were."""
     named = {"": metrics} if isinstance(metrics, Metrics) else dict(metrics)
     if not named:
         raise ValueError("metrics is empty: nothing to draw")
-    protocols = {_protocol({name: one}): name for name, one in named.items()}
+    protocols = {str(one).partition("\n")[0]: name for name, one in named.items()}
     if len(protocols) > 1:
         shown = "; ".join(f"{name!r} is of {how}" for how, name in protocols.items())
         raise ValueError(f"metrics were measured in different ways: {shown}")
@@ -148,12 +148,7 @@ def _checked(
         if f"ndcg@{k}" not in one:
             raise ValueError(f"{shown} has no 'ndcg@{k}'; it has {', '.join(one)}")
     assert split is not None
-    return named, split
-
-
-def _protocol(named: Mapping[str, Metrics]) -> str:
-    """How the first one was measured: split, users, ranking."""
-    return str(next(iter(named.values()))).partition("\n")[0]
+    return named, split, next(iter(protocols)).split(", ")
 
 
 def _draw(

@@ -197,8 +197,8 @@ def test_a_sampled_ranking_says_so(data):
 def test_sampled_negatives_are_no_training_items_and_depend_on_seed_and_user_alone(data):
     def drawn(prepared: sf.Prepared, seed: int, outside_training: bool = True) -> dict:
         every = np.arange(21) > 0
-        found = draw_negatives(prepared.test, every, 400, seed, outside_training)
-        return dict(zip(prepared.test.user_ids.tolist(), found.items.tolist(), strict=True))
+        items, _ = draw_negatives(prepared.test, every, 400, seed, outside_training)
+        return dict(zip(prepared.test.user_ids.tolist(), items.tolist(), strict=True))
 
     negatives = drawn(data, 0)
     sequences = data.sequences
@@ -323,9 +323,9 @@ def test_another_vocabulary_is_refused(data):
 @pytest.mark.parametrize(
     ("k", "error", "message"),
     [
-        (0, ValueError, "from 1, received 0"),
+        (0, ValueError, "k must be at least 1, received 0"),
         ((), ValueError, "one or more integers"),
-        ((5, -1), ValueError, "from 1"),
+        ((5, -1), ValueError, "k must be at least 1, received -1"),
         (1.5, TypeError, "received 1.5"),
         ((1, 2.5), TypeError, "received 2.5"),
         ("10", TypeError, "received '1"),

@@ -16,8 +16,8 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 import sasrec_fast as sf
-from sasrec_fast.plots.groups import quantile_groups
 from sasrec_fast.plots.histograms import bin_edges
+from sasrec_fast.plots.ndcg import quantile_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

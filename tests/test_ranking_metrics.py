@@ -66,6 +66,8 @@ def test_callbacks_before_it_see_the_metrics_too(tmp_path, contained):
     if contained:
         callbacks = keras.callbacks.CallbackList(callbacks, add_history=True, model=model)
     fitted(callbacks, 3, model)
+    if contained:
+        assert len(callbacks.callbacks) == 6  # with the history, and nothing of this run
     names = {"val_hit_rate@10", "val_ndcg@10", "val_mrr", "val_coverage@10"}
     first, second, *third = (logs["val_ndcg@10"] for logs in record.seen)
     assert bool(third) == (second > first)
@@ -122,5 +124,5 @@ def test_options_are_checked():
         sf.RankingMetrics(DATA.validation, every=0)
     with pytest.raises(ValueError, match="users must be at least 1, received 0"):
         sf.RankingMetrics(DATA.validation, sample_users=0)
-    with pytest.raises(TypeError, match=r"k must be integers, received 2\.5"):
+    with pytest.raises(TypeError, match=r"k must be an integer, received 2\.5"):
         sf.RankingMetrics(DATA.validation, k=2.5)

@@ -1,9 +1,7 @@
 """What computes: the choice of the Keras backend, the device, seeds, and compiled programs kept."""
 
 from sasrec_fast.backend.choice import choose_backend, warn_of_default_backend
-from sasrec_fast.backend.compilation import keep_compilations
-from sasrec_fast.backend.device import on_cpu, on_jax
-from sasrec_fast.backend.seed import set_random_seed
+from sasrec_fast.backend.device import keep_compilations, on_cpu, on_jax, set_random_seed
 
 __all__ = [
     "choose_backend",

@@ -5,8 +5,6 @@ already imported, or a `keras.json` that names torch or openvino. A `keras.json`
 "tensorflow" is no choice: Keras writes that file by itself on first import.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -5,7 +5,7 @@
 
 from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
 from sasrec_fast.evaluation.evaluation import evaluate
-from sasrec_fast.evaluation.metrics import Metrics, Values
+from sasrec_fast.evaluation.metrics import Metrics
 from sasrec_fast.evaluation.scoring import (
     Scorer,
     VectorScorer,
@@ -20,7 +20,6 @@ __all__ = [
     "Metrics",
     "Popularity",
     "Scorer",
-    "Values",
     "VectorScorer",
     "checked_scores",
     "evaluate",

@@ -1,18 +1,12 @@
 """Rankings that need no training, for comparison under the same `evaluate`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sasrec_fast.store import slices
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sasrec_fast.store import Split
+from sasrec_fast.store import Split, slices
 
 Scores = NDArray[np.float64]
 

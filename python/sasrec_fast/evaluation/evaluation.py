@@ -1,27 +1,23 @@
 """Evaluation by ranking: where does a model rank the held-out item of every user?"""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.evaluation.metrics import Metrics, Setting, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives
-from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, top_k
+from sasrec_fast.evaluation.scoring import Scorer, Scores, checked_scores, input_length, top_k
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import Histories, Split, candidate_mask, require_same_items
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["Metrics", "evaluate"]
-
-Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
-Pairs = tuple["NDArray[np.int64]", "NDArray[np.int32]"]
+Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int32]]
+Scored = Iterable[tuple[NDArray[np.int64], Histories, Scores]]
+"""Numbers of rows, what is before their targets, and their scores; both filled up with rows."""
 
 
 def evaluate(
@@ -81,19 +77,24 @@ def evaluate(
     )
     if candidates is not None and protocol is None:
         allowed &= candidate_mask(candidates, split.vocabulary_size)
-    ranking = _Ranking(model, split, allowed, batch_size)
+    rows = split.sequence_rows
+    starts = split.sequences.offsets[rows.users]
+    last = starts + rows.ends - 1
+    targets = split.sequences.items[last]
+    parts = Histories(split.sequences.items, starts, last).batches(
+        batch_size, split.vocabulary_size, input_length(model, split.max_sequence_length)
+    )
+    scored = ((rows, part, checked_scores(model, part, length)) for rows, part, length in parts)
+    setting = Setting(split.name, int(allowed.sum()), exclude_seen)
     coverage: dict[str, float] = {}
-    more: tuple[int, ...] = ()
-    cold = ~allowed[ranking.targets]
     if protocol is not None:
         count, seed = protocol
-        sampled = draw_negatives(split, allowed, count, seed, exclude_seen)
-        counts = ranking.among(sampled.items)
-        more = (count, seed, sampled.short_users)
+        negatives, short = draw_negatives(split, allowed, count, seed, exclude_seen)
+        counts = _among(scored, targets, negatives)
+        setting = replace(setting, num_negatives=count, seed=seed, short_users=short)
     else:
-        counts, coverage = ranking.of_all(cutoffs, exclude_seen)
-    setting = Setting(split.name, int(allowed.sum()), exclude_seen, *more)
-    return Metrics.from_counts(counts, cold, cutoffs, coverage, setting)
+        counts, coverage = _of_all(scored, targets, allowed, cutoffs, exclude_seen)
+    return Metrics(counts, ~allowed[targets], cutoffs, coverage, setting)
 
 
 def _split_of(split: Any) -> Split:
@@ -112,11 +113,7 @@ def _split_of(split: Any) -> Split:
 
 
 def _protocol(candidates: Any) -> tuple[int, int] | None:
-    """Number and seed of sampled negatives; None where candidates are no sampling protocol.
-
-    Raises:
-        ValueError: A word that is no protocol, or not followed by two numbers in their range.
-    """
+    """Number and seed of sampled negatives; None where candidates are no sampling protocol."""
     if not isinstance(candidates, str | tuple) or not any(
         isinstance(part, str) for part in (candidates, *candidates)
     ):
@@ -129,58 +126,41 @@ def _protocol(candidates: Any) -> tuple[int, int] | None:
     return checks.integer("negatives", candidates[1], 1), checks.integer("seed", candidates[2], 0)
 
 
-class _Ranking:
-    """The targets of a split, and their ranks by a model's scores."""
+def _among(scored: Scored, targets: NDArray[np.int32], negatives: NDArray[np.int32]) -> Counts:
+    """How many of a row's negatives [n, K] score above its target, and level with it.
 
-    def __init__(
-        self, model: Scorer, split: Split, candidates: NDArray[np.bool_], batch_size: int
-    ) -> None:
-        self._model = model
-        self._candidates = candidates
-        rows = split.sequence_rows
-        starts = split.sequences.offsets[rows.users]
-        last = starts + rows.ends - 1
-        self.targets: NDArray[np.int32] = split.sequences.items[last]
-        self._histories = Histories(split.sequences.items, starts, last)
-        self._batches = (
-            batch_size,
-            split.vocabulary_size,
-            input_length(model, split.max_sequence_length),
-        )
+    A negative 0 is none.
+    """
+    better, equal = np.empty((2, len(targets)), np.int64)
+    for rows, _, scores in scored:
+        own = scores[np.arange(len(rows)), targets[rows]][:, None]
+        others = scores[np.arange(len(rows))[:, None], negatives[rows]]
+        others[negatives[rows] == 0] = np.nan  # neither above nor level
+        better[rows] = np.count_nonzero(others > own, axis=1)
+        equal[rows] = np.count_nonzero(others == own, axis=1) + 1
+    return better, equal
 
-    def among(self, negatives: NDArray[np.int32]) -> Counts:
-        """How many of a row's negatives [n, K] score above its target, and level with it.
 
-        A negative 0 is none.
-        """
-        better, equal = np.empty((2, len(self.targets)), np.int64)
-        for rows, part, length in self._histories.batches(*self._batches):
-            scores = checked_scores(self._model, part, length)
-            own = scores[np.arange(len(rows)), self.targets[rows]][:, None]
-            others = scores[np.arange(len(rows))[:, None], negatives[rows]]
-            others[negatives[rows] == 0] = np.nan  # neither above nor level
-            better[rows] = np.count_nonzero(others > own, axis=1)
-            equal[rows] = np.count_nonzero(others == own, axis=1) + 1
-        return better, equal
-
-    def of_all(
-        self, cutoffs: tuple[int, ...], exclude_seen: bool
-    ) -> tuple[Counts, dict[str, float]]:
-        """How many candidates score above each target, and level with it; and the coverage."""
-        better, equal = np.empty((2, len(self.targets)), np.int64)
-        covered = np.zeros((len(cutoffs), len(self._candidates)), np.bool_)
-        for rows, part, length in self._histories.batches(*self._batches):
-            scores = checked_scores(self._model, part, length)[: len(rows)]
-            seen = part.pairs() if exclude_seen else None
-            better[rows], equal[rows] = count_above(
-                scores, self.targets[rows], self._candidates, seen
-            )
-            _, items, ranks = top_k(scores, cutoffs[-1])
-            for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
-                of_cutoff[items[ranks <= cutoff]] = True
-        shares = covered.sum(axis=1) / max(self._candidates.sum(), 1)
-        names = (f"coverage@{cutoff}" for cutoff in cutoffs)
-        return (better, equal), dict(zip(names, shares.tolist(), strict=True))
+def _of_all(
+    scored: Scored,
+    targets: NDArray[np.int32],
+    candidates: NDArray[np.bool_],
+    cutoffs: tuple[int, ...],
+    exclude_seen: bool,
+) -> tuple[Counts, dict[str, float]]:
+    """How many candidates score above each target, and level with it; and the coverage."""
+    better, equal = np.empty((2, len(targets)), np.int64)
+    covered = np.zeros((len(cutoffs), len(candidates)), np.bool_)
+    for rows, part, padded in scored:
+        scores, seen = padded[: len(rows)], part.pairs() if exclude_seen else None
+        better[rows], equal[rows] = count_above(scores, targets[rows], candidates, seen)
+        _, items = top_k(scores, min(cutoffs[-1], len(candidates)))
+        for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
+            best = items[:, :cutoff]
+            of_cutoff[best[best >= 0]] = True
+    shares = covered.sum(axis=1) / max(candidates.sum(), 1)
+    coverage = {f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)}
+    return (better, equal), coverage
 
 
 def count_above(

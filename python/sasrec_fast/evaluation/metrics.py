@@ -1,8 +1,5 @@
 """Ranking metrics as expected values over tied scores, with their standard errors."""
 
-from __future__ import annotations
-
-import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,48 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
+
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
 def check_cutoffs(k: int | Iterable[int]) -> tuple[int, ...]:
-    """Cut-offs in ascending order, each once.
-
-    Raises:
-        TypeError: Not an integer or integers.
-        ValueError: None, or one below 1.
-    """
-    values = list(k) if isinstance(k, Iterable) else [k]
-    for value in values:
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-            raise TypeError(f"k must be integers, received {value!r}")
-    if not values or min(values) < 1:
+    """Cut-offs in ascending order, each once; an error where one is no integer from 1."""
+    cutoffs = {checks.integer("k", value, 1) for value in (k if isinstance(k, Iterable) else [k])}
+    if not cutoffs:
         raise ValueError(f"k must be one or more integers from 1, received {k!r}")
-    return tuple(sorted({int(value) for value in values}))
+    return tuple(sorted(cutoffs))
 
 
-def hit_rates(better: Counts, equal: Counts, k: int) -> Values:
-    """Probability [n] that the target is among the first k.
+def expected_gains(better: Counts, equal: Counts, gains: Values) -> Values:
+    """Mean gain [n] of a target whose rank is uniform on better + 1 .. better + equal.
 
-    The target's rank is uniform on better + 1 .. better + equal.
+    `gains` are those of the ranks from 1 on; later ranks gain nothing.
     """
-    rates: Values = np.clip((k - better) / equal, 0.0, 1.0)
-    return rates
-
-
-def ndcgs(better: Counts, equal: Counts, k: int) -> Values:
-    """Expected NDCG@k [n] with one relevant item: 1 / log2(rank + 1) within the first k."""
-    gains = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
-    expected: Values = gains[np.minimum(better + equal, k)] - gains[np.minimum(better, k)]
-    return np.asarray(expected / equal)
-
-
-def reciprocal_ranks(better: Counts, equal: Counts) -> Values:
-    """Expected 1 / rank [n]."""
-    last = int((better + equal).max(initial=1))
-    sums = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, last + 1))])
-    expected: Values = (sums[better + equal] - sums[better]) / equal
-    return expected
+    sums = np.concatenate([[0.0], np.cumsum(gains)])
+    first, last = (np.minimum(ranks, len(gains)) for ranks in (better, better + equal))
+    return np.asarray((sums[last] - sums[first]) / equal)
 
 
 @dataclass(frozen=True)
@@ -92,6 +69,14 @@ class Metrics(Mapping[str, float]):
 
     The coverage, of full rankings alone, is a share of the catalogue and no mean over users.
 
+    Args:
+        counts: Of each target, int64 [n]: the items ranked above it, and those level with it,
+            itself included.
+        cold: bool [n], whether it is no candidate.
+        cutoffs: Of hit rate and NDCG.
+        coverage: At each cut-off, by its key.
+        setting: How the ranking was made.
+
     Attributes:
         per_user: float64 [n] that each mean is of, by its key.
         standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user
@@ -105,42 +90,31 @@ class Metrics(Mapping[str, float]):
 
     def __init__(
         self,
-        per_user: Mapping[str, Values],
-        coverage: Mapping[str, float],
-        ranks: Values,
-        setting: Setting,
-    ) -> None:
-        users = len(ranks)
-        self.per_user = per_user
-        self._means = {key: float(values.mean()) for key, values in per_user.items()}
-        self.standard_errors: dict[str, float] = {
-            key: float(values.std(ddof=1) / np.sqrt(users)) if users > 1 else float("nan")
-            for key, values in per_user.items()
-        }
-        self._means |= coverage
-        self.standard_errors |= dict.fromkeys(coverage, float("nan"))
-        self.ranks = ranks
-        self.cold_targets = int(np.count_nonzero(np.isinf(ranks)))
-        self.setting = setting
-
-    @classmethod
-    def from_counts(
-        cls,
         counts: tuple[Counts, Counts],
         cold: NDArray[np.bool_],
         cutoffs: Iterable[int],
         coverage: Mapping[str, float],
         setting: Setting,
-    ) -> Metrics:
-        """Metrics of targets with so many items above, and so many (itself too) level with it."""
+    ) -> None:
         better, equal = counts
-        cutoffs = tuple(cutoffs)
-        per_user = {f"hit_rate@{k}": hit_rates(better, equal, k) for k in cutoffs}
-        per_user |= {f"ndcg@{k}": ndcgs(better, equal, k) for k in cutoffs}
-        per_user["mrr"] = reciprocal_ranks(better, equal)
-        per_user = {key: np.where(cold, 0.0, values) for key, values in per_user.items()}
-        ranks = np.where(cold, np.inf, better + (equal + 1) / 2)
-        return cls(per_user, coverage, ranks, setting)
+        cutoffs, users = tuple(cutoffs), len(better)
+        gains = {f"hit_rate@{k}": np.ones(k) for k in cutoffs}
+        gains |= {f"ndcg@{k}": 1.0 / np.log2(np.arange(2, k + 2)) for k in cutoffs}
+        gains["mrr"] = 1.0 / np.arange(1, int((better + equal).max(initial=1)) + 1)
+        self.per_user = {
+            key: np.where(cold, 0.0, expected_gains(better, equal, of_ranks))
+            for key, of_ranks in gains.items()
+        }
+        self._means = {key: float(values.mean()) for key, values in self.per_user.items()}
+        self.standard_errors = {
+            key: float(values.std(ddof=1) / np.sqrt(users)) if users > 1 else float("nan")
+            for key, values in self.per_user.items()
+        }
+        self._means |= coverage
+        self.standard_errors |= dict.fromkeys(coverage, float("nan"))
+        self.ranks = np.where(cold, np.inf, better + (equal + 1) / 2)
+        self.cold_targets = int(np.count_nonzero(cold))
+        self.setting = setting
 
     def __getattr__(self, name: str) -> Any:
         if name != "setting" and name in Setting.__dataclass_fields__:

@@ -1,21 +1,15 @@
 """Ranking metrics in the logs of `fit`, for every callback that reads them."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
 from sasrec_fast import checks
 from sasrec_fast.evaluation.evaluation import evaluate
-from sasrec_fast.evaluation.metrics import check_cutoffs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sasrec_fast.evaluation.metrics import Metrics
-    from sasrec_fast.store import Split
+from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
+from sasrec_fast.store import Split
 
 
 class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,39 +1,15 @@
 """The negatives of a sampled ranking, uniform outside the user's training items."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, WindowOptions, streams
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.store import Split
-
-
-@dataclass(frozen=True)
-class SampledNegatives:
-    """The negatives of every row of a split.
-
-    Attributes:
-        items: int32 [n, K], item indices; row numbers are those of `split.sequence_rows`. Zero
-            where the target is no candidate, or nothing else is.
-        short_users: Rows with fewer than K possible negatives: some are drawn repeatedly, or
-            there is none.
-    """
-
-    items: NDArray[np.int32]
-    short_users: int
+from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, Split, WindowOptions, streams
 
 
 def draw_negatives(
     split: Split, candidates: NDArray[np.bool_], count: int, seed: int, outside_training: bool
-) -> SampledNegatives:
+) -> tuple[NDArray[np.int32], int]:
     """Draw the negatives that each row's target is ranked among.
 
     Drawn uniformly and with repetition, as the authors of the SASRec paper do, from the candidates
@@ -47,6 +23,11 @@ def draw_negatives(
         seed: Of the streams, each with
             `Philox(counter=[0, user_key, 5, split], key=[seed, 0])`.
         outside_training: Whether training items are left out.
+
+    Returns:
+        int32 [n, K], item indices of each row; 0 where its target is no candidate, or nothing else
+        is. And how many rows have fewer than K possible negatives: some are drawn repeatedly, or
+        there is none.
     """
     rows = split.sequence_rows
     starts = split.sequences.offsets[rows.users]
@@ -72,7 +53,7 @@ def draw_negatives(
     items[warm] = np.concatenate([[0], possible])[drawn]
     distinct = np.unique(numbers * len(candidates) + rejected) // len(candidates)
     left = len(possible) - np.bincount(distinct, minlength=len(warm))
-    return SampledNegatives(items, int(np.count_nonzero(left < count)))
+    return items, int(np.count_nonzero(left < count))
 
 
 def _draw(store: Sequences, num_items: int, split: int, count: int, seed: int) -> NDArray[np.int32]:

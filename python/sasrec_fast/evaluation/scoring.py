@@ -1,16 +1,12 @@
 """Scores of a model or baseline for histories, checked."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sasrec_fast.store import Histories
+from sasrec_fast.store import Histories
 
 Scores = NDArray[np.floating[Any]]
 
@@ -101,40 +97,34 @@ def checked_scores(model: Scorer, histories: Histories, length: int) -> Scores:
     return scores
 
 
-def top_k(scores: Scores, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The k highest scores of each row; among equal ones the smaller index first.
+def top_k(scores: Scores, k: int) -> tuple[Scores, NDArray[np.int64]]:
+    """The k highest scores of each row, best first; among equal ones the smaller index first.
 
     Args:
         scores: [n, v] without NaN; minus infinity is never among the highest.
-        k: At least 1.
+        k: From 1 to v.
 
     Returns:
-        Row, index and rank (from 1) of every score found, by row and rank. A row with fewer than
-        k scores above minus infinity has fewer.
+        The scores and their indices, both [n, k]; minus infinity and -1 where there are fewer.
     """
-    k = min(k, scores.shape[1])
     least = _at_most_the_kth_highest(scores, k)[:, None]
     rows, indices = np.nonzero((scores >= least) & (scores > -np.inf))
     order = np.lexsort((indices, -scores[rows, indices], rows))
     rows, indices = rows[order], indices[order]
-    firsts = np.searchsorted(rows, np.arange(len(scores)))
-    ranks = np.arange(len(rows)) - firsts[rows] + 1
-    kept = ranks <= k
-    return rows[kept], indices[kept], ranks[kept]
+    places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(scores)))[rows]
+    kept = places < k
+    rows, indices, places = rows[kept], indices[kept], places[kept]
+    best = np.full((len(scores), k), -np.inf, scores.dtype)
+    columns = np.full(best.shape, -1)
+    best[rows, places], columns[rows, places] = scores[rows, indices], indices
+    return best, columns
 
 
 def _at_most_the_kth_highest(scores: Scores, k: int) -> Scores:
-    """A bound that at least k scores of each row reach, and few others.
+    """A bound [n] that at least k scores of each row [n, v], v >= k, reach, and few others.
 
     The k-th highest of the maxima of blocks: a partition of these is quick, one of all scores is
     not.
-
-    Args:
-        scores: [n, v], v >= k.
-        k: At least 1.
-
-    Returns:
-        [n].
     """
     blocks = scores.shape[1] // _BLOCK
     if blocks >= k:

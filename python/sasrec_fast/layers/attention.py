@@ -1,7 +1,5 @@
 """Self-attention that looks at no later position, without computing what it may not see."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

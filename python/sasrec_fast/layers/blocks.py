@@ -1,7 +1,5 @@
 """The blocks of the model: the paper's and LiGR's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -6,8 +6,6 @@ with the operation around it, is the same on every kind and number of devices, a
 again for the gradient rather than stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which blocks a SASRec has, and what they are made of."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,18 +83,13 @@ class BlockOptions:
             "dtype": dtype,
         }
         if self.block == "keras_hub":
+            try:  # here, since it may import TensorFlow
+                from keras_hub.layers import TransformerDecoder
+            except ImportError as error:
+                raise ImportError(
+                    f"block='keras_hub' needs keras-hub (pip install keras-hub): {error}"
+                ) from error
             options["activation"] = self.activation or "relu"
-            return _decoder()(**options, normalize_first=self.pre_norm)
+            return TransformerDecoder(**options, normalize_first=self.pre_norm)
         block = LiGRBlock if self.block == "ligr" else TransformerBlock
         return block(**options, rotary=self.rotary, pre_norm=self.pre_norm)
-
-
-def _decoder() -> Any:
-    """The class `keras_hub.layers.TransformerDecoder`; importing it may import TensorFlow."""
-    try:
-        from keras_hub.layers import TransformerDecoder
-    except ImportError as error:
-        raise ImportError(
-            f"block='keras_hub' needs keras-hub (pip install keras-hub): {error}"
-        ) from error
-    return TransformerDecoder

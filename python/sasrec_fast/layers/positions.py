@@ -1,7 +1,5 @@
 """Where an item stands in its history: counted, embedded, or as a rotation of its vectors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,15 +1,11 @@
 """Top-k retrieval over the items that may be recommended."""
 
-from __future__ import annotations
-
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from keras import ops
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _state = random.getstate()
 import keras_rs  # noqa: E402  (draws numbers that a seeded model would miss)

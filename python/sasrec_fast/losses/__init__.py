@@ -10,8 +10,6 @@
 The last two need Keras on JAX.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from sasrec_fast.losses.base import NextItemLoss, Positions, target_weights

@@ -1,7 +1,5 @@
 """What a loss is, and what it is computed from: one entry per position of a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +100,7 @@ class NextItemLoss:
         return {"max_bytes": self.max_bytes}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> NextItemLoss:
+    def from_config(cls, config: dict[str, Any]) -> "NextItemLoss":
         """The loss of a config."""
         return cls(**config)
 

@@ -1,7 +1,5 @@
 """Binary cross-entropy of targets against negatives, plain and calibrated."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ or compute them twice. Here each chunk's gradient is taken while its scores are 
 backward pass only scales the result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any

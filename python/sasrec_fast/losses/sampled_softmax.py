@@ -1,7 +1,5 @@
 """Softmax cross-entropy of the target among sampled items."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Mapping
@@ -79,7 +77,7 @@ class SampledSoftmax(NextItemLoss):
         """Sum over the positions, a float32 scalar."""
         negatives = positions.negatives
         if self.num_negatives is not None:
-            each = () if self.shared else (positions.targets.shape[0],)
+            each = () if self.shared else positions.targets.shape
             shape = (*each, self.num_negatives)
             negatives = draw(shape, positions.num_items, self._q, positions.seed)
         against = self._against_shared if self.shared else self._against_own
@@ -129,14 +127,7 @@ class SampledSoftmax(NextItemLoss):
 
 
 def checked_counts(item_counts: ArrayLike | str) -> NDArray[np.int64]:
-    """Counts of items as int64 [vocabulary_size].
-
-    Args:
-        item_counts: The counts, or the text that `pack_counts` returns.
-
-    Raises:
-        ValueError: Not one whole number of 0 or more for each item index.
-    """
+    """Counts as int64 [vocabulary_size], of counts or of the text that `pack_counts` returns."""
     if isinstance(item_counts, str):
         return np.frombuffer(zlib.decompress(base64.b64decode(item_counts)), np.int64)
     counts = np.asarray(item_counts)
@@ -167,16 +158,9 @@ def probabilities(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 def draw(
     shape: tuple[int, ...], num_items: int, q: NDArray[np.float64] | None, seed: Any
 ) -> Tensor:
-    """Item indices, independent and with replacement.
+    """Item indices, int32 of the shape, from 1 to num_items, independent and with replacement.
 
-    Args:
-        shape: Shape of the result.
-        num_items: Items, without padding.
-        q: Probability of each index, [num_items + 1]; None draws uniformly.
-        seed: Integer or `keras.random.SeedGenerator`.
-
-    Returns:
-        int32, from 1 to num_items.
+    They are drawn with the probabilities q [num_items + 1], or uniformly where there are none.
     """
     if q is None:
         return keras.random.randint(shape, 1, num_items + 1, seed=seed)

@@ -1,7 +1,5 @@
 """Softmax cross-entropy over the full catalogue."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -5,12 +5,6 @@ from sasrec_fast.model.sasrec import SASRec
 from sasrec_fast.model.saving import load_model, read_preparation, save_model
 from sasrec_fast.model.training import NextItemModel
 
-__all__ = [
-    "NextItemModel",
-    "SASRec",
-    "load_model",
-    "read_preparation",
-    "save_model",
-]
+__all__ = ["NextItemModel", "SASRec", "load_model", "read_preparation", "save_model"]
 
 warn_of_default_backend()

@@ -6,8 +6,6 @@ leaves weights of one epoch with the number of another. Here one file holds ever
 training step carries from batch to batch, and replaces the one before in a single move.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import zipfile
@@ -15,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 
@@ -86,8 +85,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _save(self, epochs: int) -> None:
         self._epochs = epochs
-        if not _writes():
-            return
+        if on_jax() and jax.process_index() > 0:
+            return  # of several processes that train together, the first one writes
         arrays = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
         run = {
             "epochs": epochs,
@@ -130,12 +129,3 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         for variable, array, dtype in zip(variables, arrays, dtypes, strict=True):
             # NumPy's files know bfloat16 as two nameless bytes.
             variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
-
-
-def _writes() -> bool:
-    """Whether this process writes: of several that train together, the first."""
-    if not on_jax():
-        return True
-    import jax
-
-    return bool(jax.process_index() == 0)

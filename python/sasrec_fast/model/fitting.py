@@ -1,8 +1,7 @@
 """What `SASRec.fit` adds to Keras' own: batches that follow the epochs, and runs that resume."""
 
-from __future__ import annotations
-
 import os
+from copy import copy
 from typing import Any
 
 import keras
@@ -16,25 +15,18 @@ from sasrec_fast.store import Arrays, Split
 def data_set(
     x: Any, y: Any, sample_weight: Any, options: dict[str, Any]
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """What Keras is given for the data of `fit` or `evaluate`.
+    """What Keras is given for the data of `fit` or `evaluate` and their options.
 
-    Args:
-        x: `Prepared` stands for its train split, a `Split` for its batches, `Arrays` for their
-            inputs, targets and weights; anything else stays.
-        y: Targets.
-        sample_weight: Weights.
-        options: Keyword arguments; their batch_size is used up where batches are made.
-
-    Returns:
-        x, y, sample_weight and the options.
+    `Prepared` stands for its train split, a `Split` for its batches, of the options' batch_size,
+    `Arrays` for their inputs, targets and weights; anything else stays.
     """
     x = x.train if isinstance(x, Prepared) else x
     if isinstance(x, Arrays):
         return *x.xyw(), options
-    if not isinstance(x, Split):
-        return x, y, sample_weight, options
-    others = {name: value for name, value in options.items() if name != "batch_size"}
-    return _batches(x, options.get("batch_size")), y, sample_weight, others
+    if isinstance(x, Split):
+        options = dict(options)
+        x = _batches(x, options.pop("batch_size", None))
+    return x, y, sample_weight, options
 
 
 def with_validation(options: dict[str, Any]) -> dict[str, Any]:
@@ -63,10 +55,6 @@ def _batches(split: Split, batch_size: int | None) -> Batches:
 def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Arguments of `fit` for the data set x: `Batches` owns its order and follows the epoch.
 
-    Args:
-        x: First argument of `fit`.
-        options: Keyword arguments of `fit`.
-
     Returns:
         Both as Keras gets them, with `RankingMetrics` before the callbacks that read the logs.
         For `Batches`, steps_per_epoch and validation_steps have become their length, shuffle is
@@ -92,7 +80,8 @@ def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]
     steps = options.pop("steps_per_epoch", None)
     if steps is not None:
         x = x.in_steps(steps)
-    return x, _with_callbacks({**options, "shuffle": False}, first=EpochCallback(x))
+    options["shuffle"] = False
+    return x, _with_callbacks(options, [EpochCallback(x), *_callbacks(options)])
 
 
 def resume_from(
@@ -100,11 +89,7 @@ def resume_from(
 ) -> dict[str, Any]:
     """Restore the run that has its checkpoint in a folder, and let `fit` go on with it.
 
-    Args:
-        folder: Of the checkpoint; a run begins where there is none.
-        model: A compiled model.
-        x: First argument of `fit`.
-        options: Keyword arguments of `fit`.
+    A run begins where there is none. The model is compiled.
 
     Returns:
         The options, with the next epoch as initial_epoch and a `Checkpoint` after the other
@@ -120,7 +105,7 @@ def resume_from(
         )
     checkpoint = Checkpoint(model, folder, x.identity)
     epochs, stopped = checkpoint.restore()
-    options = _with_callbacks(options, last=checkpoint)
+    options = _with_callbacks(options, [*_callbacks(options), checkpoint])
     if epochs:
         options["initial_epoch"] = epochs
     if stopped:
@@ -133,29 +118,26 @@ def _metrics_first(options: dict[str, Any]) -> dict[str, Any]:
 
     A callback that adds to the logs has a method `precede`, as `RankingMetrics` has.
     """
-    callbacks = options.get("callbacks") or []
-    container = callbacks if isinstance(callbacks, keras.callbacks.CallbackList) else None
-    every = keras.tree.flatten(container.callbacks if container else callbacks)
-    metrics = [callback for callback in every if hasattr(callback, "precede")]
-    others = [callback for callback in every if not hasattr(callback, "precede")]
+    metrics = [callback for callback in _callbacks(options) if hasattr(callback, "precede")]
+    others = [callback for callback in _callbacks(options) if not hasattr(callback, "precede")]
     for callback in metrics:
         callback.precede(others)
-    if container is None:
-        return {**options, "callbacks": [*metrics, *others]}
-    container.callbacks = [*metrics, *others]
-    return dict(options)
+    return _with_callbacks(options, [*metrics, *others])
 
 
-def _with_callbacks(options: dict[str, Any], first: Any = None, last: Any = None) -> dict[str, Any]:
-    """The options with one more callback before or after the others."""
-    callbacks = options["callbacks"]
-    contained = isinstance(callbacks, keras.callbacks.CallbackList)
-    others = callbacks.callbacks if contained else callbacks
-    listed = [first, *others] if first else [*others, last]
-    if not contained:
-        return {**options, "callbacks": listed}
-    callbacks.callbacks = listed
-    return options
+def _callbacks(options: dict[str, Any]) -> list[Any]:
+    given: Any = options.get("callbacks") or []
+    contained = isinstance(given, keras.callbacks.CallbackList)
+    return list(keras.tree.flatten(given.callbacks if contained else given))
+
+
+def _with_callbacks(options: dict[str, Any], callbacks: list[Any]) -> dict[str, Any]:
+    """The options with these callbacks, in a container like that given, which stays as it is."""
+    container = copy(options.get("callbacks"))
+    if not isinstance(container, keras.callbacks.CallbackList):
+        return {**options, "callbacks": callbacks}
+    container.callbacks = callbacks
+    return {**options, "callbacks": container}
 
 
 def _check_devices(batches: Batches) -> None:

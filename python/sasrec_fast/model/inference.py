@@ -1,18 +1,15 @@
 """Functions of a model's weights, compiled by the backend and kept between calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jax
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_jax
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Tensor = Any
 Function = Callable[[Mapping[str, Any]], Tensor]
@@ -48,12 +45,7 @@ class Inference:
         self._functions: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, function: Function, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
-        """The function's value as a NumPy array.
-
-        Args:
-            function: A method of the model, from inputs to one tensor.
-            inputs: NumPy arrays by name.
-        """
+        """The value, as a NumPy array, of a method of the model from NumPy inputs to one tensor."""
         if not on_jax():
             return np.asarray(ops.convert_to_numpy(function(inputs)))
         name = function.__name__
@@ -63,8 +55,6 @@ class Inference:
         return np.asarray(self._functions[name](values, dict(inputs)))
 
     def _compile(self, function: Function) -> Callable[..., Any]:
-        import jax
-
         def stateless(values: list[Any], inputs: dict[str, Any]) -> Tensor:
             with keras.StatelessScope(list(zip(self._weights, values, strict=True))):
                 return function(inputs)

@@ -1,7 +1,5 @@
 """Checks of what a model is given: vocabulary, counts, inputs and item indices."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +10,7 @@ from sasrec_fast.store import Vocabulary
 
 
 def checked_items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
-    """The vocabulary of a model, or None.
-
-    Raises:
-        ValueError: It has another number of items.
-    """
+    """The vocabulary of a model, or None; a ValueError where its number of items is another."""
     if vocabulary is not None and len(vocabulary) + 1 != vocabulary_size:
         raise ValueError(
             f"vocabulary_size={vocabulary_size}, but items holds {len(vocabulary)} "
@@ -26,12 +20,7 @@ def checked_items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabu
 
 
 def checked_counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | None:
-    """Interactions of each item index as int64 [vocabulary_size], a copy; None for None.
-
-    Raises:
-        ValueError: Of another shape, or negative.
-        TypeError: Not integers.
-    """
+    """Interactions of each item index as int64 [vocabulary_size], a copy; None for None."""
     if values is None:
         return None
     received = np.asarray(values)
@@ -48,11 +37,7 @@ def checked_counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | Non
 
 
 def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
-    """The two inputs of a sequence model, "item_ids" and "padding_mask".
-
-    Raises:
-        ValueError: Not a mapping with both, not of one shape [n, T], or T too large.
-    """
+    """The two inputs of a sequence model, "item_ids" and "padding_mask", both [n, T]."""
     names = ("item_ids", "padding_mask")
     if not isinstance(inputs, Mapping) or not set(names) <= set(inputs):
         received = sorted(inputs) if isinstance(inputs, Mapping) else type(inputs).__name__
@@ -77,13 +62,8 @@ def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
 def require_indices(data: Any, vocabulary_size: int) -> None:
     """Refuse item indices outside the vocabulary, which JAX would read as NaN embeddings.
 
-    Args:
-        data: A mapping of arrays, of which the integer NumPy arrays are checked; or a `Split` or
-            `Batches`, whose vocabulary_size is compared; anything else passes.
-        vocabulary_size: The model's number of items + 1.
-
-    Raises:
-        ValueError: An index outside 0..vocabulary_size - 1, or another vocabulary_size.
+    Of a mapping of arrays the integer NumPy arrays are checked, of a `Split` or `Batches` the
+    vocabulary_size is compared; anything else passes.
     """
     size = getattr(getattr(data, "split", data), "vocabulary_size", vocabulary_size)
     if size != vocabulary_size:

@@ -1,12 +1,12 @@
 """SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
@@ -17,18 +17,12 @@ from sasrec_fast.layers import (
     PositionEmbedding,
     positions_from_end,
 )
-from sasrec_fast.model.assets import load_counts, load_vocabulary, save_counts, save_vocabulary
+from sasrec_fast.model.assets import load_assets, save_assets
 from sasrec_fast.model.inference import Inference, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import candidate_mask, pack_mask
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
-
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, candidate_mask, pack_mask
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -122,14 +116,7 @@ class SASRec(NextItemModel):
         self.num_layers = checks.integer("num_layers", num_layers, 0)
         self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
         self.block_options = BlockOptions(
-            block,
-            hidden_dim,
-            num_heads,
-            dropout,
-            feed_forward_dim,
-            activation,
-            pre_norm,
-            positions,
+            block, hidden_dim, num_heads, dropout, feed_forward_dim, activation, pre_norm, positions
         )
         self.hidden_dim = int(hidden_dim)
         self.scale_embeddings = bool(scale_embeddings)
@@ -143,7 +130,7 @@ class SASRec(NextItemModel):
         self._inference: Inference | None = None
 
     @classmethod
-    def for_data(cls, data: Prepared, **options: Any) -> SASRec:
+    def for_data(cls, data: Prepared, **options: Any) -> "SASRec":
         """A model for prepared data: its vocabulary_size, length, items and item counts.
 
         Args:
@@ -212,8 +199,7 @@ class SASRec(NextItemModel):
     @property
     def candidate_mask(self) -> NDArray[np.bool_]:
         """Which item indices may be recommended, bool [vocabulary_size]."""
-        mask: NDArray[np.bool_] = self.retrieval.mask
-        return mask
+        return self.retrieval.mask
 
     @property
     def scoring_table(self) -> Any:
@@ -229,16 +215,13 @@ class SASRec(NextItemModel):
         if self.built:
             return
         hidden = (None, self.max_sequence_length, self.hidden_dim)
-        self.item_embedding.build(hidden[:2])
-        if self.output_embedding is not None:
-            self.output_embedding.build(hidden[:2])
+        for table in filter(None, (self.item_embedding, self.output_embedding)):
+            table.build(hidden[:2])
         if self.position_embedding is not None:
             self.position_embedding.build(hidden)
         self.embeddings_add.build((hidden, hidden))
-        self.embeddings_dropout.build(hidden)
-        for layer in self.transformer_layers:
+        for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
             layer.build(hidden)
-        self.layer_norm.build(hidden)
         self.retrieval.candidate_embeddings = self.scoring_table
         self.retrieval.build(hidden)
         self.built = True
@@ -342,12 +325,10 @@ class SASRec(NextItemModel):
 
     def save_assets(self, directory: str) -> None:
         """Write item ids and counts into the model file's assets (called by `save`)."""
-        if self.items is not None:
-            save_vocabulary(self.items, directory)
-        if self.item_counts is not None:
-            save_counts(self.item_counts, directory)
+        save_assets(self.items, self.item_counts, directory)
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
-        self.items = checked_items(load_vocabulary(directory), self.vocabulary_size)
-        self.item_counts = checked_counts(load_counts(directory), self.vocabulary_size)
+        items, counts = load_assets(directory)
+        self.items = checked_items(items, self.vocabulary_size)
+        self.item_counts = checked_counts(counts, self.vocabulary_size)

@@ -1,7 +1,5 @@
 """Training of next-item models: the loss, its weights, and what `fit` adds to Keras'."""
 
-from __future__ import annotations
-
 import numbers
 import os
 from collections.abc import Mapping
@@ -218,7 +216,11 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Refuse a number as weights and items outside the vocabulary; see `fit`."""
-        _check_weights(sample_weight)
+        if isinstance(sample_weight, numbers.Number):
+            raise TypeError(
+                "the third argument of fit and evaluate is sample_weight, received "
+                f"{sample_weight!r}; for a batch size write batch_size={sample_weight!r}"
+            )
         for arrays in (x, y):
             require_indices(arrays, self.vocabulary_size)
         if isinstance(x, Mapping):
@@ -245,8 +247,8 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             return
         self.items = x.split.items
         if self.item_counts is None:
-            counts = np.bincount(x.split.sequences.items, minlength=self.vocabulary_size)
-            self.item_counts = counts
+            items = x.split.sequences.items
+            self.item_counts = np.bincount(items, minlength=self.vocabulary_size)
 
     def predict(self, x: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.predict`, after a check that the items are in the vocabulary.
@@ -256,16 +258,3 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         """
         require_indices(x, self.vocabulary_size)
         return super().predict(x, *args, **options)
-
-
-def _check_weights(sample_weight: Any) -> None:
-    """Refuse a number where the sample weights belong (third argument of `fit` and `evaluate`).
-
-    Raises:
-        TypeError: A number.
-    """
-    if isinstance(sample_weight, numbers.Number):
-        raise TypeError(
-            f"the third argument of fit and evaluate is sample_weight, received {sample_weight!r}; "
-            f"for a batch size write batch_size={sample_weight!r}"
-        )

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 WIDTH = 7.0
 """Inches of a new figure."""
-INSTALL = (
-    'plots need matplotlib: pip install "sasrec-fast[plots]", or, from a clone, '
-    'pip install ".[plots]"'
-)
 _CHARACTERS_AN_INCH = 15  # of the default font at its medium size
 _NO_BREAK = "\u00a0"
 
@@ -33,7 +29,10 @@ def require_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as failure:
-        raise ImportError(f"{INSTALL} ({failure})") from failure
+        raise ImportError(
+            'plots need matplotlib: pip install "sasrec-fast[plots]", or, from a clone, '
+            f'pip install ".[plots]" ({failure})'
+        ) from failure
 
 
 def panels(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from sasrec_fast.plots.canvas import colours, panels, set_title, whole_ticks
 from sasrec_fast.plots.runs import best_epoch, read_runs
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.typing import ColorType as Colour

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.plots.canvas import colours, panels, set_title, whole_ticks
+from sasrec_fast.preparing import Prepared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from sasrec_fast.preparing import Prepared
 
 HEAD_SHARE = 0.1
 """Share of the items, the most popular ones, that is marked."""

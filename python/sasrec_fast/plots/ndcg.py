@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.evaluation import Metrics
 from sasrec_fast.plots.canvas import colours, inches_wide, panels, set_title
-from sasrec_fast.plots.groups import quantile_groups
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Split
 
 _HEIGHT = 4.4
 _BARS_WIDTH = 0.8  # of the place a group has
@@ -57,7 +56,7 @@ def ndcg_by_history_length(
             more than ten models; `groups` below 1.
         ImportError: matplotlib is missing.
     """
-    named, split = _checked(metrics, data, k)
+    named, split, how = _checked(metrics, data, k)
     lengths = split.ends - split.starts - 1
     members = quantile_groups(lengths, groups)
     figure, (ax,) = panels(1, ax, _HEIGHT)
@@ -65,7 +64,7 @@ def ndcg_by_history_length(
     window = split.max_sequence_length
     cut = f" (a model sees the latest {window:,})" if lengths.max() > window else ""
     ax.set_xlabel(f"items before the target{cut}; n = users")
-    set_title(ax, f"NDCG@{k} by history length", data_name, *_protocol(named).split(", "))
+    set_title(ax, f"NDCG@{k} by history length", data_name, *how)
     return figure
 
 
@@ -84,24 +83,57 @@ def ndcg_by_popularity(
     with a target that training does not show are a group of their own, 0. All else, arguments and
     errors too, is as in `ndcg_by_history_length`.
     """
-    named, split = _checked(metrics, data, k)
+    named, split, how = _checked(metrics, data, k)
     popularity = data.train.item_counts[split.sequences.items[split.ends - 1]]
     members = quantile_groups(popularity, groups, zeros_apart=True)
     figure, (ax,) = panels(1, ax, _HEIGHT)
     _draw(ax, named, k, popularity, members)
     ax.set_xlabel("training interactions of the target; n = users")
-    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *_protocol(named).split(", "))
+    set_title(ax, f"NDCG@{k} by popularity of the target", data_name, *how)
     return figure
+
+
+def quantile_groups(
+    values: NDArray[np.int64], groups: int, *, zeros_apart: bool = False
+) -> NDArray[np.intp]:
+    """The group of each user, from 0 on, least values first; users of equal value share one.
+
+    A value belongs to the quantile that the middle one of its users is in; what would be less
+    than half a share joins the next group, or the last one.
+
+    Args:
+        values: int64 [n], one for each user, n >= 1.
+        groups: Most of them.
+        zeros_apart: Users of value 0 are a group of their own, however few.
+    """
+    checks.integer("groups", groups, 1)
+    distinct, inverse, users = np.unique(values, return_inverse=True, return_counts=True)
+    alone = int(zeros_apart and distinct[0] == 0 and len(distinct) > 1)
+    users = users[alone:]
+    share = users.sum() / max(groups - alone, 1)
+    quantiles = (np.cumsum(users) - users / 2) // share
+    candidates = np.flatnonzero(np.diff(quantiles, prepend=-1))
+    starts, size = [0], 0
+    for start, more in zip(candidates, np.add.reduceat(users, candidates), strict=True):
+        if size >= share / 2:
+            starts.append(int(start))
+            size = 0
+        size += more
+    if len(starts) > 1 and size < share / 2:
+        starts.pop()
+    of_value = np.searchsorted(starts, np.arange(len(users)), side="right") - 1 + alone
+    found: NDArray[np.intp] = np.append([0] * alone, of_value).astype(np.intp)[inverse]
+    return found
 
 
 def _checked(
     metrics: Metrics | Mapping[str, Metrics], data: Prepared, k: int
-) -> tuple[dict[str, Metrics], Split]:
-    """Metrics by name, and the split that all of them were measured on."""
+) -> tuple[dict[str, Metrics], Split, list[str]]:
+    """Metrics by name, the split that all of them were measured on, and how they were."""
     named = {"": metrics} if isinstance(metrics, Metrics) else dict(metrics)
     if not named:
         raise ValueError("metrics is empty: nothing to draw")
-    protocols = {_protocol({name: one}): name for name, one in named.items()}
+    protocols = {str(one).partition("\n")[0]: name for name, one in named.items()}
     if len(protocols) > 1:
         shown = "; ".join(f"{name!r} is of {how}" for how, name in protocols.items())
         raise ValueError(f"metrics were measured in different ways: {shown}")
@@ -116,12 +148,7 @@ def _checked(
         if f"ndcg@{k}" not in one:
             raise ValueError(f"{shown} has no 'ndcg@{k}'; it has {', '.join(one)}")
     assert split is not None
-    return named, split
-
-
-def _protocol(named: Mapping[str, Metrics]) -> str:
-    """How the first one was measured: split, users, ranking."""
-    return str(next(iter(named.values()))).partition("\n")[0]
+    return named, split, next(iter(protocols)).split(", ")
 
 
 def _draw(

@@ -23,19 +23,10 @@ def best_epoch(run: pd.DataFrame, name: str) -> int | None:
 
 
 def read_runs(history: Any) -> dict[str, pd.DataFrame]:
-    """Runs by name; a run without a name is called "".
+    """Runs by name, "" where there is none, of what `learning_curves` takes; errors are as there.
 
-    Args:
-        history: As in `learning_curves`.
-
-    Returns:
-        Tables of what was logged, float64; NaN where an epoch has no finite value. Their rows are
-        the epochs, from 1, ascending.
-
-    Raises:
-        TypeError: It is of another kind.
-        ValueError: A run has no epochs, or not the same number of values in each of its columns.
-        DataError: A file is not written by a CSVLogger.
+    Each is a table of what was logged, float64, NaN where an epoch has no finite value; its rows
+    are the epochs, from 1, ascending.
     """
     if isinstance(history, Mapping) and any(map(_is_run, history.values())):
         return {str(name): _read(run, f"history[{name!r}]") for name, run in history.items()}
@@ -47,10 +38,8 @@ def _is_run(value: Any) -> bool:
 
 
 def _read(history: Any, source: str) -> pd.DataFrame:
-    if isinstance(history, str | os.PathLike):
-        table = _of_file(Path(history))
-    else:
-        table = _of_columns(history, source)
+    is_file = isinstance(history, str | os.PathLike)
+    table = _of_file(Path(history)) if is_file else _of_columns(history, source)
     return table.astype(np.float64).replace([np.inf, -np.inf], np.nan)
 
 

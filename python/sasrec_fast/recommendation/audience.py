@@ -1,21 +1,15 @@
 """Whom to recommend to: known users or raw histories, as item indices of the model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasrec_fast.store import Histories, require_same_items, user_positions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.evaluation import Scorer
+from sasrec_fast.preparing import Prepared
+from sasrec_fast.store import Histories, Vocabulary, require_same_items, user_positions
 
 
 @dataclass(frozen=True)
@@ -34,11 +28,7 @@ class Audience:
 
 
 def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
-    """The item vocabulary of model and data.
-
-    Raises:
-        ValueError: They differ, or there is none.
-    """
+    """The item vocabulary of model and data; a ValueError where they differ or there is none."""
     own: Vocabulary | None = getattr(model, "items", None)
     if data is None:
         if own is None:
@@ -52,16 +42,7 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
 
 
 def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
-    """Users of the data with their whole kept histories.
-
-    Args:
-        data: The prepared data.
-        users: External ids; None for all.
-
-    Raises:
-        KeyError: Ids that are not in the data.
-        TypeError: Not a list of ids.
-    """
+    """Users of the data, see `user_positions`, with their whole kept histories."""
     positions = user_positions(users, data.users)
     offsets = data.sequences.offsets
     histories = Histories(data.sequences.items, offsets[positions], offsets[positions + 1])

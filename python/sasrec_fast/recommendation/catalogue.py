@@ -1,23 +1,18 @@
 """Which items may be recommended, and how popular they are."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sasrec_fast.evaluation import Scorer
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation.audience import shared_items
-from sasrec_fast.store import listed, shown
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, listed, shown
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,7 @@ class Catalogue:
     indices: NDArray[np.int64]
     counts: NDArray[np.int64] | None
 
+    @cached_property
     def columns(self) -> NDArray[np.int32]:
         """int32 [vocabulary_size]: the column of each item index, -1 where it has none."""
         columns = np.full(len(self.items) + 1, -1, np.int32)
@@ -56,21 +52,8 @@ def open_catalogue(
 ) -> Catalogue:
     """What the model may recommend, of what is allowed.
 
-    An item needs an interaction, in the data or else in the model's `item_counts`.
-
-    Args:
-        model: A scorer; its `items` and `item_counts` stand in for missing data.
-        data: The prepared data, or None.
-        candidates: External ids of the items allowed; None for all.
-        exclude: External ids of items that are not.
-
-    Raises:
-        ValueError: There is no vocabulary, the model's is another than the data's, no candidate
-            is known, or nothing is left.
-        TypeError: Not lists of ids.
-
-    Warns:
-        UserWarning: Ids are unknown, or belong to items that are never recommended.
+    An item needs an interaction, in the data or else in the model's `item_counts`. Arguments,
+    warnings and errors are those of `recommend`.
     """
     items = shared_items(model, data)
     counts = getattr(model, "item_counts", None) if data is None else data.item_counts
@@ -80,9 +63,7 @@ def open_catalogue(
     if candidates is not None:
         known = _indices("candidates", candidates, items, "cannot be recommended")
         _note_never_recommended(known[~allowed[known]], len(known), items)
-        wanted = np.zeros_like(allowed)
-        wanted[known] = True
-        allowed &= wanted
+        allowed &= np.isin(np.arange(len(allowed)), known)
     if exclude is not None:
         allowed[_indices("exclude", exclude, items, "have no effect")] = False
     indices = np.flatnonzero(allowed)

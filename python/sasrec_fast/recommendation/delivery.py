@@ -1,27 +1,23 @@
-"""Recommendations as a DataFrame, or written to a file while they are made."""
-
-from __future__ import annotations
+"""Recommendations as a table with titles: a DataFrame, or written to a file as they are made."""
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from sasrec_fast.recommendation.audience import Audience
+from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.recommendation.ranking import Ranking
 from sasrec_fast.saving import replaced_file, require_writable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.recommendation.audience import Audience
-    from sasrec_fast.recommendation.catalogue import Catalogue
+Titles: TypeAlias = pd.DataFrame | pd.Series | Mapping[Any, str]
 
 SUFFIXES = (".parquet", ".csv")
 EMPTY = Ranking(0, np.zeros((0, 1)), np.zeros((0, 1), np.int64))
@@ -59,23 +55,49 @@ class Columns:
 
     audience: Audience
     catalogue: Catalogue
-    titles: pd.Series[Any] | None
+    titles: "pd.Series[Any] | None"
 
     def table(self, ranking: Ranking) -> pa.Table:
         """One row for each recommendation: user_id or history, item_id, rank, score, title."""
         rows, places = np.nonzero(ranking.scores > -np.inf)
         items = self.catalogue.indices[ranking.columns[rows, places]]
-        item_ids = self.catalogue.items.lookup(items)
         columns = {
-            self.audience.label: _ids(self.audience.values[ranking.first + rows]),
-            "item_id": _ids(item_ids),
-            "rank": pa.array(places + 1, pa.int64()),
-            "score": pa.array(ranking.scores[rows, places], pa.float32()),
+            self.audience.label: self.audience.values[ranking.first + rows],
+            "item_id": self.catalogue.items.lookup(items),
+            "rank": places + 1,
+            "score": ranking.scores[rows, places].astype(np.float32),
         }
-        if self.titles is not None:
-            titles = pd.Series(item_ids).map(self.titles).astype(object)
-            columns["title"] = pa.array(titles, pa.string(), from_pandas=True)
-        return pa.table(columns)
+        return with_titles(columns, self.titles)
+
+
+def with_titles(columns: Mapping[str, NDArray[Any]], titles: "pd.Series[Any] | None") -> pa.Table:
+    """The columns as a table, and the title of each "item_id" where titles are given."""
+    arrays = {
+        name: pa.array(values, pa.string() if values.dtype == object else None)
+        for name, values in columns.items()
+    }
+    if titles is not None:
+        found = pd.Series(columns["item_id"]).map(titles).astype(object)
+        arrays["title"] = pa.array(found, pa.string(), from_pandas=True)
+    return pa.table(arrays)
+
+
+def titles_by_id(titles: Titles) -> "pd.Series[Any]":
+    """Titles, indexed by item id, of what `recommend` takes; a ValueError where it is wrong."""
+    if isinstance(titles, pd.DataFrame):
+        missing = {"item_id", "title"} - set(titles.columns)
+        if missing:
+            raise ValueError(
+                f"titles has columns {list(titles.columns)}, without {sorted(missing)}"
+            )
+        titles = titles.set_index("item_id")["title"]
+    series = titles if isinstance(titles, pd.Series) else pd.Series(dict(titles))
+    repeated = series.index[series.index.duplicated()]
+    if len(repeated):
+        raise ValueError(
+            f"items with two titles: {len(repeated.unique()):,}, first {repeated[0]!r}"
+        )
+    return series
 
 
 def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
@@ -86,12 +108,7 @@ def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
 
 
 def require_output(output: str | os.PathLike[str]) -> Path:
-    """The path, if it can be written to.
-
-    Raises:
-        ValueError: Another suffix than .parquet and .csv, or a folder, or in none.
-        TypeError: No path.
-    """
+    """The path of a .parquet or .csv file that can be written; an error says why it cannot."""
     if not isinstance(output, str | os.PathLike):
         raise TypeError(f"output must be a path, received {output!r}")
     path = Path(output)
@@ -100,13 +117,7 @@ def require_output(output: str | os.PathLike[str]) -> Path:
 
 
 def write(path: Path, columns: Columns, rankings: Iterable[Ranking]) -> Written:
-    """Write the recommendations as they come, a row group for each ranking.
-
-    Args:
-        path: A .parquet or .csv file; replaced in the end.
-        columns: Makes the tables.
-        rankings: Each is written before the next is made.
-    """
+    """Write each ranking, as a row group, before the next is made; the file appears in the end."""
     rows = short = 0
     with replaced_file(path) as temporary, _writer(temporary, columns.table(EMPTY)) as put:
         for ranking in rankings:
@@ -131,7 +142,3 @@ def _writer(path: Path, empty: pa.Table) -> Iterator[Callable[[pa.Table], None]]
     with path.open("w", encoding="utf-8", newline="") as csv:
         empty.to_pandas().to_csv(csv, index=False)
         yield lambda table: table.to_pandas().to_csv(csv, index=False, header=False)
-
-
-def _ids(values: NDArray[Any]) -> pa.Array:
-    return pa.array(values, pa.string() if values.dtype == object else None)

@@ -1,24 +1,17 @@
 """The k best items of many histories, a batch at a time."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.evaluation import checked_scores, is_vector_scorer, top_k
+from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
+from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from sasrec_fast.evaluation import Scorer
-    from sasrec_fast.recommendation.catalogue import Catalogue
 
 WINDOW = 1 << 14
 """Most histories ranked before they are handed on."""
@@ -47,13 +40,7 @@ class Ranking:
 class Ranker:
     """Ranks the items of a catalogue for histories.
 
-    Attributes:
-        model: Gives the scores.
-        catalogue: The items.
-        k: Most items for each history.
-        exclude_seen: Whether a history's items are left out.
-        batch_size: Most histories that the model gets at once.
-        length: Most columns of its input.
+    Attributes are as in `recommend`; `length` is the most columns of the model's input.
     """
 
     model: Scorer
@@ -97,40 +84,27 @@ class Ranker:
         return max(1, min(self.batch_size, SCORES_PER_CHUNK // self.model.vocabulary_size))
 
     def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
-        padded = part.padded(_rounded(len(part), self._rows))
+        # Few different shapes, since the model compiles each of them.
+        padded = part.padded(min(self._rows, 1 << (len(part) - 1).bit_length()))
         length = _width(int((part.ends - part.starts).max()), self.length)
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
-            return self._best_of_scores(scores, part)
+            if self.exclude_seen:
+                scores[part.pairs()] = -np.inf
+            return top_k(scores[:, self.catalogue.selection], self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
         return _core.top_k(queries, self._vectors, self._seen(part), self._found)
-
-    def _best_of_scores(
-        self, scores: NDArray[Any], part: Histories
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self.exclude_seen:
-            scores[part.pairs()] = -np.inf
-        scores = scores[:, self.catalogue.selection]
-        rows, columns, ranks = top_k(scores, self._found)
-        best = np.full((len(part), self._found), -np.inf)
-        where = np.full(best.shape, -1)
-        best[rows, ranks - 1], where[rows, ranks - 1] = scores[rows, columns], columns
-        return best, where
 
     def _seen(self, part: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Columns to leave out of each row, ascending, behind the offsets of the rows."""
         if not self.exclude_seen:
             return np.zeros(len(part) + 1, np.int64), np.zeros(0, np.int32)
         rows, items = part.pairs()
-        columns = self._columns[items]
+        columns = self.catalogue.columns[items]
         rows, columns = rows[columns >= 0], columns[columns >= 0]
         order = np.lexsort((columns, rows))
         offsets = np.searchsorted(rows, np.arange(len(part) + 1))
         return offsets.astype(np.int64), columns[order]
-
-    @cached_property
-    def _columns(self) -> NDArray[np.int32]:
-        return self.catalogue.columns()
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
@@ -141,17 +115,11 @@ class Ranker:
     def _most_popular(self) -> tuple[NDArray[Any], NDArray[Any]]:
         assert self.catalogue.counts is not None
         counts = self.catalogue.counts[self.catalogue.selection].astype(np.float64)
-        _, columns, _ = top_k(counts[None], self._found)
-        return counts[columns], columns
-
-
-def _rounded(count: int, most: int) -> int:
-    """Rows of a batch: few different numbers, since the model compiles each of them."""
-    return min(most, 1 << (count - 1).bit_length())
+        return top_k(counts[None], self._found)
 
 
 def _width(longest: int, most: int) -> int:
-    """Columns of a batch: one of three, for the same reason."""
+    """Columns of a batch, one of three numbers."""
     for part in (16, 4):
         columns = max(SHORTEST, -(-most // part))
         if longest <= columns < most:

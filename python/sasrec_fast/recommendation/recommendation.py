@@ -1,27 +1,22 @@
 """Top-k recommendations in external ids, for known users and for raw histories."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 import pandas as pd
 
 from sasrec_fast import checks
 from sasrec_fast.evaluation import Scorer, input_length
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
-from sasrec_fast.recommendation.delivery import Columns, Written
+from sasrec_fast.recommendation.delivery import Columns, Titles, Written, titles_by_id
 from sasrec_fast.recommendation.ranking import Ranker
-from sasrec_fast.recommendation.titles import Titles, titles_by_id
-
-if TYPE_CHECKING:
-    from sasrec_fast.preparing import Prepared
 
 
 @dataclass(frozen=True)
@@ -41,35 +36,28 @@ class Request:
         checks.integer("batch_size", self.batch_size, 1)
 
 
+class _Options(TypedDict, total=False):
+    users: Iterable[Any] | None
+    histories: Sequence[Sequence[Any]] | None
+    k: int
+    exclude_seen: bool
+    candidates: Iterable[Any] | None
+    exclude: Iterable[Any] | None
+    titles: Titles | None
+    batch_size: int
+
+
 @overload
 def recommend(
-    model: Scorer,
-    data: Prepared | None = ...,
-    *,
-    users: Iterable[Any] | None = ...,
-    histories: Sequence[Sequence[Any]] | None = ...,
-    k: int = ...,
-    exclude_seen: bool = ...,
-    candidates: Iterable[Any] | None = ...,
-    exclude: Iterable[Any] | None = ...,
-    titles: Titles | None = ...,
-    output: None = ...,
-    batch_size: int = ...,
+    model: Scorer, data: Prepared | None = ..., *, output: None = ..., **options: Unpack[_Options]
 ) -> pd.DataFrame: ...
 @overload
 def recommend(
     model: Scorer,
     data: Prepared | None = ...,
     *,
-    users: Iterable[Any] | None = ...,
-    histories: Sequence[Sequence[Any]] | None = ...,
-    k: int = ...,
-    exclude_seen: bool = ...,
-    candidates: Iterable[Any] | None = ...,
-    exclude: Iterable[Any] | None = ...,
-    titles: Titles | None = ...,
     output: str | os.PathLike[str],
-    batch_size: int = ...,
+    **options: Unpack[_Options],
 ) -> Written: ...
 def recommend(
     model: Scorer,
@@ -118,8 +106,7 @@ def recommend(
         number, from 0), item_id (external id), rank (int64, from 1), score (float32), and title
         if titles are given. Among equal scores the smaller item index comes first. Items without
         an interaction in `data`, or else in the model's `item_counts`, are not recommended. With
-        `output`, these columns are in the file, and returned is what was written: `path`, `rows`,
-        `histories`, `popular` (those served with popular items), `short` (with fewer than k).
+        `output`, these columns are in the file, and returned is a `Written`, which counts them.
 
     Raises:
         KeyError: A user is not in the data.

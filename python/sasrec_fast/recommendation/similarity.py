@@ -1,24 +1,18 @@
 """Items that are like an item, by the vectors a model has learnt."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
 from sasrec_fast.evaluation import VectorScorer
+from sasrec_fast.preparing import Prepared
 from sasrec_fast.recommendation.catalogue import open_catalogue
-from sasrec_fast.recommendation.titles import Titles, titles_by_id
-from sasrec_fast.store import shown
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sasrec_fast.preparing import Prepared
-    from sasrec_fast.store import Vocabulary
+from sasrec_fast.recommendation.delivery import Titles, titles_by_id, with_titles
+from sasrec_fast.store import Vocabulary, shown
 
 METRICS = ("cosine", "dot")
 
@@ -68,29 +62,24 @@ def similar_items(
     asked, found = vectors[queries], vectors[catalogue.selection]
     if metric == "cosine":
         asked, found = _unit(asked), _unit(found)
-    own = catalogue.columns()[queries]
+    own = catalogue.columns[queries]
     offsets = np.concatenate([[0], np.cumsum(own >= 0)])
     scores, columns = _core.top_k(
         asked, found, (offsets, own[own >= 0]), min(k, len(catalogue.indices))
     )
     rows, places = np.nonzero(columns >= 0)
-    table = pd.DataFrame(
-        {
-            "query_item_id": _ids(catalogue.items.lookup(queries)[rows]),
-            "item_id": _ids(catalogue.items.lookup(catalogue.indices[columns[rows, places]])),
-            "rank": places + 1,
-            "score": scores[rows, places],
-        }
-    )
-    return table if by_id is None else table.assign(title=table["item_id"].map(by_id))
+    table = {
+        "query_item_id": catalogue.items.lookup(queries)[rows],
+        "item_id": catalogue.items.lookup(catalogue.indices[columns[rows, places]]),
+        "rank": places + 1,
+        "score": scores[rows, places],
+    }
+    frame: pd.DataFrame = with_titles(table, by_id).to_pandas()
+    return frame
 
 
 def _known_items(item: Any, items: Vocabulary) -> NDArray[np.int32]:
-    """Indices of one external id or several.
-
-    Raises:
-        KeyError: One is unknown.
-    """
+    """Indices of one external id or several."""
     several = isinstance(item, Iterable) and not isinstance(item, str | bytes)
     ids = list(item) if several else [item]
     indices = items.index(ids)
@@ -110,7 +99,3 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths[lengths == 0] = 1
     unit: NDArray[np.float32] = vectors / lengths
     return unit
-
-
-def _ids(values: NDArray[Any]) -> pd.Series[Any]:
-    return pd.Series(values, dtype="str" if values.dtype == object else values.dtype)

@@ -240,7 +240,7 @@ ATOMS = st.one_of(
     st.sampled_from([np.int8(1), np.uint64(2**63), np.float16(0.1), np.float32(0.1), np.True_]),
     st.sampled_from([np.longdouble(1) / 3, np.str_("1"), np.complex64(1), np.bytes_(b"1")]),
     st.sampled_from([datetime.date(2001, 1, 1), datetime.datetime(2001, 1, 1), *zoned([0, 1])]),
-    st.sampled_from([np.datetime64(1, "s"), np.datetime64(1, "D"), np.datetime64("NaT")]),
+    st.sampled_from([np.datetime64(1, "s"), np.datetime64(1, "D"), np.datetime64("NaT", "ns")]),
     st.sampled_from([datetime.time(1), datetime.timedelta(1), uuid.UUID(int=1)]),
     st.sampled_from([pd.Timestamp(1), pd.Timestamp(1, tz="UTC"), pd.Timedelta(1)]),
     st.sampled_from([1j, (), [1], {"a": 1}, Fraction(1, 3)]),

@@ -44,7 +44,9 @@ anything = st.one_of(
     st.just(pd.NaT),
     st.just(pd.NA),
     st.just(object()),
-    st.sampled_from([np.int8(1), np.float32(2), np.datetime64("NaT"), np.datetime64(5, "ns")]),
+    st.sampled_from(
+        [np.int8(1), np.float32(2), np.datetime64("NaT", "ns"), np.datetime64(5, "ns")]
+    ),
     st.builds(lambda ns: pd.Timestamp(ns), st.integers(-(2**62), 2**62)),
 )
 KINDS = [anything, *anything.original_strategies]

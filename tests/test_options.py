@@ -79,7 +79,7 @@ def test_options_of_another_type_are_named(options: dict[str, Any], said: str) -
         (np.arange(9), True, "split_at[0] is True"),
         (np.arange(9).astype("M8[s]"), 3, "holds datetimes (datetime64[s]); give a datetime"),
         (np.arange(9).astype("M8[s]"), "soon", "split_at[0] is 'soon', which is no datetime"),
-        (np.arange(9).astype("M8[s]"), np.datetime64("NaT"), "a start is a datetime"),
+        (np.arange(9).astype("M8[s]"), np.datetime64("NaT", "ns"), "a start is a datetime"),
         (np.arange(9).astype("M8[ns]"), "9999-01-01", "which no datetime64[ns] timestamp reaches"),
     ],
 )

@@ -10,9 +10,11 @@ from keras import ops
 from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_jax
+from sasrec_fast.model.inputs import require_indices, sequence_inputs
 
 Tensor = Any
-Function = Callable[[Mapping[str, Any]], Tensor]
+Inputs = Mapping[str, Any]
+Function = Callable[[Inputs], Tensor]
 
 
 def last_position(hidden: Tensor, padding_mask: Tensor) -> Tensor:
@@ -61,3 +63,63 @@ class Inference:
 
         compiled: Callable[..., Any] = jax.jit(stateless)
         return compiled
+
+
+class ItemScorer:
+    """Compiled answers of a Keras model whose `encode` gives hidden states of every position."""
+
+    vocabulary_size: int
+    max_sequence_length: int
+    scoring_table: Any
+    encode: Callable[[Inputs], Tensor]
+    build: Callable[[], None]
+    _inference: Inference | None = None
+
+    def encode_last(self, x: Inputs) -> NDArray[np.float32]:
+        """Embedding of each row's last real position, compiled; equal shapes compile once.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, hidden_dim].
+        """
+        return self._infer(self._encode_last, x)
+
+    def score_items(self, x: Inputs) -> NDArray[np.float32]:
+        """Score of every item as the next one after each row, compiled.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+
+        Returns:
+            float32 [n, vocabulary_size]: also of padding and of items that are no candidates.
+        """
+        return self._infer(self._score_items, x)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """The vectors whose dot products with `encode_last` score the items.
+
+        Returns:
+            float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
+        """
+        self.build()
+        table: NDArray[np.float32] = ops.convert_to_numpy(ops.cast(self.scoring_table, "float32"))
+        table.flags.writeable = False
+        return table
+
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        last = last_position(self.encode(inputs), inputs["padding_mask"])
+        return ops.cast(last, "float32")
+
+    def _score_items(self, inputs: Inputs) -> Tensor:
+        table = ops.cast(self.scoring_table, "float32")
+        return ops.matmul(self._encode_last(inputs), ops.transpose(table))
+
+    def _infer(self, function: Function, x: Inputs) -> NDArray[np.float32]:
+        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length)
+        require_indices(x, self.vocabulary_size)
+        if self._inference is None:
+            self.build()
+            self._inference = Inference(self)
+        return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})

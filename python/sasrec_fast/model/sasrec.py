@@ -1,11 +1,10 @@
 """SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
@@ -18,8 +17,8 @@ from sasrec_fast.layers import (
     positions_from_end,
 )
 from sasrec_fast.model.assets import load_assets, save_assets
-from sasrec_fast.model.inference import Inference, last_position
-from sasrec_fast.model.inputs import checked_counts, checked_items, require_indices, sequence_inputs
+from sasrec_fast.model.inference import ItemScorer, last_position
+from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import Vocabulary, candidate_mask, pack_mask
@@ -29,7 +28,7 @@ Inputs = Mapping[str, Any]
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
-class SASRec(NextItemModel):
+class SASRec(ItemScorer, NextItemModel):
     """Predicts a user's next item from the items before it with a causal Transformer.
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
@@ -127,7 +126,6 @@ class SASRec(NextItemModel):
         self._create_layers()
         mask = candidate_mask(candidates, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
-        self._inference: Inference | None = None
 
     @classmethod
     def for_data(cls, data: Prepared, **options: Any) -> "SASRec":
@@ -254,55 +252,6 @@ class SASRec(NextItemModel):
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
         return self.layer_norm(x)
-
-    def encode_last(self, x: Inputs) -> NDArray[np.float32]:
-        """Embedding of each row's last real position, compiled; equal shapes compile once.
-
-        Args:
-            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
-
-        Returns:
-            float32 [n, hidden_dim].
-        """
-        return self._infer(self._encode_last, x)
-
-    def score_items(self, x: Inputs) -> NDArray[np.float32]:
-        """Score of every item as the next one after each row, compiled.
-
-        Args:
-            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
-
-        Returns:
-            float32 [n, vocabulary_size]: also of padding and of items that are no candidates.
-        """
-        return self._infer(self._score_items, x)
-
-    def item_vectors(self) -> NDArray[np.float32]:
-        """The vectors whose dot products with `encode_last` score the items.
-
-        Returns:
-            float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
-        """
-        self.build()
-        table: NDArray[np.float32] = ops.convert_to_numpy(ops.cast(self.scoring_table, "float32"))
-        table.flags.writeable = False
-        return table
-
-    def _encode_last(self, inputs: Inputs) -> Tensor:
-        last = last_position(self.encode(inputs), inputs["padding_mask"])
-        return ops.cast(last, "float32")
-
-    def _score_items(self, inputs: Inputs) -> Tensor:
-        table = ops.cast(self.scoring_table, "float32")
-        return ops.matmul(self._encode_last(inputs), ops.transpose(table))
-
-    def _infer(self, function: Callable[[Inputs], Tensor], x: Inputs) -> NDArray[np.float32]:
-        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length)
-        require_indices(x, self.vocabulary_size)
-        if self._inference is None:
-            self.build()
-            self._inference = Inference(self)
-        return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

@@ -6,7 +6,8 @@ from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, use
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
-from sasrec_fast.store.split import Split, make_splits
+from sasrec_fast.store.split import Split
+from sasrec_fast.store.splits import make_splits
 from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, require_same_items, shown
 
 __all__ = [

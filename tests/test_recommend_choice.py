@@ -13,6 +13,7 @@ import pytest
 import sasrec_fast as sf
 from groceries import HISTORIES, STRINGS, prepared
 from sasrec_fast.evaluation import Popularity
+from sasrec_fast.model.inference import ItemScorer
 from sasrec_fast.recommendation import ranking
 from small_models import make_model
 
@@ -171,7 +172,7 @@ def test_models_score_no_matrix_of_users_and_items(data, model, monkeypatch):
     def refuse(*_: Any) -> None:
         raise AssertionError("scores of all items are held")
 
-    monkeypatch.setattr(type(model), "score_items", refuse)
+    monkeypatch.setattr(ItemScorer, "score_items", refuse)
     assert len(sf.recommend(model, data, k=1)) == len(HISTORIES)
 
 

@@ -33,7 +33,9 @@ def numbers() -> sf.Prepared:
 
 @pytest.fixture(scope="module")
 def model(data) -> Any:
-    return make_model(vocabulary_size=data.vocabulary_size, items=data.items)
+    made = make_model(vocabulary_size=data.vocabulary_size, items=data.items)
+    made.build()
+    return made
 
 
 def by_popularity(data: sf.Prepared) -> Popularity:

@@ -33,9 +33,9 @@ class SASRec(ItemScorer, NextItemModel):
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
     final layer normalisation; the score of an item is the dot product of its embedding with the
-    last position's state. Defaults are the paper's, but for the width, 64 for its 50: as good, and
-    faster by target. Layers have the attribute names of the Keras example for sequential
-    retrieval. `SASRec.for_data(data)` takes sizes, items and counts from prepared data.
+    last position's state. Defaults are the paper's, but for the width: 64 is as good as its 50, and
+    one that fused kernels of GPUs take. Layers have the attribute names of the Keras example for
+    sequential retrieval. `SASRec.for_data(data)` takes sizes, items and counts from prepared data.
 
     `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and

@@ -49,7 +49,8 @@ def test_the_file_holds_what_is_returned_otherwise(
     pd.testing.assert_frame_equal(pd.read_parquet(done.path), expected)
     done = sf.recommend(popularity(chosen), chosen, **options, output=str(tmp_path / "r.csv"))
     from_csv = pd.read_csv(done.path).astype(expected.dtypes.to_dict())
-    pd.testing.assert_frame_equal(from_csv, expected)
+    untitled = {"title": ""}  # None or NaN, as the version of pandas has it
+    pd.testing.assert_frame_equal(from_csv.fillna(untitled), expected.fillna(untitled))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv", "r.parquet"]
 
 

@@ -125,7 +125,7 @@ def _ids(option: str, typed: Sequence[str]) -> list[str]:
 
 def _of_kind(typed: Sequence[str], items: Vocabulary) -> list[Any]:
     """Ids of the vocabulary's kind where they can be."""
-    if items.ids.dtype == object:
+    if items.are_strings:
         return list(typed)
     return [int(text) if text.lstrip("-").isdecimal() else text for text in typed]
 

@@ -8,7 +8,7 @@ from sasrec_fast.columns.ids_and_times import (
     read_ratings,
     read_timestamps,
 )
-from sasrec_fast.columns.values import is_string, read_values
+from sasrec_fast.columns.values import is_string
 
 __all__ = [
     "IdColumn",
@@ -18,5 +18,4 @@ __all__ = [
     "read_ids",
     "read_ratings",
     "read_timestamps",
-    "read_values",
 ]

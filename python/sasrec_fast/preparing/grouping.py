@@ -87,7 +87,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
 
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
     """The key of each id's random stream: the id itself, or pandas' hash of a string."""
-    if ids.ids.dtype == object:
+    if ids.are_strings:
         return pd.util.hash_array(ids.ids, categorize=False)
     return ids.ids.view(np.uint64)
 
@@ -122,7 +122,7 @@ def _reused_codes(ids: IdColumn, items: Vocabulary, column: object) -> NDArray[n
     if not len(items):
         raise DataError("items is a vocabulary without ids, so every row would be unknown")
     kinds = {True: "integer", False: "string"}
-    reused = items.ids.dtype != object
+    reused = not items.are_strings
     if reused != ids.are_integers:
         raise DataError(
             f"column '{column}' has {kinds[ids.are_integers]} ids, the vocabulary to reuse "

@@ -68,6 +68,7 @@ class TextFile:
         header: Whether the first row gives them.
         quoted: Whether fields may be in double quotes, as of RFC 4180.
         multiline: Whether fields in quotes may hold line ends.
+        hexadecimal: Whether "0x" is anywhere, which pyarrow reads as an integer.
         renamed: Whether the header gives other names than `columns`.
     """
 
@@ -77,6 +78,7 @@ class TextFile:
     header: bool = True
     quoted: bool = True
     multiline: bool = True
+    hexadecimal: bool = False
     renamed: bool = False
 
     def read(self, types: Mapping[str, pa.DataType], include: Collection[str] = ()) -> pa.Table:

@@ -26,7 +26,9 @@ def settle_quotes(file: TextFile, wanted: Wanted) -> TextFile:
     Raises:
         DataError: Quotes are malformed; or a field in quotes takes whole rows in.
     """
-    if file.delimiter == DOUBLE_COLON or not any(b'"' in chunk for chunk in chunks(file.path)):
+    quoted, hexadecimal = _marks(file)
+    file = replace(file, hexadecimal=hexadecimal)
+    if file.delimiter == DOUBLE_COLON or not quoted:
         return replace(file, quoted=False, multiline=False)
     if _are_in_one_line(file):
         return replace(file, multiline=False)
@@ -40,12 +42,24 @@ def settle_quotes(file: TextFile, wanted: Wanted) -> TextFile:
     return replace(file, multiline=multiline)
 
 
+def _marks(file: TextFile) -> tuple[bool, bool]:
+    """Whether a quote is anywhere, and whether "0x" or "0X" is."""
+    quoted, hexadecimal, last = False, False, b""
+    for chunk in chunks(file.path):
+        quoted = quoted or b'"' in chunk
+        if not hexadecimal and (b"x" in chunk or b"X" in chunk):  # most files have neither
+            hexadecimal = b"0x" in (letters := last + chunk) or b"0X" in letters
+        last = chunk[-1:]
+    return quoted, hexadecimal
+
+
 def _are_in_one_line(file: TextFile) -> bool:
     """Whether quotes stand where RFC 4180 has them and no field in them holds a line end.
 
     Every other quote opens a field, or is the second of two that stand for one; the others close.
     """
-    edges = np.frombuffer(file.delimiter.encode() + b'"\n\r', np.uint8)
+    is_edge = np.zeros(256, bool)
+    is_edge[[*file.delimiter.encode(), _QUOTE, _LF, _CR]] = True
     inside, last = 0, b"\n"
     content = chunks(file.path)
     chunk = next(content, b"").removeprefix(BOM_UTF8)
@@ -55,9 +69,10 @@ def _are_in_one_line(file: TextFile) -> bool:
         places = np.flatnonzero(letters[1:-1] == _QUOTE)
         opening, closing = places[inside::2], places[1 - inside :: 2]
         # One further on in `letters` than in the chunk: what is before is at the place itself.
-        if not np.isin(np.concatenate([letters[opening], letters[closing + 2]]), edges).all():
+        if not (is_edge[letters[opening]].all() and is_edge[letters[closing + 2]].all()):
             return False
-        ends = np.flatnonzero((letters[1:-1] == _LF) | (letters[1:-1] == _CR))
+        is_end = letters[1:-1] == _LF
+        ends = np.flatnonzero(is_end | (letters[1:-1] == _CR) if b"\r" in chunk else is_end)
         if (np.searchsorted(places, ends) + inside & 1).any():
             return False
         inside = inside + len(places) & 1

@@ -33,6 +33,10 @@ _REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
 _NO_ROWS = "Empty CSV file"
 """What pyarrow says to a header without a line end, as to a file of nothing."""
 
+_TIMES = (
+    pa.date32(),
+    *(pa.timestamp(unit, zone) for unit in ("s", "ns") for zone in (None, "UTC")),
+)
 _LIST = re.compile(r".*:(token|float)_seq")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _HEADER = re.compile(r"[a-z]*[ _-]?(user|item|id|ids|uid|iid|asin|isbn|sku|movie|product|session)")
@@ -121,10 +125,19 @@ def _read_dat(file: TextFile, wanted: Wanted) -> pa.Table:
 def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
     """Read a file, each wanted column of which must be of its kind."""
     asked = [name for name in wanted.names if name in file.columns]
-    texts = dict.fromkeys((*asked, *wanted.texts), pa.string())
     filled = asked if wanted.only else []
     try:
-        table = file.read(texts, filled)
+        table = file.read(dict.fromkeys((*wanted.ids, *wanted.texts), pa.string()), filled)
+        doubtful = [
+            name
+            for name in asked
+            if name in wanted.numbers
+            and not _is_plain(table[name], name, wanted, file, dates=dates)
+        ]
+        if doubtful:
+            texts = file.read(dict.fromkeys(doubtful, pa.string()), doubtful)
+            for name in doubtful:
+                table = _with_column(table, name, texts[name])
     except _REFUSED as failure:
         if file.header and _NO_ROWS in str(failure):
             return pa.table({name: pa.nulls(0) for name in file.columns})
@@ -134,38 +147,65 @@ def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
         refuse_first_row(file, filled)
     if wanted.positional:
         _warn_of_header(file, [table[name] for name in asked if name in wanted.ids])
+    return _converted(file, table, asked, wanted, dates=dates)
+
+
+def _is_plain(
+    column: pa.ChunkedArray, name: str, wanted: Wanted, file: TextFile, *, dates: bool
+) -> bool:
+    """Whether the type that pyarrow found for numbers or times says what is written."""
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return not file.hexadecimal
+    if pa.types.is_floating(kind):
+        return name not in wanted.times and pc.all(pc.is_finite(column)).as_py() is not False
+    return pa.types.is_null(kind) or (dates and kind in _TIMES)
+
+
+def _converted(
+    file: TextFile, table: pa.Table, asked: Sequence[str], wanted: Wanted, *, dates: bool
+) -> pa.Table:
+    """The table with ids, numbers and times for the texts of wanted columns.
+
+    Raises:
+        DataError: Names the first line that holds something else.
+    """
     faults = []
     for name in asked:
         try:
-            values = _as_wanted(table[name], name, wanted, dates=dates, file=file)
+            values = _as_wanted(table[name], name, wanted, file, dates=dates)
         except UnreadError as fault:
             faults.append(fault)
         else:
-            table = table.set_column(table.column_names.index(name), name, values)
+            table = _with_column(table, name, values)
     if faults:
         raise _first(file, faults)
     return table
 
 
+def _with_column(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
 def _as_wanted(
-    texts: pa.ChunkedArray, name: str, wanted: Wanted, *, dates: bool, file: TextFile
+    column: pa.ChunkedArray, name: str, wanted: Wanted, file: TextFile, *, dates: bool
 ) -> pa.ChunkedArray:
     """A column of ids, numbers or times.
 
     Raises:
         UnreadError: Names the column and what is wrong with it.
     """
-    if wanted.only and texts.null_count:
-        raise UnreadError(pc.index(pc.is_null(texts), True).as_py(), empty_fault(name))
-    if texts.null_count == len(texts):
-        return pa.chunked_array([pa.nulls(len(texts))])
-    if name in wanted.texts:
-        return texts
+    if wanted.only and column.null_count:
+        raise UnreadError(pc.index(pc.is_null(column), True).as_py(), empty_fault(name))
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column))])
+    if name in wanted.texts or not pa.types.is_string(column.type):
+        return column
     if name in wanted.ids:
-        return _ids(texts, name, file)
+        return _ids(column, name, file)
     try:
         return numbers_as_written(
-            texts, dates=dates, exact=name in wanted.times, decimal_comma=file.delimiter != ","
+            column, dates=dates, exact=name in wanted.times, decimal_comma=file.delimiter != ","
         )
     except UnreadError as fault:
         raise UnreadError(fault.row, f"column {named(name)} {fault}") from None

@@ -157,8 +157,11 @@ def _numbers(texts: Any, first: str, exact: bool) -> Any:
             return texts.cast(pa.int64())
         except pa.ArrowInvalid:
             pass
-    row = _first_refused(texts, pa.float64())
-    numbers = texts.slice(0, row).cast(pa.float64())
+    try:
+        row, numbers = len(texts), texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        row = _first_refused(texts, pa.float64())
+        numbers = texts[:row].cast(pa.float64())
     infinite = pc.index(pc.is_finite(numbers), False).as_py()
     row = infinite if infinite >= 0 else row
     if row < len(texts):

@@ -19,10 +19,16 @@ class DataWarning(UserWarning):
     """
 
 
+def cut(text: object, most: int = _LONGEST_SHOWN) -> str:
+    """The text, such as the name of a column, without its end where it is long."""
+    text = str(text)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def shorten(value: Any, most: int = _LONGEST_SHOWN) -> str:
     """The value as Python writes it, cut where it is long; its kind where Python does not."""
     if isinstance(value, str):
-        return repr(value if len(value) <= most else value[: most - 3] + "...")
+        return repr(cut(value, most))
     try:
         text = repr(value)
     except Exception:  # a huge int, or an object of another library

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sasrec_fast.errors import DataError, shorten
+from sasrec_fast.errors import DataError, cut, shorten
 
 Name = str | int
 """A column's name; in a file an integer is a position, from 0, and the file has no header."""
@@ -104,7 +104,7 @@ def require_columns(available: Sequence[Any], wanted: Collection[Any], where: st
 
 def named(column: object) -> str:
     """A column's name in quotes, cut where it is long."""
-    return shorten(str(column))
+    return repr(cut(column))
 
 
 def _are_positions(names: Collection[Name]) -> bool:

@@ -21,6 +21,7 @@ from sasrec_fast.reading.delimiters import find_delimiter
 from sasrec_fast.reading.faults import empty_fault, line_of, refuse_first_row, row_fault
 from sasrec_fast.reading.opening import DOUBLE_COLON, UNREADABLE, TextFile, open_bytes
 from sasrec_fast.reading.quotes import settle_quotes
+from sasrec_fast.reading.sequence_files import is_of_lists, read_lists
 from sasrec_fast.reading.written import (
     UnreadError,
     are_fractions,
@@ -29,6 +30,9 @@ from sasrec_fast.reading.written import (
 )
 
 _DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+_USER_AND_ITEMS = ("0", "1")
+"""The columns of a file whose lines hold a user and its items in order, without times."""
+
 _REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
 _NO_ROWS = "Empty CSV file"
 """What pyarrow says to a header without a line end, as to a file of nothing."""
@@ -39,7 +43,12 @@ _TIMES = (
 )
 _LIST = re.compile(r".*:(token|float)_seq")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_HEADER = re.compile(r"[a-z]*[ _-]?(user|item|id|ids|uid|iid|asin|isbn|sku|movie|product|session)")
+_HEADER = re.compile(
+    r"[#%]? ?(user|item|movie|product|session|customer|visitor|reviewer|parent|article|track|song|"
+    r"book|business|artist|account|client|member)?s?[ _-]?(id|ids|uid|iid|asin|isbn|sku|code|key)?"
+    r"(:token)?"
+)
+"""Names of columns of ids, in lower case."""
 
 
 def check_text(path: Path) -> None:
@@ -69,6 +78,8 @@ def read_text(path: Path, wanted: Wanted, delimiter: str | None = None) -> pa.Ta
     check_text(path)
     try:
         found = find_delimiter(path, wanted) if delimiter is None else delimiter
+        if found == " " and wanted.names == _USER_AND_ITEMS and is_of_lists(path):
+            return pa.table(dict(zip(wanted.names, read_lists(path), strict=True)))
         file = TextFile(path, found, header=not wanted.positional)
         file = _with_columns(settle_quotes(file, wanted), wanted)
         if file.columns == _DAT_COLUMNS and not file.header:
@@ -96,6 +107,12 @@ def _with_columns(file: TextFile, wanted: Wanted) -> TextFile:
         )
     if wanted.only:
         _require_columns(file, wanted)
+    lists = [name for name, said in zip(columns, first, strict=True) if _LIST.fullmatch(said)]
+    if file.header and not {*lists}.isdisjoint(wanted.names):
+        raise DataError(
+            f"{file.path}: column {named(lists[0])} holds lists, as its header says; split them "
+            "(pandas: frame.assign(x=frame.x.str.split()).explode('x')) and give the table"
+        )
     return file
 
 
@@ -240,7 +257,8 @@ def _first(file: TextFile, faults: Sequence[UnreadError]) -> DataError:
 def _warn_of_header(file: TextFile, ids: Sequence[pa.ChunkedArray]) -> None:
     """Warn of a first row that looks like a header, of a file that has none."""
     firsts = [column[0].as_py() or "" for column in ids if len(column)]
-    if any(map(_HEADER.fullmatch, map(str.lower, firsts))) or any(map(_is_apart, ids)):
+    words = [first.lower() for first in firsts if first.strip("#%_- ")]
+    if any(map(_HEADER.fullmatch, words)) or any(map(_is_apart, ids)):
         warnings.warn(
             f"{file.path}: the first line looks like a header ({', '.join(map(shorten, firsts))}) "
             "and is read as a row, as columns are given by position; give their names instead",

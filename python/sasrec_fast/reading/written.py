@@ -118,7 +118,7 @@ def numbers_as_written(
     if dates and _DATE.match(first):
         zone = _ZONE.search(first[10:])
         plain = zone is None or pc.all(pc.match_substring_regex(texts, _ISO_ZONE)).as_py()
-        return _times(texts if plain else _as_in_iso(texts), zoned=zone is not None)
+        return _times(texts if plain else _as_in_iso(texts), first, zoned=zone is not None)
     return _numbers(_with_points(texts) if decimal_comma else texts, first, exact)
 
 
@@ -181,7 +181,7 @@ def _may_be_integers(texts: Any) -> bool:
     return not len(letters) or (letters.min() >= ord("-") and letters.max() <= ord("9"))
 
 
-def _times(texts: Any, *, zoned: bool) -> Any:
+def _times(texts: Any, first: str, *, zoned: bool) -> Any:
     zone = "UTC" if zoned else None
     seconds, fractions = pa.timestamp("s", zone), pa.timestamp("ns", zone)
     kinds = (seconds, fractions) if zoned else (pa.date32(), seconds, fractions)
@@ -190,11 +190,13 @@ def _times(texts: Any, *, zoned: bool) -> Any:
             return texts.cast(kind)
         except pa.ArrowInvalid:
             pass
-    rows = {_first_refused(texts, seconds): "", _first_refused(texts, fractions): _NEAR}
-    value = shorten(texts[max(rows)].as_py())
-    like = f"a time like {_TIME}{'Z' if zoned else ''}, {'with' if zoned else 'without'} a zone"
-    said = f"is {value}, expected {like} like the first{rows[max(rows)]}; {_PANDAS}"
-    raise UnreadError(max(rows), said)
+    rows = {_first_refused(texts, fractions): _NEAR, _first_refused(texts, seconds): ""}
+    row = max(rows)
+    value = texts[row].as_py()
+    like = f"{_TIME}Z, with a zone" if zoned else f"{_TIME}, without a zone"
+    first = " like the first" if value != first else ", or ending in Z, UTC or such as +01:00"
+    said = f"is {shorten(value)}, expected a time like {like}{first}{rows[row]}; {_PANDAS}"
+    raise UnreadError(row, said)
 
 
 def _as_in_iso(texts: Any) -> Any:

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast.columns.ids_and_times import TimeColumn
-from sasrec_fast.errors import shorten
 
 _INT64_MAX = 2**63 - 1
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -36,7 +35,7 @@ def boundaries(split_at: tuple[Any, Any], times: TimeColumn, column: object) -> 
     starts = [_start(name, moment, times, column) for name, moment in named]
     if not starts[0] < starts[1]:
         raise ValueError(
-            f"split_at is {shorten(tuple(split_at))}; validation starts before test does, so that there "
+            f"split_at is {tuple(split_at)!r}; validation starts before test does, so that there "
             "is a validation period"
         )
     return np.array(starts, times.values.dtype)
@@ -48,11 +47,11 @@ def _start(name: str, moment: Any, times: TimeColumn, column: object) -> int | f
         return _datetime_start(name, moment, times.dtype, column)
     if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
         raise TypeError(
-            f"{name} is {shorten(moment)}, but column '{column}' holds numbers ({times.dtype}); give a "
+            f"{name} is {moment!r}, but column '{column}' holds numbers ({times.dtype}); give a "
             "number in their unit"
         )
     if not math.isfinite(moment):
-        raise ValueError(f"{name} is {shorten(moment)}; a start is a finite number")
+        raise ValueError(f"{name} is {moment!r}; a start is a finite number")
     number = moment.item() if isinstance(moment, np.generic) else moment
     if kind == "f":
         rounded = float(number)
@@ -61,27 +60,27 @@ def _start(name: str, moment: Any, times: TimeColumn, column: object) -> int | f
     if times.dtype == np.uint64:  # stored with the upper bit flipped
         whole -= 2**63
     if not -_INT64_MAX - 1 <= whole <= _INT64_MAX:
-        raise ValueError(f"{name} is {shorten(moment)}, which no {times.dtype} timestamp reaches")
+        raise ValueError(f"{name} is {moment!r}, which no {times.dtype} timestamp reaches")
     return whole
 
 
 def _datetime_start(name: str, moment: Any, dtype: np.dtype[Any], column: object) -> int:
     if not isinstance(moment, str | datetime.date | np.datetime64):
         raise TypeError(
-            f"{name} is {shorten(moment)}, but column '{column}' holds datetimes ({dtype}); give a "
+            f"{name} is {moment!r}, but column '{column}' holds datetimes ({dtype}); give a "
             "datetime, or text such as '2020-01-31 12:00'"
         )
     try:
         stamp = pd.Timestamp(moment)
     except ValueError as failure:
-        raise ValueError(f"{name} is {shorten(moment)}, which is no datetime: {failure}") from None
+        raise ValueError(f"{name} is {moment!r}, which is no datetime: {failure}") from None
     if pd.isna(stamp):
-        raise ValueError(f"{name} is {shorten(moment)}; a start is a datetime")
+        raise ValueError(f"{name} is {moment!r}; a start is a datetime")
     if stamp.tz is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)
     ticks = _ticks(stamp.to_datetime64(), dtype)
     if not -_INT64_MAX <= ticks <= _INT64_MAX:
-        raise ValueError(f"{name} is {shorten(moment)}, which no {dtype} timestamp reaches")
+        raise ValueError(f"{name} is {moment!r}, which no {dtype} timestamp reaches")
     return ticks
 
 

@@ -203,6 +203,7 @@ def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -
     assert options.split_at is not None
     first, last = table.timestamps.span
     return DataError(
-        f"no user has two interactions before {shorten(options.split_at[0])}, the start of validation; "
-        f"column '{cut(names.timestamp)}' runs from {first} to {last} (are the units the same?)"
+        f"no user has two interactions before {shorten(options.split_at[0])}, the start of "
+        f"validation; column '{cut(names.timestamp)}' runs from {first} to {last} (are "
+        "the units the same?)"
     )

@@ -194,7 +194,7 @@ def _disagreement(
             kind = table.schema.field(first.name).type
             if kind != first.type:
                 return DataError(
-                    f"column {shorten(first.name)} is {first.type} in {parts[0].path} and {kind} in "
+                    f"column {first.name!r} is {first.type} in {parts[0].path} and {kind} in "
                     f"{part.path}: {shorten(str(failure))}"
                 )
     return DataError(f"{parts[0].path} and others do not fit together: {shorten(str(failure))}")

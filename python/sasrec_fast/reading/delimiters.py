@@ -5,8 +5,10 @@ name, or as many as positions ask for without another delimiter in them.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from sasrec_fast.reading.column_names import Wanted, plain_names
@@ -16,14 +18,14 @@ _OF_SUFFIX = {".csv": ",", ".tsv": "\t", ".dat": DOUBLE_COLON}
 _DELIMITERS = (DOUBLE_COLON, "\t", ";", "|", ",", " ")
 """In this order: a field is most likely to hold one of the last."""
 
-_SAMPLED_LINES = 100
+_SAMPLED_ROWS = 100
 
 
 def find_delimiter(path: Path, wanted: Wanted) -> str:
     """The delimiter of a file that is not empty."""
     base = path.with_suffix("") if is_compressed(path) else path
     own = _OF_SUFFIX.get(base.suffix.lower())
-    lines = first_lines(path, _SAMPLED_LINES)
+    lines = first_lines(path)
     ways = [_Split(delimiter, lines) for delimiter in _DELIMITERS]
     ways.sort(key=lambda way: way.delimiter != own)  # the suffix's is the first
     if wanted.positional:
@@ -46,10 +48,7 @@ class _Split:
     lines: Sequence[str]
 
     def __post_init__(self) -> None:
-        if self.delimiter == DOUBLE_COLON:
-            self.rows = [line.split(DOUBLE_COLON) for line in self.lines]
-        else:
-            self.rows = [_fields(line, self.delimiter) for line in self.lines]
+        self.rows = list(islice(_rows(self.lines, self.delimiter), _SAMPLED_ROWS))
         self.header = self.rows[0] if self.rows else []
 
     @property
@@ -75,8 +74,11 @@ def _by_position(ways: Sequence[_Split], own: str | None, places: Sequence[int])
     return [way for way in likely if way.is_clean(places)] or likely or able
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:  # a field of many letters, or a line end in quotes
-        return line.split(delimiter)
+def _rows(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
+    """Fields of the rows, as far as quotes let them be read."""
+    if delimiter == DOUBLE_COLON:
+        stripped = (line.rstrip("\r\n") for line in lines)
+        yield from (line.split(DOUBLE_COLON) for line in stripped if line)
+        return
+    with suppress(csv.Error):
+        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)

@@ -9,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -50,12 +49,13 @@ def chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def first_lines(path: Path, count: int) -> list[str]:
-    """Some of the first lines that are not empty, without their ends; the last may be cut."""
+def first_lines(path: Path) -> list[str]:
+    """Some of the first lines, with their ends; the last is whole where it is the only one."""
     with open_bytes(path) as file:
         start = file.read(_SAMPLED_BYTES)
-    text = io.StringIO(start.decode("utf-8-sig", "replace"), newline=None)
-    return list(islice((line for line in map(str.rstrip, text, "\n" * len(start)) if line), count))
+        cut = bool(file.read(1))
+    lines = io.StringIO(start.decode("utf-8-sig", "replace"), newline="").readlines()
+    return lines[:-1] if cut and lines[1:] else lines
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def read_sequences(path: Path) -> dict[str, NDArray[np.int64]]:
 
 def is_of_lists(path: Path) -> bool:
     """Whether the first lines look like users with lists: most hold several items, not as many."""
-    lengths = [len(line.split()) for line in first_lines(path, _SAMPLED_LINES)[:-1]]
+    lengths = [len(line.split()) for line in first_lines(path)[:_SAMPLED_LINES]]
+    lengths = [length for length in lengths if length]
     return len({*lengths}) > 1 and sum(length > _LEAST_WORDS for length in lengths) * 2 > len(
         lengths
     )

@@ -91,7 +91,9 @@ def read_text(path: Path, wanted: Wanted, delimiter: str | None = None) -> pa.Ta
 
 def _with_columns(file: TextFile, wanted: Wanted) -> TextFile:
     """The file with the names of its columns, those wanted among them."""
-    line, first = next(file.rows())
+    line, first = next(file.rows(), (1, []))
+    if not first:
+        raise DataError(f"{file.path}, line 1: half a byte order mark, which is not UTF-8")
     columns = columns_of(first, wanted, header=file.header)
     named_there = bool(wanted.names) and {*wanted.names} <= {*columns}
     if file.delimiter == DOUBLE_COLON and file.header and not named_there:
@@ -157,7 +159,7 @@ def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
                 table = _with_column(table, name, texts[name])
     except _REFUSED as failure:
         if file.header and _NO_ROWS in str(failure):
-            return pa.table({name: pa.nulls(0) for name in file.columns})
+            return pa.table({name: pa.nulls(0) for name in filled or file.columns})
         refuse_first_row(file, filled)
         raise DataError(f"{file.path}: {shorten(str(failure))}") from None
     if any(map(pa.types.is_binary, table.schema.types)):

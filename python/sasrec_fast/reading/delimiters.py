@@ -5,7 +5,7 @@ name, or as many as positions ask for without another delimiter in them.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -48,7 +48,7 @@ class _Split:
     lines: Sequence[str]
 
     def __post_init__(self) -> None:
-        self.rows = list(islice(_rows(self.lines, self.delimiter), _SAMPLED_ROWS))
+        self.rows = _rows(self.lines, self.delimiter)
         self.header = self.rows[0] if self.rows else []
 
     @property
@@ -74,11 +74,11 @@ def _by_position(ways: Sequence[_Split], own: str | None, places: Sequence[int])
     return [way for way in likely if way.is_clean(places)] or likely or able
 
 
-def _rows(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
-    """Fields of the rows, as far as quotes let them be read."""
-    if delimiter == DOUBLE_COLON:
-        stripped = (line.rstrip("\r\n") for line in lines)
-        yield from (line.split(DOUBLE_COLON) for line in stripped if line)
-        return
-    with suppress(csv.Error):
-        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)
+def _rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """Fields of some rows; quotes that are malformed are letters."""
+    if delimiter != DOUBLE_COLON:
+        with suppress(csv.Error):
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            return list(islice(filter(None, reader), _SAMPLED_ROWS))
+    stripped = (line.rstrip("\r\n") for line in lines[:_SAMPLED_ROWS])
+    return [line.split(delimiter) for line in stripped if line]

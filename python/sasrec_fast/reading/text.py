@@ -10,6 +10,7 @@ import warnings
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,9 +35,6 @@ _USER_AND_ITEMS = ("0", "1")
 """The columns of a file whose lines hold a user and its items in order, without times."""
 
 _REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
-_NO_ROWS = "Empty CSV file"
-"""What pyarrow says to a header without a line end, as to a file of nothing."""
-
 _TIMES = (
     pa.date32(),
     *(pa.timestamp(unit, zone) for unit in ("s", "ns") for zone in (None, "UTC")),
@@ -158,7 +156,7 @@ def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
             for name in doubtful:
                 table = _with_column(table, name, texts[name])
     except _REFUSED as failure:
-        if file.header and _NO_ROWS in str(failure):
+        if file.header and next(islice(file.rows(), 1, None), None) is None:
             return pa.table({name: pa.nulls(0) for name in filled or file.columns})
         refuse_first_row(file, filled)
         raise DataError(f"{file.path}: {shorten(str(failure))}") from None

@@ -114,6 +114,8 @@ HEADED = {
     "spelt otherwise": ("userId,movieId\nu1,i1\nu1,i2\n", True),
     "types": ("user_id:token,item_id:token\nu1,i1\nu1,i2\n", True),
     "a comment": ("# user,item\nu1,i1\nu1,i2\n", True),
+    "numbers of columns": ("0,1,2\n7,5,1\n8,6,2\n", True),
+    "no header of zeros": ("0,1\n2,6\n", False),
     "no header": ("u1,i1\nu1,i2\nu2,i3\n", False),
     "no header of integers": ("1,5\n2,6\n", False),
     "names": ("david,android\nastrid,void\n", False),
@@ -133,7 +135,7 @@ def test_a_header_that_is_read_as_a_row_is_warned_of(
         assert len(read(path, Wanted.of((0, 1), only=True))) == text.count("\n")
     assert [issubclass(w.category, sf.DataWarning) for w in caught] == [True] * warned
     assert all("the first line looks like a header" in str(w.message) for w in caught)
-    if warned:
+    if warned and case != "numbers of columns":
         timed = write(tmp_path / f"b{suffix}", text.replace("\n", ",3\n").replace(",3", ",when", 1))
         with pytest.raises(
             sf.DataError, match=r"line 1: column '2' is 'when'.*if that line is a header"
@@ -233,6 +235,19 @@ def test_quotes_far_apart_are_seen(tmp_path: Path) -> None:
         read(path)
     inside = 'u,i,3,"' + "x" * 100_000 + '"\n'
     assert len(read(write(tmp_path / "c.csv", "user_id,item_id,timestamp,t\n" + inside * 9))) == 9
+
+
+def test_long_texts_of_several_lines_are_read(tmp_path: Path) -> None:
+    long = "x" * 150_000 + "\n" + "y" * 150_000
+    text = f'user_id,item_id,timestamp,review\n1,2,3,"{long}"\n1,3,4,"a ""b"""\n'
+    assert read(write(tmp_path / "a.csv", text)) == [[1, 2, 3], [1, 3, 4]]
+
+
+@pytest.mark.parametrize("between", [";", "\t", "|", ","])
+def test_movies_are_read_whatever_is_between_their_columns(tmp_path: Path, between: str) -> None:
+    rows = [["item_id", "title", "year"], ["007", '"a; b| c, d\te"', "1984"], ["7", "B", "1"]]
+    path = write(tmp_path / "a.csv", "".join(between.join(row) + "\n" for row in rows))
+    assert read_movies(path).to_numpy().tolist() == [["007", "a; b| c, d\te", ""], ["7", "B", ""]]
 
 
 ENDS = {"LF": "\n", "CR LF": "\r\n", "CR": "\r", "empty lines": "\n\n", "blank": "\n\r\n"}

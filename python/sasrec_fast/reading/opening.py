@@ -8,6 +8,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -30,6 +31,7 @@ _MALFORMED = (
     "a field that begins with a quote ends with the next one, and a quote within it is doubled"
 )
 _SAMPLED_BYTES = 1 << 16
+_LONGEST_FIELD = 1 << 20
 
 
 def is_compressed(path: Path) -> bool:
@@ -56,6 +58,16 @@ def first_lines(path: Path) -> list[str]:
         cut = bool(file.read(1))
     lines = io.StringIO(start.decode("utf-8-sig", "replace"), newline="").readlines()
     return lines[:-1] if cut and lines[1:] else lines
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Has `csv` take fields of the length that pyarrow takes."""
+    before = csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class TextFile:
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """As `rows`, of a file with quotes; each row with the lines that it is of."""
         line, lines = 1, []
-        with self._text(newline="") as file:
+        with _long_fields(), self._text(newline="") as file:
             taken = (lines.append(text) or text for text in file)  # type: ignore[func-returns-value]
             reader = csv.reader(taken, delimiter=self.delimiter, strict=True)
             try:

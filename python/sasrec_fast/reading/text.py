@@ -39,6 +39,9 @@ _TIMES = (
     pa.date32(),
     *(pa.timestamp(unit, zone) for unit in ("s", "ns") for zone in (None, "UTC")),
 )
+_FEW = 2
+"""Columns of which a first line "0,1" may be data; one of "0,1,2" is what pandas calls columns."""
+
 _LIST = re.compile(r".*:(token|float)_seq")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _HEADER = re.compile(
@@ -163,7 +166,7 @@ def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
     if any(map(pa.types.is_binary, table.schema.types)):
         refuse_first_row(file, filled)
     if wanted.positional:
-        _warn_of_header(file, [table[name] for name in asked if name in wanted.ids])
+        _warn_of_header(file, [table[name] for name in wanted.ids if name in asked])
     return _converted(file, table, asked, wanted, dates=dates)
 
 
@@ -257,8 +260,9 @@ def _first(file: TextFile, faults: Sequence[UnreadError]) -> DataError:
 def _warn_of_header(file: TextFile, ids: Sequence[pa.ChunkedArray]) -> None:
     """Warn of a first row that looks like a header, of a file that has none."""
     firsts = [column[0].as_py() or "" for column in ids if len(column)]
+    numbered = len(file.columns) > _FEW and next(file.rows())[1] == [*file.columns]
     words = [first.lower() for first in firsts if first.strip("#%_- ")]
-    if any(map(_HEADER.fullmatch, words)) or any(map(_is_apart, ids)):
+    if numbered or any(map(_HEADER.fullmatch, words)) or any(map(_is_apart, ids)):
         warnings.warn(
             f"{file.path}: the first line looks like a header ({', '.join(map(shorten, firsts))}) "
             "and is read as a row, as columns are given by position; give their names instead",

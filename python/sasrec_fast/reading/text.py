@@ -5,7 +5,6 @@ it. A file that pyarrow refuses, or that holds what cannot be right, is read aga
 (faults.py).
 """
 
-import re
 import warnings
 from codecs import BOM_UTF8
 from collections.abc import Sequence
@@ -17,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError, DataWarning, shorten
-from sasrec_fast.reading.column_names import Wanted, columns_of, named, require_columns
+from sasrec_fast.reading.column_names import Wanted, named
 from sasrec_fast.reading.delimiters import find_delimiter
-from sasrec_fast.reading.faults import empty_fault, line_of, refuse_first_row, row_fault
-from sasrec_fast.reading.opening import DOUBLE_COLON, UNREADABLE, TextFile, open_bytes
+from sasrec_fast.reading.faults import empty_fault, line_of, refuse_first_row
+from sasrec_fast.reading.headers import DAT_COLUMNS, warn_of_header, with_columns
+from sasrec_fast.reading.opening import UNREADABLE, TextFile, open_bytes
 from sasrec_fast.reading.quotes import settle_quotes
 from sasrec_fast.reading.sequence_files import is_of_lists, read_lists
 from sasrec_fast.reading.written import (
@@ -30,7 +30,6 @@ from sasrec_fast.reading.written import (
     numbers_as_written,
 )
 
-_DAT_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 _USER_AND_ITEMS = ("0", "1")
 """The columns of a file whose lines hold a user and its items in order, without times."""
 
@@ -39,17 +38,6 @@ _TIMES = (
     pa.date32(),
     *(pa.timestamp(unit, zone) for unit in ("s", "ns") for zone in (None, "UTC")),
 )
-_FEW = 2
-"""Columns of which a first line "0,1" may be data; one of "0,1,2" is what pandas calls columns."""
-
-_LIST = re.compile(r".*:(token|float)_seq")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_HEADER = re.compile(
-    r"[#%]? ?(user|item|movie|product|session|customer|visitor|reviewer|parent|article|track|song|"
-    r"book|business|artist|account|client|member)?s?[ _-]?(id|ids|uid|iid|asin|isbn|sku|code|key)?"
-    r"(:token)?"
-)
-"""Names of columns of ids, in lower case."""
 
 
 def check_text(path: Path) -> None:
@@ -82,57 +70,12 @@ def read_text(path: Path, wanted: Wanted, delimiter: str | None = None) -> pa.Ta
         if found == " " and wanted.names == _USER_AND_ITEMS and is_of_lists(path):
             return pa.table(dict(zip(wanted.names, read_lists(path), strict=True)))
         file = TextFile(path, found, header=not wanted.positional)
-        file = _with_columns(settle_quotes(file, wanted), wanted)
-        if file.columns == _DAT_COLUMNS and not file.header:
+        file = with_columns(settle_quotes(file, wanted), wanted)
+        if file.columns == DAT_COLUMNS and not file.header:
             return _read_dat(file, wanted)
         return _read(file, wanted)
     except UNREADABLE as failure:
         raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
-
-
-def _with_columns(file: TextFile, wanted: Wanted) -> TextFile:
-    """The file with the names of its columns, those wanted among them."""
-    line, first = next(file.rows(), (1, []))
-    if not first:
-        raise DataError(f"{file.path}, line 1: half a byte order mark, which is not UTF-8")
-    columns = columns_of(first, wanted, header=file.header)
-    named_there = bool(wanted.names) and {*wanted.names} <= {*columns}
-    if file.delimiter == DOUBLE_COLON and file.header and not named_there:
-        file, columns = replace(file, header=False), _DAT_COLUMNS
-    file = replace(file, columns=columns, renamed=file.header and columns != tuple(first))
-    said = row_fault(file, first)
-    if said is not None:
-        raise DataError(f"{file.path}, line {line}: {said}")
-    twice = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
-    if twice is not None:
-        raise DataError(
-            f"{file.path}, line {line}: the header has two columns named {named(twice)}"
-        )
-    if wanted.only:
-        _require_columns(file, wanted)
-    lists = [name for name, said in zip(columns, first, strict=True) if _LIST.fullmatch(said)]
-    if file.header and not {*lists}.isdisjoint(wanted.names):
-        raise DataError(
-            f"{file.path}: column {named(lists[0])} holds lists, as its header says; split them "
-            "(pandas: frame.assign(x=frame.x.str.split()).explode('x')) and give the table"
-        )
-    return file
-
-
-def _require_columns(file: TextFile, wanted: Wanted) -> None:
-    """Refuse a file that lacks a wanted column, or has lists in one."""
-    try:
-        require_columns(file.columns, wanted.names, f" of {file.path}")
-    except DataError as failure:
-        hint = ""
-        if len(file.columns) == 1:
-            hint = "; between columns is a comma, a tab, ';', '|', a blank or '::'"
-        elif file.header and any(map(_NUMBER.fullmatch, file.columns)):
-            hint = (
-                "; the first line looks like data: columns of a file without a header are given by "
-                "position, such as user=0, item=1"
-            )
-        raise DataError(f"{failure}{hint}") from None
 
 
 def _read_dat(file: TextFile, wanted: Wanted) -> pa.Table:
@@ -166,7 +109,7 @@ def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
     if any(map(pa.types.is_binary, table.schema.types)):
         refuse_first_row(file, filled)
     if wanted.positional:
-        _warn_of_header(file, [table[name] for name in wanted.ids if name in asked])
+        warn_of_header(file, [table[name] for name in wanted.ids if name in asked])
     return _converted(file, table, asked, wanted, dates=dates)
 
 
@@ -255,28 +198,3 @@ def _first(file: TextFile, faults: Sequence[UnreadError]) -> DataError:
     if first.row == 0 and not file.header:
         hint = "; if that line is a header, give the names of columns"
     return DataError(f"{file.path}, line {line}: {first}{hint}")
-
-
-def _warn_of_header(file: TextFile, ids: Sequence[pa.ChunkedArray]) -> None:
-    """Warn of a first row that looks like a header, of a file that has none."""
-    firsts = [column[0].as_py() or "" for column in ids if len(column)]
-    numbered = len(file.columns) > _FEW and next(file.rows())[1] == [*file.columns]
-    words = [first.lower() for first in firsts if first.strip("#%_- ")]
-    if numbered or any(map(_HEADER.fullmatch, words)) or any(map(_is_apart, ids)):
-        warnings.warn(
-            f"{file.path}: the first line looks like a header ({', '.join(map(shorten, firsts))}) "
-            "and is read as a row, as columns are given by position; give their names instead",
-            DataWarning,
-            stacklevel=2,
-        )
-
-
-def _is_apart(ids: pa.ChunkedArray) -> bool:
-    """Whether all ids but the first are integers."""
-    if len(ids) < 2 or _is_integer(ids[:1]) or not _is_integer(ids[1:2]):
-        return False
-    return _is_integer(ids[1:])
-
-
-def _is_integer(ids: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_integer(ids_as_written(ids).type))

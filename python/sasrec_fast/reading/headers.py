@@ -22,7 +22,8 @@ _FEW = 2
 _LIST = re.compile(r".*:(token|float)_seq")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _HEADER = re.compile(
-    r"(?=..)[#%]? ?(user|item|movie|product|session|customer|visitor|reviewer|parent|article|track|song|"
+    r"(?=..)[#%]? ?"
+    r"(user|item|movie|product|session|customer|visitor|reviewer|parent|article|track|song|"
     r"book|business|artist|account|client|member)?s?[ _-]?(id|ids|uid|iid|asin|isbn|sku|code|key)?"
     r"(:token)?"
 )

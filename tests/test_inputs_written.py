@@ -321,3 +321,6 @@ def test_long_values_are_cut_in_messages(tmp_path: Path, place: str) -> None:
     with pytest.raises(sf.DataError) as failure:
         sf.prepare({long: [1.5], "item_id": [1], "timestamp": [1]}, user=long)
     assert len(str(failure.value)) < 600
+    with pytest.raises(ValueError, match="ids are distinct") as repeated:
+        sf.Vocabulary([long, long])
+    assert len(str(repeated.value)) < 600

@@ -65,7 +65,8 @@ def prepare(
             `rating` are positions from 0; a `.dat` takes these or the names user_id, item_id,
             rating, timestamp.
         user: Column of user ids, integers or strings.
-        item: Column of item ids, integers or strings.
+        item: Column of item ids, integers or strings. Ids of text are integers where every one is
+            written as its integer is, else all are strings as written: "007" stays "007".
         timestamp: Column of int, float or datetime timestamps. Equal timestamps of a user keep
             their input order, or see `ties`. None: rows are in time order already.
         rating: Column of ratings; "rating" where `min_rating` is given and this is None.

@@ -91,7 +91,6 @@ def test_dat_types(tmp_path: Path, text: str, types: list[str]) -> None:
         (b"1::2::3::4\n2::3::4::1e999\n", 2, "column 'timestamp' is '1e999'"),
         (b"1::2::3::2001-12-31\n", 1, "column 'timestamp' is '2001-12-31'"),
         (b"UserID::MovieID::Rating::Timestamp\n1::2::3::4\n", 1, "column 'rating' is 'Rating'"),
-        (b"1::2::3::4\n1.5::2::3::4\n", 2, "column 'user_id' is '1.5', expected an integer"),
         (b"1::2::3::4\n\xe9::2::3::4\n", 2, "byte 0xe9 at character 1 is not UTF-8"),
         (b"\xff\xfe1\x00:\x00:\x00", 1, "byte 0xff"),
         (b"1::2::3::4\na::" + b"x" * 3_000_000 + b"::3::4\n", 2, "3,000,009 characters"),
@@ -193,7 +192,6 @@ def test_csv_with_line_ends_in_quotes_is_read_in_blocks(tmp_path: Path) -> None:
             b"user,item,time\n1,2,2001-12-31\n1,2,3\n",
             ", line 3: column 'time' is '3', expected a t",
         ),
-        (b"user,item,time\n1,2,3\n1,2.5,3\n", ", line 3: column 'item' is '2.5', expected an int"),
         (b"user,item,time\n1,2,3\n\xe9,2,3\n", ", line 3: byte 0xe9 at character 1 is not UTF-8"),
         (b"us\xe9r,item,time\n1,2,3\n", ", line 1: byte 0xe9 at character 3 is not UTF-8"),
         (b'user,item,time\n1,2,3\n"1,2,3\n', ", line 3: malformed quotes"),
@@ -245,7 +243,7 @@ def test_times_are_all_numbers_or_all_like_the_first(
         (["x,1", "\xe9,2", "y,x", "z"], "byte 0xe9 at character 1 is not UTF-8"),
         (["x,1", "y,", "z", "\xe9,2"], "column 'time' is empty, expected a value"),
         (["x,1", "y,z", ",2", "x,inf"], "column 'time' is 'z', expected a finite number"),
-        (["1,1", "1,z", "1.5,2"], "column 'time' is 'z', expected a finite number"),
+        (["1,1", "1,z", "1.5,w"], "column 'time' is 'z', expected a finite number"),
     ],
 )
 def test_the_first_row_that_is_wrong_is_named(tmp_path: Path, rows: list[str], said: str) -> None:

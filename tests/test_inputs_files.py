@@ -85,7 +85,6 @@ POSITION_ERRORS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a short line": ("1,2,3\n1,2\n", {}, "line 2: expected 3 fields like the first line, got 2"),
     "a header": ("u,i,t\n1,2,3\n", {}, "line 1: column '2' is 't', expected a finite number"),
     "a word": ("1,2,3\n1,2,x\n", {}, "line 2: column '2' is 'x', expected a finite number"),
-    "a fraction": ("1,2,3\n1,2.5,3\n", {}, "line 2: column '1' is '2.5', expected an integer"),
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sasrec_fast.errors import shorten
+
 _LONGEST_SHOWN = 200
 
 
@@ -56,8 +58,4 @@ def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "
 
 def received(value: Any) -> str:
     """What was received, cut where it is long; its kind where Python does not print it."""
-    try:
-        text = repr(value)
-    except Exception:  # a huge int, or an object of another library
-        return f"a {type(value).__name__}"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return shorten(value, _LONGEST_SHOWN)

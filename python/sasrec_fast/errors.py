@@ -1,4 +1,11 @@
-"""The exception for data that cannot be used, and the warning for data to be careful with."""
+"""The exception for data that cannot be used, the warning for data to be careful with.
+
+And how messages show what was found: values are cut, since one may be as long as a file.
+"""
+
+from typing import Any
+
+_LONGEST_SHOWN = 80
 
 
 class DataError(ValueError):
@@ -10,3 +17,20 @@ class DataWarning(UserWarning):
 
     `warnings.simplefilter("ignore", sasrec_fast.DataWarning)` silences it.
     """
+
+
+def cut(text: object, most: int = _LONGEST_SHOWN) -> str:
+    """The text, such as the name of a column, without its end where it is long."""
+    text = str(text)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def shorten(value: Any, most: int = _LONGEST_SHOWN) -> str:
+    """The value as Python writes it, cut where it is long; its kind where Python does not."""
+    if isinstance(value, str):
+        return repr(cut(value, most))
+    try:
+        text = repr(value)
+    except Exception:  # a huge int, or an object of another library
+        return f"a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[:most]}..."

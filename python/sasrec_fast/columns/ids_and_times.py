@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.columns.values import read_values
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, shorten
 
 _SIGN = np.uint64(1 << 63)
 _LARGEST_CHUNK = 2**31 - 1
@@ -144,8 +144,9 @@ def read_timestamps(values: Any, column: object) -> TimeColumn:
     array = read_values(values, column)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufM":
         raise DataError(
-            f"column '{column}' has {_kind(array)} timestamps, first {_first(array)!r}; timestamps "
-            "are integers, floats or datetimes: convert it, for example with pandas.to_datetime"
+            f"column '{column}' has {_kind(array)} timestamps, first {shorten(_first(array))}; "
+            "timestamps are integers, floats or datetimes: convert it, for example with "
+            "pandas.to_datetime"
         )
     if array.dtype.kind == "f":
         return TimeColumn(_exact_floats(array, column), array.dtype)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast.columns.mixtures import refuse_mixtures
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _NO_COLUMNS = (str, bytes, bytearray, Mapping, Set)
@@ -38,7 +38,7 @@ def read_values(values: Any, column: object) -> Any:
     except DataError:
         raise
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = cut(str(error).splitlines()[0], 200) if str(error) else type(error).__name__
         raise DataError(f"column '{column}' is not of one kind of value: {reason}") from None
     return _without_gaps(array, column) if isinstance(array, np.ndarray) else array
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.columns import IdColumn, boundaries
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut, shorten
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.reading import ColumnNames, Interactions
 from sasrec_fast.store import MAX_ITEMS, Sequences, Vocabulary
@@ -125,8 +125,8 @@ def _reused_codes(ids: IdColumn, items: Vocabulary, column: object) -> NDArray[n
     reused = not items.are_strings
     if reused != ids.are_integers:
         raise DataError(
-            f"column '{column}' has {kinds[ids.are_integers]} ids, the vocabulary to reuse "
-            f"{kinds[reused]} ids, such as {items.ids[:1].tolist()[0]!r}"
+            f"column '{cut(column)}' has {kinds[ids.are_integers]} ids, the vocabulary to reuse "
+            f"{kinds[reused]} ids, such as {shorten(items.ids[:1].tolist()[0])}"
         )
     if ids.are_integers:
         return items.index(ids.decode(ids.codes))
@@ -164,10 +164,10 @@ def _require_indices(ids: IdColumn, column: object) -> None:
     """Refuse ids that are no item index."""
     allowed = f"items='identity' allows integers 1..{MAX_ITEMS}"
     if not ids.are_integers:
-        raise DataError(f"column '{column}' has string ids; {allowed}")
+        raise DataError(f"column '{cut(column)}' has string ids; {allowed}")
     codes = ids.codes
     if codes.min() >= 1 and codes.max() <= MAX_ITEMS:
         return
     row = int(((codes < 1) | (codes > MAX_ITEMS)).argmax())
     found = ids.decode(codes[row : row + 1].astype(np.int64))[0]
-    raise DataError(f"column '{column}' has id {found} at row {row}; {allowed}")
+    raise DataError(f"column '{cut(column)}' has id {found} at row {row}; {allowed}")

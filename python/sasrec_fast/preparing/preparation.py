@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut, shorten
 from sasrec_fast.preparing.accounting import account
 from sasrec_fast.preparing.grouping import Grouped, group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
@@ -65,7 +65,8 @@ def prepare(
             `rating` are positions from 0; a `.dat` takes these or the names user_id, item_id,
             rating, timestamp.
         user: Column of user ids, integers or strings.
-        item: Column of item ids, integers or strings.
+        item: Column of item ids, integers or strings. Ids of text are integers where every one is
+            written as its integer is, else all are strings as written: "007" stays "007".
         timestamp: Column of int, float or datetime timestamps. Equal timestamps of a user keep
             their input order, or see `ties`. None: rows are in time order already.
         rating: Column of ratings; "rating" where `min_rating` is given and this is None.
@@ -193,7 +194,7 @@ def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames
         if owner is not None:
             shown = grouped.users.ids[owner : owner + 1].tolist()[0]
             raise DataError(
-                f"user {shown!r} (column '{names.user}') has interacted with all "
+                f"user {shorten(shown)} (column '{cut(names.user)}') has interacted with all "
                 f"{len(grouped.items):,} items, so no negative exists; add items or drop the user"
             )
 
@@ -203,6 +204,7 @@ def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -
     assert options.split_at is not None
     first, last = table.timestamps.span
     return DataError(
-        f"no user has two interactions before {options.split_at[0]!r}, the start of validation; "
-        f"column '{names.timestamp}' runs from {first} to {last} (are the units the same?)"
+        f"no user has two interactions before {shorten(options.split_at[0])}, the start of "
+        f"validation; column '{cut(names.timestamp)}' runs from {first} to {last} (are "
+        "the units the same?)"
     )

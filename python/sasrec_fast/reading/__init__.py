@@ -3,10 +3,12 @@
 from sasrec_fast.reading.files import read_movies, read_table
 from sasrec_fast.reading.interactions import ColumnNames, Interactions, read_interactions
 from sasrec_fast.reading.sequence_files import read_sequences
+from sasrec_fast.reading.written import ids_as_written
 
 __all__ = [
     "ColumnNames",
     "Interactions",
+    "ids_as_written",
     "read_interactions",
     "read_movies",
     "read_sequences",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut, shorten
 
 Name = str | int
 """A column's name; in a file an integer is a position, from 0, and the file has no header."""
+
+
+_MOST_LISTED = 30
+_TYPED = re.compile(r"(.+):(?:token|float)(?:_seq)?")
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Wanted:
         ids: Columns that hold ids: integers or strings, whatever else they look like.
         numbers: Columns that must hold numbers or times.
         times: Those of `numbers` that are compared with one another.
-        texts: Those of `ids` to read as strings though all are integers.
+        texts: Columns to read as strings, whatever they look like.
         only: Whether other columns stay unread, and these have a value in every row.
         positional: Whether columns are given by position; then the file has no header.
     """
@@ -39,6 +44,7 @@ class Wanted:
         numbers: Collection[Name] = (),
         times: Collection[Name] = (),
         *,
+        texts: Collection[str] = (),
         only: bool = False,
     ) -> Wanted:
         """From names or positions.
@@ -48,9 +54,9 @@ class Wanted:
             TypeError: One is neither a string nor an integer.
         """
         positional = _are_positions((*ids, *numbers))
-        named = {"ids": ids, "numbers": numbers, "times": times}
-        texts = {role: tuple(map(str, names)) for role, names in named.items()}
-        return cls(**texts, only=only, positional=positional)
+        given = {"ids": ids, "numbers": numbers, "times": times}
+        roles = {role: tuple(map(str, names)) for role, names in given.items()}
+        return cls(**roles, texts=tuple(texts), only=only, positional=positional)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,6 +72,20 @@ class Wanted:
         return replace(self, ids=ids, numbers=numbers, times=times, texts=texts)
 
 
+def columns_of(first: Sequence[str], wanted: Wanted, *, header: bool) -> tuple[str, ...]:
+    """Names of a file's columns by its first row: positions, if that is not the header."""
+    if not header:
+        return tuple(map(str, range(len(first))))
+    plain = plain_names(first)
+    return tuple(first if {*wanted.names} <= {*first} else plain)
+
+
+def plain_names(header: Sequence[str]) -> list[str]:
+    """Names of columns without the types that RecBole writes behind them, as "item_id:token"."""
+    typed = [_TYPED.fullmatch(name) for name in header]
+    return [found[1] for found in typed if found] if all(typed) else list(header)
+
+
 def require_columns(available: Sequence[Any], wanted: Collection[Any], where: str = "") -> None:
     """Refuse a table that lacks a wanted column or has it twice.
 
@@ -75,24 +95,32 @@ def require_columns(available: Sequence[Any], wanted: Collection[Any], where: st
         count = list(available).count(name)
         if count != 1:
             problem = "occurs more than once" if count else "is missing"
-            listed = ", ".join(map(repr, available)) or "none"
-            raise DataError(f"column '{name}'{where} {problem}; the columns are {listed}")
+            listed = ", ".join(map(shorten, list(available)[:_MOST_LISTED])) or "none"
+            more = f" and {len(available) - _MOST_LISTED} more" * (len(available) > _MOST_LISTED)
+            raise DataError(
+                f"column {named(name)}{where} {problem}; the columns are {listed}{more}"
+            )
+
+
+def named(column: object) -> str:
+    """A column's name in quotes, cut where it is long."""
+    return repr(cut(column))
 
 
 def _are_positions(names: Collection[Name]) -> bool:
     for name in names:
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise TypeError(
-                f"column {name!r} of a file is a {type(name).__name__}; allowed are names (str) "
-                "and, where the file has no header, positions (int)"
+                f"column {shorten(name)} of a file is a {type(name).__name__}; allowed are names "
+                "(str) and, where the file has no header, positions (int)"
             )
     positions = [name for name in names if isinstance(name, int)]
     if positions and len(positions) < len(names):
-        named = next(name for name in names if isinstance(name, str))
+        first = next(name for name in names if isinstance(name, str))
         raise DataError(
-            f"column {positions[0]} is a position and {named!r} a name: a file without a header "
-            "takes positions for all columns (timestamp=None where it has no times), one with a "
-            "header takes names"
+            f"column {positions[0]} is a position and {shorten(first)} a name: a file without a "
+            "header takes positions for all columns (timestamp=None where it has no times), one "
+            "with a header takes names"
         )
     if positions and min(positions) < 0:
         raise DataError(f"column {min(positions)} is negative; positions count from 0")

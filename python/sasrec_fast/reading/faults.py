@@ -1,81 +1,48 @@
-"""Says where a file of text is wrong: pyarrow on one thread tells the row, plain Python its line.
+"""Says where a file of text is wrong, line by line in plain Python.
 
 Slow, for files that are refused. Lines count from 1, empty ones too.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from contextlib import suppress
+from itertools import islice
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from sasrec_fast.errors import DataError
-from sasrec_fast.reading.opening import UNREADABLE, TextFile, shorten
+from sasrec_fast.errors import DataError, shorten
+from sasrec_fast.reading.column_names import named
+from sasrec_fast.reading.opening import DOUBLE_COLON, UNREADABLE, TextFile
 
 _DAT_LAYOUT = "user_id::item_id::rating::timestamp"
+_DAT_FIELDS = 4
 _LONGEST_ROW = 1 << 20
-_ROW = re.compile(r"Row #(\d+): CSV conversion error")
-_TIME = "a time like 2001-12-31 23:59:59"
-_NEAR = " and, as there are fractions of a second, after 1677-09-21 and before 2262-04-11"
-_EXPECTED = {
-    pa.string(): "UTF-8",
-    pa.int64(): "an integer, or ids that are not all numbers",
-    pa.float64(): "a finite number",
-    pa.timestamp("s"): f"{_TIME}, without a zone",
-    pa.timestamp("s", "UTC"): f"{_TIME}Z, with a zone",
-    pa.timestamp("ns"): f"{_TIME}, without a zone{_NEAR}",
-    pa.timestamp("ns", "UTC"): f"{_TIME}Z, with a zone{_NEAR}",
-}
 
 
-def refuse_first_fault(
-    file: TextFile, kinds: Mapping[str, Sequence[pa.DataType]], filled: bool
-) -> None:
-    """Raise the error of the first row that is wrong, if there is one.
-
-    A row of another number of fields hides fields of a wrong kind above it.
+def refuse_first_row(file: TextFile, filled: Collection[str] = ()) -> None:
+    """Raise the error of the first row that is wrong whatever is wanted of it, if there is one.
 
     Args:
         file: The file.
-        kinds: Types that a column may have, by name: where none fits all of its fields, the one
-            that fits the most of the first counts.
-        filled: Whether these columns have a value in every row.
+        filled: Columns that have a value in every row.
     """
+    places = {name: file.columns.index(name) for name in filled}
     with suppress(*UNREADABLE):
-        found = [_field_fault(file, name, kinds[name]) for name in kinds]
-        wrong, name, kind = min((fault for fault in found if fault[0]), default=(0, "", None))
-        places = {name: file.columns.index(name) for name in kinds}
-        required = [*places.values()] if filled else []
-        for row, (line, fields) in enumerate(file.rows(), start=1):
+        for line, fields in file.rows():
             said = row_fault(file, fields)
-            empty = [] if said else [place for place in required if not fields[place]]
+            empty = [] if said else [name for name in places if not fields[places[name]]]
             if empty:
-                said = f"column {file.columns[empty[0]]!r} is empty, expected a value"
-            elif said is None and row == wrong:
-                value = shorten(fields[places[name]])
-                said = f"column {name!r} is {value}, expected {_EXPECTED[kind]}"
+                said = empty_fault(empty[0])
             if said:
                 raise DataError(f"{file.path}, line {line}: {said}")
 
 
-def _field_fault(
-    file: TextFile, name: str, kinds: Sequence[pa.DataType]
-) -> tuple[int, str, pa.DataType]:
-    """The row of the first field that is wrong, or 0, its column and what that should be."""
-    refused = []
-    for kind in kinds:
-        try:
-            column = file.read({name: kind}, [name], use_threads=False)[name]
-        except (pa.ArrowException, UnicodeError) as failure:
-            row = _ROW.search(str(failure))
-            refused.append((int(row[1]) if row else 0, name, kind))
-        else:
-            place = -1
-            if pa.types.is_floating(kind):
-                place = pc.index(pc.is_finite(column), False).as_py()
-            return (place + (2 if file.header else 1) if place >= 0 else 0), name, kind
-    return max(refused, key=lambda fault: fault[0])
+def empty_fault(column: str) -> str:
+    """What is said of a field that is empty."""
+    return f"column {named(column)} is empty, expected a value"
+
+
+def line_of(file: TextFile, row: int) -> int:
+    """The line of a row of the table, which counts from 0 without the header."""
+    found = next(islice(file.rows(), row + file.header, None))
+    return found[0]
 
 
 def row_fault(file: TextFile, fields: list[str]) -> str | None:
@@ -87,11 +54,17 @@ def row_fault(file: TextFile, fields: list[str]) -> str | None:
         text.encode()
     except UnicodeEncodeError as failure:
         byte = ord(text[failure.start]) - 0xDC00
+        utf16 = " (UTF-16? save it as UTF-8)" if byte >= 0xFE and not failure.start else ""
         text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-        return f"byte 0x{byte:02x} at character {failure.start + 1} is not UTF-8: {shorten(text)}"
-    if not file.quoted and (len(fields) != len(file.columns) or any(fields[1::2])):
-        return f"expected {_DAT_LAYOUT} without another ':', got {shorten(text)}"
-    if len(fields) != len(file.columns):
+        place = f"byte 0x{byte:02x} at character {failure.start + 1}"
+        return f"{place} is not UTF-8{utf16}: {shorten(text)}"
+    wrong = len(fields) != len(file.columns)
+    if file.delimiter == DOUBLE_COLON and (wrong or any(":" in field for field in fields)):
+        layout = _DAT_LAYOUT
+        if len(file.columns) != _DAT_FIELDS:
+            layout = f"{len(file.columns)} fields with '::' between them,"
+        return f"expected {layout} without another ':', got {shorten(text)}"
+    if wrong:
         model = "the header" if file.header else "the first line"
         expected = f"expected {len(file.columns)} fields like {model}"
         return f"{expected}, got {len(fields)}: {shorten(text)}"

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sasrec_fast.columns import is_string
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
 from sasrec_fast.reading.folders import Part, find_parts, key_types
-from sasrec_fast.reading.opening import open_bytes, shorten
+from sasrec_fast.reading.opening import UNREADABLE, open_bytes
 from sasrec_fast.reading.parquet import SUFFIX as PARQUET
 from sasrec_fast.reading.parquet import read_parquet
 from sasrec_fast.reading.text import check_text, read_text
+from sasrec_fast.reading.written import ids_as_written
 
 
 def read_table(
@@ -28,7 +28,7 @@ def read_table(
     `.dat` is the MovieLens layout, `user_id::item_id::rating::timestamp` a line without a header.
     `.csv` and `.tsv` have a header line, unless columns are given by position. Text is UTF-8, and
     may be compressed (`.csv.gz`). Types are inferred from the whole file: ids are int64 where every
-    one is an integer, else strings. `.parquet` has its own types.
+    one is written as its integer is, else strings as written. `.parquet` has its own types.
 
     Args:
         path: The file; its suffix tells the format. Or a folder, whose files of one format are read
@@ -82,8 +82,9 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
         title: Name of its title column.
 
     Returns:
-        A DataFrame of columns item_id (int64, or strings where not all ids are integers), title and
-        genres (strings; genres are empty where the file has none), in file order.
+        A DataFrame of columns item_id (int64, or strings where not every id is written as its
+        integer is), title and genres (strings; genres are empty where the file has none), in file
+        order.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -93,14 +94,17 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
     parts = find_parts(path)
     if parts[0].suffix.removesuffix(".gz") == ".dat":
         check_text(parts[0].path)
-        with open_bytes(parts[0].path) as file:
-            movies = _dat_movies(file.read(), path)
+        try:
+            with open_bytes(parts[0].path) as file:
+                movies = _dat_movies(file.read(), path)
+        except UNREADABLE as failure:
+            raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     else:
-        table = _read(parts, Wanted.of((item,)))
+        table = _read(parts, Wanted.of((item,), texts=(title, "genres")))
         movies = _movies_of_table(table, path, item, title)
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
-        raise DataError(f"{path}: item id {repeated[0]!r} appears twice, expected once")
+        raise DataError(f"{path}: item id {shorten(repeated[0])} appears twice, expected once")
     return movies
 
 
@@ -120,8 +124,7 @@ def _dat_movies(data: bytes, path: Path) -> pd.DataFrame:
                 raise DataError(f"{path}, line {line}: expected item_id::title::genres, got {got}")
             rows.append((item_id, title, genres))
     movies = pd.DataFrame(rows, columns=["item_id", "title", "genres"])
-    with suppress(pa.ArrowInvalid):  # ids that are not all integers stay strings
-        movies["item_id"] = pa.array(movies["item_id"], pa.string()).cast(pa.int64()).to_pandas()
+    movies["item_id"] = ids_as_written(pa.array(movies["item_id"], pa.string())).to_pandas()
     return movies
 
 
@@ -133,7 +136,7 @@ def _movies_of_table(table: pa.Table, path: Path, item: str, title: str) -> pd.D
     try:
         texts = [column.cast(pa.string()).fill_null("") for column in (table[title], genres)]
     except pa.ArrowException as failure:
-        raise DataError(f"{path}: titles and genres are text: {failure}") from None
+        raise DataError(f"{path}: titles and genres are text: {shorten(str(failure))}") from None
     columns = {"item_id": table[item], "title": texts[0], "genres": texts[1]}
     movies: pd.DataFrame = pa.table(columns).to_pandas()
     return movies

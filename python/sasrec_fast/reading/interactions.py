@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast.columns import IdColumn, TimeColumn, read_ids, read_ratings, read_timestamps
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut, shorten
 from sasrec_fast.reading.files import read_columns
 from sasrec_fast.reading.tables import find_columns
 
@@ -30,7 +30,9 @@ class ColumnNames:
 
     def __post_init__(self) -> None:
         if self.user is None or self.item is None:
-            raise TypeError(f"user is {self.user!r} and item {self.item!r}; both name a column")
+            raise TypeError(
+                f"user is {shorten(self.user)} and item {shorten(self.item)}; both name a column"
+            )
         for role, name in vars(self).items():
             if name is pd.NA or getattr(type(name), "__hash__", None) is None:
                 kind = "<NA>" if name is pd.NA else f"a {type(name).__name__}"
@@ -88,18 +90,18 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
 def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
-        described = ", ".join(f"'{name}' has {rows:,}" for name, rows in lengths.items())
+        described = ", ".join(f"'{cut(name)}' has {rows:,}" for name, rows in lengths.items())
         raise DataError(f"columns differ in length: {described} rows")
     if not lengths[names.user]:
         raise DataError("the table has no rows")
-    users = read_ids(found[names.user], names.user)
-    items = read_ids(found[names.item], names.item)
+    users = read_ids(found[names.user], cut(names.user))
+    items = read_ids(found[names.item], cut(names.item))
     timestamps, ratings = names.timestamp, names.rating
     return Interactions(
         users,
         items,
-        None if timestamps is None else read_timestamps(found[timestamps], timestamps),
-        None if ratings is None else read_ratings(found[ratings], ratings),
+        None if timestamps is None else read_timestamps(found[timestamps], cut(timestamps)),
+        None if ratings is None else read_ratings(found[ratings], cut(ratings)),
     )
 
 
@@ -113,5 +115,5 @@ def _length(values: Any, name: object) -> int:
         return np.shape(values)[0] if not hasattr(values, "__len__") else len(values)
     except (IndexError, TypeError, ValueError):
         raise DataError(
-            f"column '{name}' is a {type(values).__name__}; a column is a 1-D array"
+            f"column '{cut(name)}' is a {type(values).__name__}; a column is a 1-D array"
         ) from None

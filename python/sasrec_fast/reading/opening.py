@@ -3,10 +3,13 @@
 import csv
 import gzip
 import io
+import lzma
+import re
+import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO, cast
 
@@ -14,11 +17,21 @@ import pyarrow as pa
 import pyarrow.csv
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.errors import shorten as shorten
 
-UNREADABLE = (OSError, EOFError, zlib.error)
-"""What reading a file may raise, a damaged gzip file included."""
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""What reading a file may raise, a damaged compressed file included."""
+
+DOUBLE_COLON = "::"
+"""The delimiter of MovieLens; pyarrow takes one character and sees an empty field between two."""
 
 _CHUNK = 1 << 18
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_MALFORMED = (
+    "a field that begins with a quote ends with the next one, and a quote within it is doubled"
+)
+_SAMPLED_BYTES = 1 << 16
+_LONGEST_FIELD = 1 << 20
 
 
 def is_compressed(path: Path) -> bool:
@@ -31,9 +44,30 @@ def open_bytes(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if is_compressed(path) else path.open("rb")
 
 
-def shorten(text: str) -> str:
-    """The text in quotes, cut where it is long."""
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+def chunks(path: Path) -> Iterator[bytes]:
+    """The decompressed content, piece by piece."""
+    with open_bytes(path) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def first_lines(path: Path) -> list[str]:
+    """Some of the first lines, with their ends; the last is whole where it is the only one."""
+    with open_bytes(path) as file:
+        start = file.read(_SAMPLED_BYTES)
+        cut = bool(file.read(1))
+    lines = io.StringIO(start.decode("utf-8-sig", "replace"), newline="").readlines()
+    return lines[:-1] if cut and lines[1:] else lines
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Has `csv` take fields of the length that pyarrow takes."""
+    before = csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 @dataclass(frozen=True)
@@ -42,11 +76,13 @@ class TextFile:
 
     Attributes:
         path: A file that can be opened and is not empty.
-        delimiter: The character between fields.
+        delimiter: What is between fields: one character, or `DOUBLE_COLON`.
         columns: Names of all columns.
         header: Whether the first row gives them.
-        quoted: Whether fields may be in double quotes. If not, every other field is empty, as
-            there are two delimiters between values.
+        quoted: Whether fields may be in double quotes, as of RFC 4180.
+        multiline: Whether fields in quotes may hold line ends.
+        hexadecimal: Whether "0x" is anywhere, which pyarrow reads as an integer.
+        renamed: Whether the header gives other names than `columns`.
     """
 
     path: Path
@@ -54,25 +90,29 @@ class TextFile:
     columns: tuple[str, ...] = ()
     header: bool = True
     quoted: bool = True
+    multiline: bool = True
+    hexadecimal: bool = False
+    renamed: bool = False
 
-    def read(
-        self,
-        types: Mapping[str, pa.DataType],
-        include: Collection[str] = (),
-        *,
-        use_threads: bool = True,
-    ) -> pa.Table:
-        """Read the columns to include, or all; an empty field is null, other types are inferred.
-
-        Without threads pyarrow's errors name the row, from 1 and with the header.
-        """
-        names = None if self.header else list(self.columns)
-        read = pyarrow.csv.ReadOptions(use_threads=use_threads, column_names=names)
+    def read(self, types: Mapping[str, pa.DataType], include: Collection[str] = ()) -> pa.Table:
+        """Read the columns to include, or all; an empty field is null, other types are inferred."""
+        names: list[str] | None = list(self.columns)
+        types = dict(types)
+        if self.delimiter == DOUBLE_COLON:
+            between = [f"between {n}" for n in range(1, len(self.columns))]
+            pairs = zip(self.columns, [*between, ""], strict=True)
+            names = [name for pair in pairs for name in pair][:-1]
+            types |= dict.fromkeys(between, pa.null())
+            include = [*include, *between] if include else ()
+        elif self.header and not self.renamed:
+            names = None
+        skipped = self._header_lines() if self.header and names else 0
+        read = pyarrow.csv.ReadOptions(column_names=names, skip_rows=skipped)
         parse = pyarrow.csv.ParseOptions(
-            delimiter=self.delimiter,
+            delimiter=self.delimiter[0],
             quote_char='"' if self.quoted else False,
             double_quote=self.quoted,
-            newlines_in_values=self.quoted,
+            newlines_in_values=self.quoted and self.multiline,
         )
         convert = pyarrow.csv.ConvertOptions(
             column_types=types,
@@ -82,7 +122,8 @@ class TextFile:
         )
         compression = "gzip" if is_compressed(self.path) else None
         with pa.input_stream(str(self.path), compression=compression) as stream:
-            return pyarrow.csv.read_csv(stream, read, parse, convert)
+            table = pyarrow.csv.read_csv(stream, read, parse, convert)
+        return table.drop_columns(between) if self.delimiter == DOUBLE_COLON else table
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Fields of every row, the header's too, each with the number of its first line from 1.
@@ -92,33 +133,47 @@ class TextFile:
         Raises:
             DataError: Quotes are malformed, or a field is longer than `csv` takes.
         """
-        newline = "" if self.quoted else None
-        content = open_bytes(self.path)
-        with io.TextIOWrapper(content, "utf-8-sig", "surrogateescape", newline) as file:
-            if not self.quoted:
-                lines = enumerate((text.removesuffix("\n") for text in file), start=1)
-                yield from ((line, text.split(self.delimiter)) for line, text in lines if text)
-                return
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
-            line = 1
+        if self.quoted and self.delimiter != DOUBLE_COLON:
+            yield from ((line, fields) for line, fields, _ in self.records())
+            return
+        with self._text(newline=None) as file:
+            for line, text in enumerate(file, start=1):
+                if text := text.removesuffix("\n"):
+                    yield line, text.split(self.delimiter)
+
+    def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
+        """As `rows`, of a file with quotes; each row with the lines that it is of."""
+        line, lines = 1, []
+        with _long_fields(), self._text(newline="") as file:
+            taken = (lines.append(text) or text for text in file)  # type: ignore[func-returns-value]
+            reader = csv.reader(taken, delimiter=self.delimiter, strict=True)
             try:
                 for fields in reader:
                     if fields:
-                        yield line, fields
-                    line = reader.line_num + 1
+                        yield line, fields, lines
+                    line += len(lines)
+                    lines.clear()
             except csv.Error as failure:
-                what = "too long a field" if "limit" in str(failure) else "malformed quotes"
-                raise DataError(f"{self.path}, line {line}: {what} ({failure})") from None
+                if "limit" in str(failure):
+                    said = f"line {line}: too long a field ({failure})"
+                else:
+                    line += self._opening("".join(lines))
+                    said = f"line {line}: malformed quotes ({failure}): {_MALFORMED}"
+                raise DataError(f"{self.path}, {said}") from None
 
-    @cached_property
-    def marks(self) -> tuple[bool, int]:
-        """Whether "0x" or "0X" is anywhere, and the number of double quotes."""
-        hexadecimal, quotes, last = False, 0, b""
-        with open_bytes(self.path) as file:
-            while chunk := file.read(_CHUNK):
-                if b"x" in chunk or b"X" in chunk:  # most files of numbers have none
-                    letters = last + chunk
-                    hexadecimal = hexadecimal or b"0x" in letters or b"0X" in letters
-                quotes += chunk.count(b'"')
-                last = chunk[-1:]
-        return hexadecimal, quotes
+    def _header_lines(self) -> int:
+        """The number of lines to the end of the header."""
+        line, fields = next(self.rows())
+        return line + sum(len(_LINE_END.findall(field)) for field in fields)
+
+    def _text(self, newline: str | None) -> io.TextIOWrapper:
+        return io.TextIOWrapper(open_bytes(self.path), "utf-8-sig", "surrogateescape", newline)
+
+    def _opening(self, record: str) -> int:
+        """The line, from 0, of the first quote that begins a field and is not closed rightly."""
+        between = re.escape(self.delimiter)
+        field = re.compile(rf'"(?:[^"]|"")*"(?=[{between}\r\n]|\Z)|(?!")[^{between}\r\n]*')
+        place = 0
+        while found := field.match(record, place):
+            place = found.end() + 1
+        return len(_LINE_END.findall(record[:place]))

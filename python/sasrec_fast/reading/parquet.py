@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Wanted, require_columns
-from sasrec_fast.reading.opening import shorten
 
 SUFFIX = ".parquet"
 

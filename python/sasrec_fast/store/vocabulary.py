@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, shorten
 
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
@@ -118,8 +118,8 @@ class Vocabulary:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = ", ".join(repr(value) for value in self.ids[:3].tolist())
-        return f"Vocabulary({len(self)} ids: {shown}{', ...' if len(self) > 3 else ''})"
+        values = ", ".join(shown(value) for value in self.ids[:3].tolist())
+        return f"Vocabulary({len(self)} ids: {values}{', ...' if len(self) > 3 else ''})"
 
     @cached_property
     def _positions(self) -> pd.Index[Any]:
@@ -215,7 +215,7 @@ def listed(values: Iterable[Any]) -> list[Any]:
 
 def shown(external: Any) -> str:
     """An external id as a message shows it."""
-    return repr(external.item() if isinstance(external, np.generic) else external)
+    return shorten(external.item() if isinstance(external, np.generic) else external)
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:

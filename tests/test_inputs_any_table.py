@@ -186,7 +186,7 @@ NO_COLUMNS: dict[str, Any] = {
     "a matrix": np.zeros((2, 2), int),
     "a DataFrame": pd.DataFrame({"a": [1, 2]}),
     "an Arrow table": pa.table({"a": [1, 2]}),
-    "nested": pa.array([[1], [2]]),
+    "nested": pa.array([[[1]], [[2]]]),
     "structs": pa.array([{"a": 1}, {"a": 2}]),
     "maps": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
     "unions": pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [pa.array([1, 2])]),

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 import sasrec_fast as sf
-from rows import FRAME, assert_same, prepared, table
+from rows import FRAME, NAMES, assert_same, prepared, table
 from sasrec_fast.reading import ColumnNames, read_interactions
 
 if TYPE_CHECKING:
@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 pl = pytest.importorskip("polars")
 
 LISTS = FRAME.drop(columns="title").groupby("user_id").agg(list).reset_index()
-ALL: dict[str, Any] = {"min_user_interactions": 1, "holdout": 0, "num_negatives": 0}
+TIMELESS = ColumnNames("user_id", "item_id", None, None)
 COLUMNS = ["item_id", "timestamp", "rating"]
+
+
+def ids(source: Any, names: ColumnNames = NAMES) -> tuple[list[Any], list[Any]]:
+    """Users and items of all rows."""
+    found = read_interactions(source, names)
+    users, items = (c.decode(c.codes.astype(np.int64)) for c in (found.users, found.items))
+    return users.tolist(), items.tolist()
 
 
 def arrow(kind: Callable[[pa.DataType], pa.DataType]) -> pa.Table:
@@ -60,9 +67,9 @@ HELD: dict[str, Callable[[], Any]] = {
             for name in LISTS
         }
     ),
-    "Arrow in chunks": lambda: pa.concat_tables([pa.Table.from_pandas(LISTS)[:1]] + [
-        pa.Table.from_pandas(LISTS)[1:]
-    ]),
+    "Arrow in chunks": lambda: pa.concat_tables(
+        [pa.Table.from_pandas(LISTS)[:1], pa.Table.from_pandas(LISTS)[1:]]
+    ),
     "a slice": lambda: pa.concat_tables([pa.Table.from_pandas(LISTS)] * 2).combine_chunks()[3:],
     "polars": lambda: pl.from_pandas(LISTS),
     "polars, lazy": lambda: pl.from_pandas(LISTS).lazy(),
@@ -91,8 +98,7 @@ def test_lists_of_one_length() -> None:
         | dict.fromkeys(("item_id", "timestamp"), pl.Array(pl.Int64, 2)),
     )
     for source in (fixed, fixed[1:], array):
-        found = sf.prepare(source, **ALL)
-        assert found.items.lookup(found.sequences.items).tolist()[-2:] == [2, 3]
+        assert ids(source)[1][-2:] == [2, 3]
 
 
 @pytest.mark.parametrize("name", ["lists.parquet", "lists.feather", "lists.jsonl", "lists.orc"])
@@ -116,26 +122,25 @@ def test_texts_times_and_large_integers_in_lists() -> None:
         "item_id": [["x", "y"], ["y"]],
         "timestamp": [[pd.Timestamp(2), pd.Timestamp(1)], [pd.Timestamp(0)]],
     }
-    found = sf.prepare(rows, **ALL)
-    assert found.items.lookup(found.sequences.items).tolist() == ["y", "x", "y"]
+    assert ids(rows) == (["a", "a", "b"], ["x", "y", "y"])
+    times = read_interactions(rows, NAMES).timestamps
+    assert times is not None
+    assert times.values.tolist() == [2, 1, 0]
     huge = [2**63 + 5, 2**63 + 2]
-    found = sf.prepare(
-        {"user_id": [1], "item_id": [huge]}, timestamp=None, **ALL
-    )
-    assert found.items.lookup(found.sequences.items).tolist() == huge
+    assert ids({"user_id": [1], "item_id": [huge]}, TIMELESS)[1] == huge
 
 
 def test_the_order_of_a_list_is_that_of_time_where_there_are_no_times() -> None:
     frame = pd.DataFrame({"user_id": [7, 5], "item_id": [[11, 10, 12], [10, 12, 13]]})
-    found = sf.prepare(frame, timestamp=None, **ALL)
-    assert found.users.ids.tolist() == [5, 7]
-    assert found.items.lookup(found.sequences.items).tolist() == [10, 12, 13, 11, 10, 12]
+    assert ids(frame, TIMELESS) == ([7] * 3 + [5] * 3, [11, 10, 12, 10, 12, 13])
 
 
 def test_one_time_for_all_items_of_a_row() -> None:
     baskets = {"user_id": [1, 1], "item_id": [[3, 4], [2]], "timestamp": [9, 5]}
-    found = sf.prepare(baskets, **ALL)
-    assert found.items.lookup(found.sequences.items).tolist() == [2, 3, 4]
+    assert ids(baskets)[1] == [3, 4, 2]
+    times = read_interactions(baskets, NAMES).timestamps
+    assert times is not None
+    assert times.values.tolist() == [9, 9, 5]
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -156,7 +161,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "users": ({"user_id": [[1], [2]], "item_id": [[1], [2]]}, "'user_id' holds lists; expected"),
     "times alone": ({"item_id": [1, 2], "timestamp": [[1], [2]]}, "'timestamp' holds lists; ex"),
     "nested": ({"item_id": [[[1]], [[2]]], "timestamp": [[1], [1]]}, "'item_id'.* list"),
-    "structs": ({"item_id": [[{"a": 1}], [{"a": 2}]], "timestamp": [[1], [1]]}, "'item_id'.*struct"),
+    "structs": (
+        {"item_id": [[{"a": 1}], [{"a": 2}]], "timestamp": [[1], [1]]},
+        "'item_id'.*struct",
+    ),
     "other kinds": (
         {"item_id": [[1], ["a"]], "timestamp": [[1], [1]]},
         "column 'item_id' is not of one kind",
@@ -189,8 +197,7 @@ def test_a_value_among_lists_is_refused() -> None:
 def test_empty_lists_are_counted() -> None:
     rows = {"user_id": [1, 2, 3], "item_id": [[4, 5], [], np.array([], int)]}
     with pytest.warns(sf.DataWarning, match="2 of 3 lists of column 'item_id' are empty"):
-        found = sf.prepare(rows, timestamp=None, **ALL)
-    assert found.users.ids.tolist() == [1]
+        assert ids(rows, TIMELESS) == ([1, 1], [4, 5])
     with (
         pytest.warns(sf.DataWarning, match="1 of 1 lists"),
         pytest.raises(sf.DataError, match="has no rows"),
@@ -203,10 +210,9 @@ def test_lists_that_are_written_as_text_are_told(tmp_path: Path) -> None:
     path.write_text('user_id,item_id\n1,"[1, 2]"\n2,"[3]"\n')
     frame = pd.read_csv(path)
     for source in (path, frame, frame.astype({"item_id": "category"}), pa.Table.from_pandas(frame)):
-        with pytest.raises(sf.DataError, match=r"'item_id' holds text that is a list, .*'\[1, 2\]'"):
+        with pytest.raises(
+            sf.DataError, match=r"'item_id' holds text that is a list, .*'\[1, 2\]'"
+        ):
             prepared(source, timestamp=None)
     with pytest.warns(sf.DataWarning, match="text like '1 2 3', and each is taken for one id"):
-        read_interactions(
-            {"user_id": [1, 2], "item_id": ["1 2 3", "4 5"]},
-            ColumnNames("user_id", "item_id", None, None),
-        )
+        ids({"user_id": [1, 2], "item_id": ["1 2 3", "4 5"]}, TIMELESS)

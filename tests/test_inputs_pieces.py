@@ -55,9 +55,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "whole floats": lambda _: [CUT[0], CUT[2].astype({"timestamp": float}), CUT[3]],
     "frames and files": lambda p: [CUT[0], write(ROWS[4:], p / "rows.csv")],
     "files and frames": lambda p: iter([str(write(ROWS[:4], p / "a.parquet")), ROWS[4:]]),
-    "paths of a generator": lambda p: (
-        write(rows, p / f"{n}.csv") for n, rows in enumerate(CUT)
-    ),
+    "paths of a generator": lambda p: (write(rows, p / f"{n}.csv") for n, rows in enumerate(CUT)),
     "a dataset": dataset,
     "a scanner": lambda p: dataset(p).scanner(),
     "an open Parquet file": lambda p: pa.parquet.ParquetFile(write(ROWS, p / "a.parquet")),
@@ -134,14 +132,16 @@ def test_pieces_that_differ_are_named(case: str) -> None:
 def test_zones_are_not_mixed_with_times_without_one() -> None:
     naive = ROWS.assign(timestamp=pd.to_datetime(ROWS["timestamp"], unit="D"))
     zoned = naive.assign(timestamp=naive["timestamp"].dt.tz_localize("UTC"))
-    with pytest.raises(sf.DataError, match="datetimes without a zone in piece 1 and datetimes in a"):
+    with pytest.raises(
+        sf.DataError, match="datetimes without a zone in piece 1 and datetimes in a"
+    ):
         prepared([naive[:4], zoned[4:]])
 
 
 def test_an_iterator_is_read_once() -> None:
     chunks = made()
     prepared(chunks)
-    with pytest.raises(sf.DataError, match="no rows: a builtins.generator is empty or used up"):
+    with pytest.raises(sf.DataError, match=r"no rows: a builtins.generator is empty or used up"):
         prepared(chunks)
     file = io.StringIO(TEXT)
     prepared(file)
@@ -156,7 +156,9 @@ def test_what_fails_on_the_way_is_told() -> None:
         yield ROWS[:4]
         raise failure
 
-    with pytest.raises(sf.DataError, match="piece 2 .*cannot be read: RuntimeError: the line is d"):
+    with pytest.raises(
+        sf.DataError, match=r"piece 2 .*cannot be read: RuntimeError: the line is d"
+    ):
         prepared(broken(RuntimeError("the line is down")))
     with pytest.raises(MemoryError, match="piece 2"):
         prepared(broken(MemoryError("8 exabytes")))
@@ -168,14 +170,14 @@ def test_rows_are_no_pieces() -> None:
             prepared(rows)
     with pytest.raises(TypeError, match=r"make a table of rows with pandas.DataFrame\(rows"):
         prepared(tuple(row) for row in ROWS.to_numpy())
-    with pytest.raises(sf.DataError, match="piece 1: .*'user_id'"):
+    with pytest.raises(sf.DataError, match=r"piece 1: .*'user_id'"):
         prepared(ROWS.to_dict("records"))
 
 
 def test_what_is_nearly_a_table_is_told() -> None:
-    with pytest.raises(TypeError, match="GroupBy; .*: give the DataFrame that was grouped"):
+    with pytest.raises(TypeError, match=r"GroupBy; .*: give the DataFrame that was grouped"):
         prepared(ROWS.groupby("user_id"))
-    with pytest.raises(TypeError, match="function; .*: give what it returns"):
+    with pytest.raises(TypeError, match=r"function; .*: give what it returns"):
         prepared(made)
 
 
@@ -192,7 +194,9 @@ def test_columns_of_the_index() -> None:
     both = ROWS.set_index(ROWS["user_id"].rename("item_id") + 100)  # the column counts
     assert prepared(both).fingerprint == prepared(ROWS).fingerprint
     unnamed = ROWS.set_index("user_id").rename_axis(None)
-    with pytest.raises(sf.DataError, match=r"'user_id' is missing; .*, the levels of the index None"):
+    with pytest.raises(
+        sf.DataError, match=r"'user_id' is missing; .*, the levels of the index None"
+    ):
         prepared(unnamed)
     twice = pd.concat([ROWS, ROWS[["item_id"]]], axis=1)
     with pytest.raises(sf.DataError, match="column 'item_id' occurs more than once"):

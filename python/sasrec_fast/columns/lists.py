@@ -113,7 +113,9 @@ def refuse_written_lists(texts: Any, column: Any) -> None:
 def _all_match(texts: Any, pattern: str) -> bool:
     if pa.types.is_dictionary(texts.type):
         texts = pc.unique(texts)
-    return bool(pc.all(pc.match_substring_regex(pc.cast(texts, pa.large_string()), pattern)).as_py())
+    return bool(
+        pc.all(pc.match_substring_regex(pc.cast(texts, pa.large_string()), pattern)).as_py()
+    )
 
 
 def _as_lists(values: Any, column: Any) -> _Lists | None:
@@ -185,13 +187,18 @@ def _object_lists(cells: list[Any], column: Any) -> _Lists:
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell)
+    return (
+        cell is None
+        or cell is pd.NA
+        or cell is pd.NaT
+        or (isinstance(cell, float) and cell != cell)
+    )
 
 
 def _elements(cell: Any) -> Any:
     if isinstance(cell, pa.Array):
         return cell.to_pylist()
-    # Numbers of NumPy, which Arrow holds exactly, not Python's: an int8 array stays one of integers.
+    # Python's numbers, since Arrow takes those of NumPy in one list for one width alone.
     return cell.tolist() if isinstance(cell, np.ndarray) and cell.dtype.kind in "iufb" else cell
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sasrec_fast.columns.values import is_string, numpy_or_arrow, read_values, readable
 from sasrec_fast.errors import DataError
 
+_UNITS = ("s", "ms", "us", "ns")
+
 
 def join(pieces: Sequence[tuple[int, Any]], column: object) -> Any:
     """The values of a column one below the other, as `read_values` takes them.
@@ -84,7 +86,12 @@ def _exact(joined: NDArray[Any], held: Sequence[NDArray[Any]]) -> bool:
 
 def _as_arrow(array: Any) -> Any:
     if isinstance(array, np.ndarray):
-        if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in ("s", "ms", "us", "ns"):
+        if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in (
+            "s",
+            "ms",
+            "us",
+            "ns",
+        ):
             array = array.astype("M8[s]")
         array = pa.array(array)
     if pa.types.is_run_end_encoded(array.type):

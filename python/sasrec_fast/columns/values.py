@@ -48,9 +48,7 @@ def readable(column: object, where: str = "") -> Iterator[None]:
         raise DataError(f"{where}{error}") from None
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{where}column '{column}' is not of one kind of value: {reason}"
-        ) from None
+        raise DataError(f"{where}column '{column}' is not of one kind of value: {reason}") from None
 
 
 def numpy_or_arrow(values: Any, column: object) -> Any:
@@ -73,7 +71,7 @@ def numpy_or_arrow(values: Any, column: object) -> Any:
 
 
 def _narrowed(values: Any) -> Any:
-    """Integers of 128 bits, which polars alone has, as 64 bits or else as text; all others as is."""
+    """Integers of 128 bits, which polars alone has, as 64 bits or else text; others as is."""
     if str(getattr(values, "dtype", "")) not in ("Int128", "UInt128"):
         return values
     try:

@@ -174,9 +174,7 @@ def read_parts(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
     return table
 
 
-def _read_part(
-    part: Part, wanted: Wanted, types: dict[str, pa.DataType]
-) -> tuple[pa.Table, str]:
+def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> tuple[pa.Table, str]:
     """Read a file and add the columns that its folders give; and its format."""
     with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
         path, name = part.unpacked(Path(folder))

@@ -121,7 +121,8 @@ def _found(path: Path) -> list[Part]:
         inner = path.relative_to(archive).as_posix()
         return [Part(archive, member=member) for member in members(archive, inner)]
     if glob.has_magic(str(path)):
-        matched = in_order(glob.glob(str(path), recursive=True))
+        # Not of pathlib, whose * matches hidden files.
+        matched = in_order(glob.glob(str(path), recursive=True))  # noqa: PTH207
         if not path.name.startswith("_"):
             matched = [match for match in matched if not Path(match).name.startswith("_")]
         fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
@@ -138,11 +139,15 @@ def _found(path: Path) -> list[Part]:
 def _remote_parts(source: Any) -> list[Part]:
     found = elsewhere.remote_files(source)
     parts = [
-        Part(Path(PurePosixPath(below).name), _keys(PurePosixPath(below).parts[:-1]), name, "", copy)
+        Part(
+            Path(PurePosixPath(below).name), _keys(PurePosixPath(below).parts[:-1]), name, "", copy
+        )
         for name, below, copy in found
         if len(found) == 1 or not any(p.startswith((".", "_")) for p in PurePosixPath(below).parts)
     ]
-    return _of_one_format(parts, parts[0].name if parts else str(source))
+    if not parts:
+        raise DataError(f"{source} is a folder, expected files that are data in it")
+    return _of_one_format(parts, str(source))
 
 
 def _below(folder: Path, within: Iterable[Path] = (), shown: str = "") -> list[Part]:
@@ -164,7 +169,7 @@ def _below(folder: Path, within: Iterable[Path] = (), shown: str = "") -> list[P
 
 
 def _of_one_format(parts: list[Part], shown: str) -> list[Part]:
-    """Refuse files of several formats, by their suffixes; columnar ones are told apart by content."""
+    """Refuse files of several formats, by their suffixes where one of them is text."""
     suffixes = {part.suffix: part.name or part.path for part in parts}
     if len(suffixes) > 1 and not suffixes.keys().isdisjoint({*TEXTS, "", ".md", ".json"}):
         (one, first), (two, second) = list(suffixes.items())[:2]

@@ -66,7 +66,9 @@ def _read_lines(path: Path, wanted: Wanted, sample: list[dict[str, Any]]) -> pa.
 def _with_others(path: Path, table: pa.Table) -> pa.Table:
     """The table and all other columns of the file, whose types pyarrow infers."""
     try:
-        return _parsed(path, dict(zip(table.column_names, table.schema.types, strict=True)), "infer")
+        return _parsed(
+            path, dict(zip(table.column_names, table.schema.types, strict=True)), "infer"
+        )
     except pa.ArrowInvalid as failure:
         raise DataError(f"{path}: {shorten(str(failure))}") from None
 
@@ -76,7 +78,8 @@ def _choices(name: str, wanted: Wanted, sample: list[dict[str, Any]]) -> list[pa
     if name in wanted.texts:
         return [pa.string()]
     own: tuple[pa.DataType, ...] = _IDS if name in wanted.ids else _NUMBERS
-    value = next((row[name] for row in sample if row.get(name) not in (None, [])), None)
+    values = (row[name] for row in sample if row.get(name) not in (None, []))
+    value: Any = next(values, None)
     nested = isinstance(value, list)
     inner = value[0] if nested else value
     likely = {str: pa.string(), int: pa.int64(), float: pa.float64()}.get(type(inner), own[0])
@@ -206,8 +209,10 @@ def _require_key(path: Path, name: str, sample: list[dict[str, Any]]) -> None:
         inner = value[0] if isinstance(value, list) and value else value
         if isinstance(inner, dict) and (name in inner or not hint):
             below = ", ".join(map(repr, [*inner][:12]))
-            way = f"pandas.json_normalize(rows, {key!r}, [...])" if inner is not value else (
-                "pandas.json_normalize(rows)"
+            way = (
+                f"pandas.json_normalize(rows, {key!r}, [...])"
+                if inner is not value
+                else ("pandas.json_normalize(rows)")
             )
             hint = f"; {key!r} holds objects with {below}: flatten them, as with {way}"
     raise DataError(f"column {name!r} of {path} is missing; the columns are {listed}{hint}")
@@ -217,7 +222,8 @@ def _refuse_first_fault(path: Path, name: str, kinds: list[pa.DataType]) -> None
     """Raise the error of the first line that is malformed, or whose value has no type of these."""
     nested, first = pa.types.is_list(kinds[0]), ""
     allowed = {"a string", "an integer"}
-    allowed |= set() if kinds[0] in _IDS and pa.float64() not in kinds else {"a number"}
+    if pa.float64() in [kind.value_type if nested else kind for kind in kinds]:
+        allowed.add("a number")
     for line, text in _lines(path):
         value = _object(path, line, text).get(name)
         for element in value if nested and isinstance(value, list) else [value]:

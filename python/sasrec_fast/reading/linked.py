@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sasrec_fast.errors import DataError, DataWarning
@@ -15,7 +15,7 @@ _NO_DATA = (".", "_")
 
 
 def files_below(
-    folder: Path, within: Iterable[Path], keys: Callable[[Sequence[str]], Keys]
+    folder: Path, within: Sequence[Path], keys: Callable[[Sequence[str]], Keys]
 ) -> list[tuple[Path, Keys]]:
     """Files in the order of their names, with the values that folders on the way to them give.
 
@@ -33,17 +33,19 @@ def files_below(
     top = os.path.realpath(folder) + os.sep
     found: dict[_Place, Path] = {}
     visited: set[_Place] = set()
-    waiting, repeated = [*within], 0
+    links = [path for path in within if path != folder and path.is_symlink()]
+    waiting = [path for path in within if path not in links]
+    repeated = 0
 
     def place(path: Path, folders: Sequence[str]) -> _Place:
         return os.path.realpath(path), tuple(keys(folders).items())
 
     try:
-        while waiting:
-            links: list[Path] = []
+        while waiting or links:
             files = [file for path in waiting for file in _walk(path, links)]
             waiting = []
-            for path in [*files, *in_order(links)]:
+            linked, links = in_order(links), []
+            for path in [*files, *linked]:
                 folders = path.relative_to(folder).parts
                 if path.is_dir():
                     at = place(path, folders)

@@ -15,7 +15,7 @@ def in_order(paths: Iterable[Any]) -> list[Any]:
 
 
 def _key(path: Any) -> tuple[list[list[tuple[int, int, str]]], str]:
-    """A run of digits is its number where a digit would stand; then "part-01" is before "part-1"."""
+    """A run of digits stands for its number, at the place of a digit among letters."""
     parts = PurePath(str(path)).parts
     return [[_placed(token) for token in _TOKEN.findall(part)] for part in parts], str(path)
 

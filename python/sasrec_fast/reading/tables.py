@@ -105,7 +105,7 @@ def _foreign_columns(source: Any, names: Sequence[Any]) -> dict[Any, Any]:
 
 def _advice(source: Any) -> str:
     """What to give instead of an object that is no table but makes one."""
-    if isinstance(source, pd.core.groupby.GroupBy):
+    if isinstance(source, pd.api.typing.DataFrameGroupBy | pd.api.typing.SeriesGroupBy):
         return ": give the DataFrame that was grouped"
     if callable(source):
         return ": give what it returns"

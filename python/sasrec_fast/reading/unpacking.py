@@ -20,6 +20,8 @@ from sasrec_fast.reading.opening import UNREADABLE
 from sasrec_fast.reading.order import in_order
 
 _DEEPEST = 3
+_TAR = b"ustar"
+_TAR_END = 262
 _LISTED = 12
 _OPEN: dict[str, Callable[[Path], Any]] = {
     "gzip": gzip.open,
@@ -159,18 +161,15 @@ def _require_packed(path: Path, name: str, start: bytes) -> None:
 
 
 def _holds_text(path: Path) -> bool:
-    """Whether a gzip file is one of text, or so damaged that its reader says it best."""
+    """Whether a gzip file is one of text, by its name too."""
     try:
         with gzip.open(path) as file:
-            start = file.read(512)
+            start = file.read(_TAR_END)
     except UNREADABLE:
-        return True
-    if packing(start) is not None or _is_tar(start):
+        start = b""
+    if packing(start) is not None or start.endswith(_TAR):
         return False
     return Path(path.stem).suffix.lower() in TEXTS
-
-def _is_tar(start: bytes) -> bool:
-    return start[257:262] == b"ustar"
 
 
 def _unpacked_name(path: Path) -> str:

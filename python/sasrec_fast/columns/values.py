@@ -3,6 +3,7 @@
 Memory is shared with the caller wherever the layout allows it.
 """
 
+import sys
 import uuid
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -74,10 +75,13 @@ def _narrowed(values: Any) -> Any:
     """Integers of 128 bits, which polars alone has, as 64 bits or else text; others as is."""
     if str(getattr(values, "dtype", "")) not in ("Int128", "UInt128"):
         return values
-    try:
-        return values.cast(int)
-    except Exception:  # one of polars' own, for values beyond int64
-        return values.cast(str)
+    polars = sys.modules[type(values).__module__.partition(".")[0]]
+    for kind in (polars.Int64, polars.UInt64):
+        try:
+            return values.cast(kind)
+        except polars.exceptions.PolarsError:  # beyond it
+            pass
+    return values.cast(polars.String)
 
 
 def _from_numpy(array: NDArray[Any], column: object) -> Any:

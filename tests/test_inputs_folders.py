@@ -78,6 +78,17 @@ def test_a_list_keeps_its_order_which_is_warned_of(tmp_path: Path) -> None:
         read_columns([files[0], tmp_path / "part-5.csv"], NAMES, (), in_time_order=True)
 
 
+def test_an_iterator_of_paths_is_warned_of_where_it_has_no_order(tmp_path: Path) -> None:
+    files = [write(FRAME[:5], tmp_path / "a.csv"), write(FRAME[5:], tmp_path / "b.csv")]
+    with pytest.warns(sf.DataWarning, match=r"b.csv is not the first by its name; sort them"):
+        prepared(iter(files[::-1]), timestamp=None)
+    with pytest.warns(sf.DataWarning, match=r"1 files are given more than once, .* first .*a.csv"):
+        prepared([*files, f"{tmp_path}/a.*"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sf.DataWarning)
+        read_columns(files, NAMES, (), in_time_order=True)
+
+
 def linked(folder: Path, name: str, to: Path) -> None:
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).symlink_to(to)

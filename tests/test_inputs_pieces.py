@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import datetime
+import gzip
 import io
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +23,6 @@ from sasrec_fast.reading import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pl = pytest.importorskip("polars")
 ROWS = FRAME.drop(columns="title")
@@ -33,6 +37,16 @@ def made() -> Iterator[pd.DataFrame]:
 def dataset(folder: Path) -> Any:
     pa.dataset.write_dataset(pa.Table.from_pandas(ROWS), folder, format="parquet")
     return pa.dataset.dataset(folder)
+
+
+def zipped(folder: Path) -> zipfile.ZipFile:
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.write(write(FRAME, folder / "rows.dat"), "ratings.dat")
+    return zipfile.ZipFile(folder / "a.zip")
+
+
+def bytes_of(archive: zipfile.ZipFile) -> bytes:
+    return Path(str(archive.filename)).read_bytes()
 
 
 SOURCES: dict[str, Callable[[Path], Any]] = {
@@ -68,6 +82,9 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "a list of open files": lambda p: [
         write(rows, p / f"{n}.csv").open() for n, rows in enumerate(CUT)
     ],
+    "a file that gzip opened": lambda p: gzip.open(write(ROWS, p / "a.csv.gz")),
+    "a file in an archive": lambda p: zipped(p).open("ratings.dat"),
+    "an archive in memory": lambda p: io.BytesIO(bytes_of(zipped(p))),
     "a file of Arrow": lambda p: pa.OSFile(str(write(ROWS, p / "a.csv"))),
 }
 
@@ -89,8 +106,15 @@ def test_pieces_of_text_and_times() -> None:
     assert prepared(cut).fingerprint == prepared(rows).fingerprint
     zoned = [r.assign(timestamp=r["timestamp"].dt.tz_localize("Asia/Tokyo")) for r in cut]
     assert_same(prepared(zoned), prepared(rows))
-    utc = zoned[1].assign(timestamp=zoned[1]["timestamp"].dt.tz_convert("UTC"))
-    assert_same(prepared([zoned[0], utc]), prepared(rows))
+    utc = [r.assign(timestamp=r["timestamp"].dt.tz_convert(None)) for r in zoned]
+    for one, other in (("UTC", "Etc/UTC"), (datetime.UTC, "UTC")):
+        pieces = [
+            r.assign(timestamp=r["timestamp"].dt.tz_localize(zone))
+            for r, zone in zip(utc, (one, other), strict=True)
+        ]
+        assert_same(prepared(pieces), prepared(rows))
+    with pytest.raises(sf.DataError, match=r"the zone Asia/Tokyo in piece 1 and .*UTC in piece 2"):
+        prepared([zoned[0], pieces[1]])
 
 
 def test_pieces_beyond_the_signed_range() -> None:
@@ -133,7 +157,7 @@ def test_zones_are_not_mixed_with_times_without_one() -> None:
     naive = ROWS.assign(timestamp=pd.to_datetime(ROWS["timestamp"], unit="D"))
     zoned = naive.assign(timestamp=naive["timestamp"].dt.tz_localize("UTC"))
     with pytest.raises(
-        sf.DataError, match="datetimes without a zone in piece 1 and datetimes in a"
+        sf.DataError, match="datetimes without a zone in piece 1 and datetimes in t"
     ):
         prepared([naive[:4], zoned[4:]])
 
@@ -170,8 +194,9 @@ def test_rows_are_no_pieces() -> None:
             prepared(rows)
     with pytest.raises(TypeError, match=r"make a table of rows with pandas.DataFrame\(rows"):
         prepared(tuple(row) for row in ROWS.to_numpy())
-    with pytest.raises(sf.DataError, match=r"piece 1: .*'user_id'"):
-        prepared(ROWS.to_dict("records"))
+    for mappings in (ROWS.to_dict("records"), csv.DictReader(io.StringIO(TEXT))):
+        with pytest.raises(TypeError, match=r"piece 1 is a dict of one row; make a table of rows"):
+            prepared(mappings)
 
 
 def test_what_is_nearly_a_table_is_told() -> None:
@@ -201,6 +226,19 @@ def test_columns_of_the_index() -> None:
     twice = pd.concat([ROWS, ROWS[["item_id"]]], axis=1)
     with pytest.raises(sf.DataError, match="column 'item_id' occurs more than once"):
         prepared(twice)
+
+
+def test_histories_are_taken_as_a_series() -> None:
+    histories = ROWS.groupby("user_id")["item_id"].apply(list)
+    flat = ROWS.sort_values("user_id", kind="stable")
+    assert_same(prepared(histories, timestamp=None), prepared(flat, timestamp=None))
+    with pytest.raises(
+        sf.DataError, match=r"if it maps users to lists of their items, give pandas"
+    ):
+        prepared(histories.to_dict(), timestamp=None)
+    matrix = type("csr_matrix", (), {"tocoo": lambda self: self})()
+    with pytest.raises(TypeError, match=r"csr_matrix; allowed .*: give .*m.row"):
+        prepared(matrix)
 
 
 def test_an_open_file_is_read_from_where_it_stands(tmp_path: Path) -> None:

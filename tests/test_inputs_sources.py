@@ -25,7 +25,7 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, NAMES, assert_same, prepared, table
-from sasrec_fast.reading import ColumnNames, read_interactions, read_table
+from sasrec_fast.reading import ColumnNames, read_interactions, read_movies, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,6 +235,8 @@ def test_files_of_an_archive_are_named_by_path(tmp_path: Path) -> None:
         FileNotFoundError, match=r"no such file in the archive; it holds 'ml/part-8"
     ):
         prepared(path / "ml/none.csv")
+    path.write_bytes(zipped(**{"ml/movies.dat": b"1::A::x\n", "ml/ratings.dat": DAT}))
+    assert read_movies(path / "ml/movies.dat")["title"].tolist() == ["A"]
 
 
 LINES_OF: dict[str, tuple[str, list[Any], list[Any]]] = {
@@ -305,6 +307,7 @@ JSON_ERRORS = {
     ),
     "a gap": ('{"user_id":1,"item_id":2}\n{"user_id":1}\n', "column 'item_id' has 1 missing value"),
     "a null": ('{"user_id":1,"item_id":null}\n', "column 'item_id' has 1 missing value"),
+    "Python": ("{'user_id': 1, 'item_id': 2}\n", "looks like Python, which ast.literal_eval reads"),
     "nested": (
         '{"user_id":1,"events":[{"item_id":2,"ts":3}]}\n',
         r"'events' holds objects with 'item_id', 'ts': flatten them, as with pandas.json_normalize",
@@ -359,6 +362,8 @@ def test_urls_are_read_by_fsspec() -> None:
     one = "memory://single/rows.parquet.gz"
     for source in (one, fsspec.open(one), [one], fsspec.open_files([one])):
         assert_same(prepared(source), prepared(table()))
+    store.pipe("/single/a.zip", zipped(**{"rows.csv": CSV, "more.csv": b"x"}))
+    assert_same(prepared("zip://rows.csv::memory://single/a.zip"), prepared(table()))
     with fsspec.open(one, "rb") as file:
         assert_same(prepared(file), prepared(table()))
     with pytest.raises(FileNotFoundError, match=r"memory://none.csv: there is no such file"):

@@ -19,6 +19,8 @@ _CELLS = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ListScalar)
 _MISSING = -1
 _BRACKETS = r"^\s*\[.*\]\s*$"
 _SEQUENCE = r"^\s*[0-9]+([ ,;|]+[0-9]+)*\s*$"
+_BETWEEN = r"[0-9][ ,;|]+[0-9]"
+_SAMPLED = 100
 
 
 @dataclass(frozen=True)
@@ -88,26 +90,30 @@ def refuse_written_lists(texts: Any, column: Any) -> None:
     Raises:
         DataError: Every text is in square brackets.
     """
-    if not len(texts):
+    try:
+        sample = texts[:_SAMPLED].to_pylist()
+    except UnicodeDecodeError:  # which is refused as such
         return
-    first = str(texts[0])
-    way = "convert it, for example with frame[column].map(json.loads), and give the frame"
-    if re.match(_BRACKETS, first, re.DOTALL) and _all_match(texts, "(?s)" + _BRACKETS):
+    if not sample:
+        return
+    first = repr(sample[0][:80])
+    if all(re.match(_BRACKETS, text, re.DOTALL) for text in sample) and _all_match(
+        texts, "(?s)" + _BRACKETS
+    ):
         raise DataError(
-            f"column '{column}' holds text that is a list, first {first[:80]!r}; expected one id "
-            f"a row, or lists: {way}"
+            f"column '{column}' holds text that is a list, first {first}; expected one id a row, "
+            "or lists: convert it, for example with frame[column].map(json.loads), and give the "
+            "frame"
         )
-    if re.match(_SEQUENCE, first) and _all_match(texts, _SEQUENCE):
-        entries = pc.unique(texts)
-        joined = pc.sum(pc.match_substring_regex(pc.cast(entries, pa.large_string()), "[ ,;|]"))
-        if 2 * (joined.as_py() or 0) > len(entries):
-            warnings.warn(
-                f"column '{column}' holds text like {first[:80]!r}, and each is taken for one id; "
-                "if these are sequences, split them, for example with frame[column].str.split(), "
-                "and give the frame",
-                DataWarning,
-                stacklevel=2,
-            )
+    joined = sum(re.search(_BETWEEN, text) is not None for text in sample)
+    if all(re.match(_SEQUENCE, text) for text in sample) and 2 * joined > len(sample):
+        warnings.warn(
+            f"column '{column}' holds text like {first}, and each is taken for one id; if these "
+            "are sequences, split them, for example with frame[column].str.split(), and give the "
+            "frame",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _all_match(texts: Any, pattern: str) -> bool:

@@ -12,6 +12,7 @@ from sasrec_fast.columns.values import is_string, numpy_or_arrow, read_values, r
 from sasrec_fast.errors import DataError
 
 _UNITS = ("s", "ms", "us", "ns")
+_UTC = ("UTC", "Etc/UTC", "GMT", "Z", "+00:00", "+0000")
 
 
 def join(pieces: Sequence[tuple[int, Any]], column: object) -> Any:
@@ -65,7 +66,7 @@ def _kind(array: Any) -> str:
     if pa.types.is_floating(kind):
         return "floats"
     if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return "datetimes in a zone"
+        return f"datetimes in the zone {'UTC' if kind.tz in _UTC else kind.tz}"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "datetimes without a zone"
     return "decimals" if pa.types.is_decimal(kind) else str(kind)

@@ -45,6 +45,8 @@ def readable(column: object, where: str = "") -> Iterator[None]:
     """Raises what a library says of values as a DataError that names the column."""
     try:
         yield
+    except MemoryError:  # Arrow's is an ArrowException too
+        raise
     except DataError as error:
         raise DataError(f"{where}{error}") from None
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from sasrec_fast.errors import DataError
+from sasrec_fast.reading.formats import PACKED_SUFFIXES, head, packing
 from sasrec_fast.reading.order import in_order
 
 _MAGIC = frozenset("*?[")
@@ -57,6 +58,9 @@ def copy_open_file(file: Any, folder: Path) -> tuple[Path, str]:
         raise _unreadable(label, failure) from failure
     if empty:
         raise DataError(f"{label} {_USED_UP}: nothing is left to read from where it stands")
+    # A file that gzip opened has the name of what is compressed, and gives what is in it.
+    if target.suffix.lower() in PACKED_SUFFIXES and packing(head(target)) is None:
+        target = target.rename(target.with_suffix("") if target.stem else target)
     return target, label
 
 

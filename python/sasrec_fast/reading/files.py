@@ -15,7 +15,7 @@ from sasrec_fast.columns import is_string
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
 from sasrec_fast.reading.columnar import read_columnar
-from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_order
+from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_order, warn_of_repeats
 from sasrec_fast.reading.formats import JSON, TEXT, format_of
 from sasrec_fast.reading.json_lines import read_json
 from sasrec_fast.reading.opening import open_bytes, shorten
@@ -82,6 +82,7 @@ def read_columns(
             for number, source in enumerate(sources)
             for part in find_parts(source, Path(folder, str(number)))
         ]
+        warn_of_repeats(parts)
         if in_time_order:
             warn_of_order(parts)
         return read_parts(parts, wanted)
@@ -108,10 +109,12 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
     """
     path = Path(path)
     parts = find_parts(path)
-    if parts[0].suffix.removesuffix(".gz") == ".dat":
-        check_text(parts[0].path)
-        with open_bytes(parts[0].path) as file:
-            movies = _dat_movies(file.read(), path)
+    if parts[0].suffix == ".dat":
+        with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
+            held, _ = parts[0].unpacked(Path(folder))
+            check_text(held)
+            with open_bytes(held) as file:
+                movies = _dat_movies(file.read(), path)
     else:
         table = read_parts(parts, Wanted.of((item,)))
         movies = _movies_of_table(table, path, item, title)

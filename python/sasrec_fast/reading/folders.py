@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.reading import elsewhere
-from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, TEXTS, head, packing
+from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, SUFFIXES, head, packing
 from sasrec_fast.reading.linked import files_below
 from sasrec_fast.reading.order import in_order
 from sasrec_fast.reading.unpacking import members, unpack, unpack_member
@@ -47,7 +47,7 @@ class Part:
     @property
     def suffix(self) -> str:
         """The suffix in lower case, without that of a compression."""
-        path = self.path
+        path = Path(self.member) if self.member else self.path
         if path.suffix.lower() in PACKED_SUFFIXES:
             path = path.with_suffix("")
         return path.suffix.lower()
@@ -169,15 +169,30 @@ def _below(folder: Path, within: Iterable[Path] = (), shown: str = "") -> list[P
 
 
 def _of_one_format(parts: list[Part], shown: str) -> list[Part]:
-    """Refuse files of several formats, by their suffixes where one of them is text."""
-    suffixes = {part.suffix: part.name or part.path for part in parts}
-    if len(suffixes) > 1 and not suffixes.keys().isdisjoint({*TEXTS, "", ".md", ".json"}):
-        (one, first), (two, second) = list(suffixes.items())[:2]
+    """Refuse files of several formats, by their suffixes."""
+    formats = {SUFFIXES.get(part.suffix, part.suffix): part for part in parts}
+    if len(formats) > 1:
+        first, second = list(formats.values())[:2]
         raise DataError(
             f"{shown} is a folder, expected a file, or files of one format in the folder, but "
-            f"{first} is {one!r} and {second} is {two!r}; give the files to read as a list"
+            f"{first.name or first.path} is {first.suffix!r} and {second.name or second.path} is "
+            f"{second.suffix!r}; give the files to read as a list"
         )
     return parts
+
+
+def warn_of_repeats(parts: Sequence[Part]) -> None:
+    """Warn of files that are given twice, which are read twice."""
+    here = [part for part in parts if part.fetch is None]
+    counts = Counter((os.path.realpath(part.path), part.member) for part in here)
+    repeated = [path for (path, _), count in counts.items() if count > 1]
+    if repeated:
+        warnings.warn(
+            f"{len(repeated):,} files are given more than once, and so are their rows, first "
+            f"{repeated[0]}",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def warn_of_order(parts: Sequence[Part]) -> None:

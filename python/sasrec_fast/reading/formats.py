@@ -46,7 +46,7 @@ _FORMATS = {
     b"FEA1": FEATHER,
     b"ORC": ORC,
 }
-_SUFFIXES = {
+SUFFIXES = {
     ".parquet": PARQUET,
     ".parq": PARQUET,
     ".pq": PARQUET,
@@ -60,7 +60,7 @@ _SUFFIXES = {
     ".ndjson": JSON,
 }
 TEXTS = (".dat", ".csv", ".tsv", ".data", ".inter", ".txt", ".log", ".tab", ".psv")
-READ = (*TEXTS[:3], *_SUFFIXES, *TEXTS[3:])
+READ = (*TEXTS[:3], *SUFFIXES, *TEXTS[3:])
 """Suffixes of what is read, for messages and for choosing files of an archive."""
 
 _EXCEL = "an Excel workbook; read it with pandas.read_excel and give the frame"
@@ -146,7 +146,7 @@ def format_of(path: Path) -> str:
         if start.startswith(magic):
             return name
     refuse(path, start, suffix)
-    named = _SUFFIXES.get(suffix)
+    named = SUFFIXES.get(suffix)
     if _OBJECT.match(start) and suffix not in (".csv", ".tsv", ".dat"):
         return JSON
     if named is not None and (named == JSON or not is_text(start)):

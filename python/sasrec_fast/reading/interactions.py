@@ -1,5 +1,8 @@
 """Any table-like input -> checked columns of equal length."""
 
+import os
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +18,9 @@ from sasrec_fast.columns import (
     read_ratings,
     read_timestamps,
 )
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.reading.files import read_columns
+from sasrec_fast.reading.order import in_order
 from sasrec_fast.reading.pieces import Pieces, files_or_pieces, join_pieces
 from sasrec_fast.reading.tables import find_columns
 
@@ -84,6 +88,8 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
     if isinstance(several, Pieces):
         found = join_pieces(several, lambda piece: _columns_of_piece(piece, names))
     elif several is not None:
+        if isinstance(source, Iterator) and names.timestamp is None:
+            _warn_of_order(several)
         found, where = _columns_of_files(several, names)
     else:
         found = _exploded(find_columns(source, _wanted(names)), names)
@@ -91,6 +97,17 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
         return _checked(found, names)
     except DataError as failure:
         raise DataError(f"{where}{failure}") from None
+
+
+def _warn_of_order(files: list[Any]) -> None:
+    """Warn where an iterator, as of a glob, gives paths in no order of their names."""
+    if all(isinstance(file, str | os.PathLike) for file in files) and files != in_order(files):
+        warnings.warn(
+            f"without timestamps the order of files is the order of time, and {files[0]} is not "
+            "the first by its name; sort them, or give the folder or a pattern",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _wanted(names: ColumnNames) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ widened where it refuses, and what fits none is looked for line by line, to say 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ _EXACT = 2**53
 _IDS = (pa.string(), pa.int64(), pa.uint64())
 _NUMBERS = (pa.int64(), pa.uint64(), pa.float64(), pa.string())
 _BYTE_ORDER_MARK = "\ufeff"
+_PYTHON = re.compile(r"\{\s*u?'")
 _FLAT = "; pandas writes an object a row by to_json(path, orient='records', lines=True)"
 
 
@@ -190,6 +192,8 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
         value = json.loads(text)
     except (ValueError, RecursionError) as failure:
         said = f"is no JSON ({failure}): {shorten(text)}"
+        if _PYTHON.match(text):
+            said += "; it looks like Python, which ast.literal_eval reads line by line"
         raise DataError(f"{path}, line {line}: {said}; expected an object a line") from None
     if not isinstance(value, dict):
         raise DataError(f"{path}, line {line}: expected an object a line, got {shorten(text)}")

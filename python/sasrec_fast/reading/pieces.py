@@ -1,11 +1,15 @@
 """Several tables, of a list or as an iterator makes them -> one, whose rows are in their order."""
 
+import datetime
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from sasrec_fast.columns import join
 from sasrec_fast.errors import DataError
@@ -13,6 +17,7 @@ from sasrec_fast.reading.elsewhere import is_open_file, is_remote
 from sasrec_fast.reading.tables import broken, is_table, refused
 
 _ROWS = (tuple, list)
+_SINGLE = (str, bytes, int, float, datetime.date, np.generic, pd.Timestamp)
 _NOTHING = object()
 
 
@@ -69,7 +74,7 @@ def join_pieces(pieces: Pieces, columns_of: Callable[[Any], dict[Any, Any]]) -> 
     found: list[tuple[int, dict[Any, Any]]] = []
     number = 0
     for number, piece in enumerate(pieces.made, start=1):
-        if not (is_table(piece) or _is_file(piece)):
+        if _is_row(piece) or not (is_table(piece) or _is_file(piece)):
             raise refused(pieces.kind, f": {_strange(piece, number)}")
         try:
             columns = columns_of(piece)
@@ -114,4 +119,12 @@ def _strange(piece: Any, number: int) -> str:
     if kind.__module__ != "builtins":
         named = f"{kind.__module__}.{named}"
     way = "; make a table of rows with pandas.DataFrame(rows, columns=[...])"
-    return f"piece {number} is a {named}{way if isinstance(piece, _ROWS) else ''}"
+    row = isinstance(piece, _ROWS) or _is_row(piece)
+    return f"piece {number} is a {named}{' of one row' * row}{way * row}"
+
+
+def _is_row(piece: Any) -> bool:
+    """Whether a mapping holds single values, not columns."""
+    if not isinstance(piece, Mapping) or not piece:
+        return False
+    return all(isinstance(v, _SINGLE) or v is None for v in piece.values())

@@ -4,7 +4,7 @@ No table library but pandas and pyarrow is imported: others hand over their colu
 stream (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ ALLOWED = (
     "a pandas or polars DataFrame, a pyarrow Table, RecordBatchReader or Dataset, a duckdb "
     "relation, any object with __arrow_c_stream__, a mapping of arrays, a NumPy structured array, "
     "one or several paths or open files, or a list or an iterator of any of these"
+)
+_HISTORIES = (
+    "; if it maps users to lists of their items, give pandas.Series(mapping, name='item_id')"
+    ".rename_axis('user_id') and timestamp=None"
 )
 _CONVERSIONS = ("to_arrow", "toArrow", "to_pandas", "toPandas", "compute")
 
@@ -47,8 +51,19 @@ def find_columns(source: Any, names: Sequence[Any]) -> dict[Any, Any]:
         raise refused(f"the class {source.__qualname__}")
     else:
         return _foreign_columns(source, names)
-    require_columns(available, names)
+    try:
+        require_columns(available, names)
+    except DataError as failure:
+        hint = _HISTORIES if isinstance(source, Mapping) and _are_histories(source) else ""
+        raise DataError(f"{failure}{hint}") from None
     return {name: source[name] for name in names}
+
+
+def _are_histories(source: Mapping[Any, Any]) -> bool:
+    """Whether a mapping may be one of users to their items."""
+    values = [*source.values()]
+    some = any(isinstance(name, str) for name in source)
+    return bool(values) and not some and all(isinstance(v, list | np.ndarray) for v in values)
 
 
 def refused(kind: str, why: str = "") -> TypeError:
@@ -109,8 +124,8 @@ def _advice(source: Any) -> str:
         return ": give the DataFrame that was grouped"
     if callable(source):
         return ": give what it returns"
-    if isinstance(source, list | tuple | Iterator):
-        return ""
+    if hasattr(source, "tocoo"):
+        return ': give {"user_id": m.row, "item_id": m.col} of its m = tocoo()'
     method = next((m for m in _CONVERSIONS if callable(getattr(source, m, None))), None)
     return f": give what its {method}() returns" if method else ""
 

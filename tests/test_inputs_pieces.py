@@ -82,7 +82,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "a list of open files": lambda p: [
         write(rows, p / f"{n}.csv").open() for n, rows in enumerate(CUT)
     ],
-    "a file that gzip opened": lambda p: gzip.open(write(ROWS, p / "a.csv.gz")),
+    "a file that gzip opened": lambda p: gzip.open(write(ROWS, p / "a.csv.gz")),  # noqa: SIM115
     "a file in an archive": lambda p: zipped(p).open("ratings.dat"),
     "an archive in memory": lambda p: io.BytesIO(bytes_of(zipped(p))),
     "a file of Arrow": lambda p: pa.OSFile(str(write(ROWS, p / "a.csv"))),

@@ -18,7 +18,7 @@ from sasrec_fast.reading.columnar import read_columnar
 from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_order, warn_of_repeats
 from sasrec_fast.reading.formats import JSON, TEXT, format_of
 from sasrec_fast.reading.json_lines import read_json
-from sasrec_fast.reading.opening import open_bytes, shorten
+from sasrec_fast.reading.opening import UNREADABLE, open_bytes, shorten
 from sasrec_fast.reading.text import check_text, read_text
 
 
@@ -113,8 +113,11 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
         with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
             held, _ = parts[0].unpacked(Path(folder))
             check_text(held)
-            with open_bytes(held) as file:
-                movies = _dat_movies(file.read(), path)
+            try:
+                with open_bytes(held) as file:
+                    movies = _dat_movies(file.read(), path)
+            except UNREADABLE as failure:
+                raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     else:
         table = read_parts(parts, Wanted.of((item,)))
         movies = _movies_of_table(table, path, item, title)

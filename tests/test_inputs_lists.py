@@ -187,6 +187,18 @@ def test_lists_that_do_not_fit_are_refused(case: str, library: str) -> None:
         prepared(source)
 
 
+def test_lists_whose_offsets_lie_outside_are_refused() -> None:
+    for offsets in ([0, 5000, 2], [0, 3, 1]):
+        broken = pa.ListArray.from_buffers(
+            pa.list_(pa.int64()),
+            2,
+            [None, pa.array(offsets, pa.int32()).buffers()[1]],
+            children=[pa.array([1, 2, 3])],
+        )
+        with pytest.raises(sf.DataError, match="column 'item_id' cannot be read: "):
+            ids({"user_id": [1, 2], "item_id": broken}, TIMELESS)
+
+
 def test_a_value_among_lists_is_refused() -> None:
     for cell, said in ((3, "holds lists, but a int at row 1"), (np.ones((1, 1)), "shape")):
         rows = {"user_id": [7, 8], "item_id": [[1], cell]}

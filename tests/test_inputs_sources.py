@@ -22,9 +22,11 @@ import pyarrow.feather
 import pyarrow.orc
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sasrec_fast as sf
-from rows import FRAME, NAMES, assert_same, prepared, table
+from rows import FRAME, NAMES, assert_same, attempt, prepared, table
 from sasrec_fast.reading import ColumnNames, read_interactions, read_movies, read_table
 
 if TYPE_CHECKING:
@@ -50,13 +52,6 @@ def stream() -> bytes:
     with pa.ipc.new_stream(sink, ARROW.schema) as writer:
         writer.write_table(ARROW, max_chunksize=2)
     return bytes(sink.getvalue().to_pybytes())
-
-
-def first_feather() -> bytes:
-    file = io.BytesIO()
-    with pytest.warns(DeprecationWarning, match="Feather V1"):
-        pa.feather.write_feather(ARROW, file, version=1)
-    return file.getvalue()
 
 
 def compressed(data: bytes, codec: str) -> bytes:
@@ -92,7 +87,6 @@ CONTENTS: dict[str, bytes] = {
     **{f"rows{end}": FEATHER for end in (".feather", ".arrow", ".ipc", ".dat", ".parquet.zst")},
     "rows.arrows": stream(),
     "stream": stream(),
-    "old.feather": first_feather(),
     "rows.orc": written(pa.orc.write_table),
     "orc.txt": written(pa.orc.write_table),
     "rows.jsonl": LINES,
@@ -156,6 +150,7 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "a.h5": (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(9), "pandas.read_hdf"),
     "a.npz": (lambda _: arrays(), "numpy.load"),
     "a.npy": (lambda _: b"\x93NUMPY\x01\0", "numpy.load"),
+    "old.feather": (lambda _: b"FEA1" + bytes(40), "first version, .* pyarrow.feather.read_table"),
     "a.avro": (lambda _: b"Obj\x01\4", "polars.read_avro"),
     "a.tar": (lambda _: tarred(), "tar archive; unpack it"),
     "a.tar.gz": (lambda _: gzip.compress(tarred()), "tar archive; unpack it"),
@@ -200,6 +195,30 @@ def test_what_is_not_read_says_what_it_is(tmp_path: Path, name: str) -> None:
     with pytest.raises(sf.DataError, match=said) as failure:
         prepared(path)
     assert name in str(failure.value)
+
+
+DAMAGED = [
+    "rows.feather",
+    "rows.arrows",
+    "rows.jsonl",
+    "rows.csv.zip",
+    "rows.csv.zst",
+    "array.json",
+]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@given(data=st.data())
+def test_damaged_files_are_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    content = bytearray(CONTENTS[name])
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    attempt(path)
+    attempt(path, TIMELESS)
 
 
 def test_damaged_members_are_named(tmp_path: Path) -> None:

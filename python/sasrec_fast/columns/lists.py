@@ -160,6 +160,10 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _arrow_lists(array: Any, column: Any) -> _Lists:
+    try:
+        array.validate(full=True)  # offsets may come from anywhere, and lead there
+    except pa.ArrowException as failure:
+        raise DataError(f"column '{column}' cannot be read: {failure}") from None
     if _is_list(array.type.value_type):
         raise DataError(f"column '{column}' holds lists of lists ({array.type}); expected lists")
     lengths = pc.fill_null(pc.cast(pc.list_value_length(array), pa.int64()), _MISSING)

@@ -1,13 +1,12 @@
 """Reads files that have names and types of their own: Parquet, Arrow, Feather and ORC."""
 
-import warnings
 from pathlib import Path
 
 import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted, require_columns
-from sasrec_fast.reading.formats import ARROW, FEATHER, ORC, PARQUET
+from sasrec_fast.reading.formats import ARROW, ORC, PARQUET
 from sasrec_fast.reading.opening import shorten
 from sasrec_fast.reading.parquet import read_parquet
 
@@ -27,7 +26,7 @@ def read_columnar(path: Path, kind: str, wanted: Wanted) -> pa.Table:
     """
     if kind == PARQUET:
         return read_parquet(path, wanted)
-    reads = {ARROW: _read_arrow, FEATHER: _read_feather, ORC: _read_orc}
+    reads = {ARROW: _read_arrow, ORC: _read_orc}
     try:
         return reads[kind](path, wanted)
     except DataError:
@@ -48,17 +47,6 @@ def _read_arrow(path: Path, wanted: Wanted) -> pa.Table:
             names = _required(reader.schema.names, wanted, path)
             table = reader.read_all()
     table.validate(full=True)  # what is read of Arrow is not checked otherwise
-    return table.select(names) if wanted.only else table
-
-
-def _read_feather(path: Path, wanted: Wanted) -> pa.Table:
-    """Read the first version of Feather."""
-    import pyarrow.feather
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        table = pyarrow.feather.read_table(path, memory_map=False)
-    names = _required(table.column_names, wanted, path)
     return table.select(names) if wanted.only else table
 
 

@@ -8,7 +8,6 @@ from sasrec_fast.reading.opening import UNREADABLE
 
 PARQUET = "Parquet"
 ARROW = "Arrow"
-FEATHER = "Feather"
 ORC = "ORC"
 JSON = "JSON"
 TEXT = "text"
@@ -43,7 +42,6 @@ _FORMATS = {
     b"PARE": PARQUET,
     b"ARROW1": ARROW,
     b"\xff\xff\xff\xff": ARROW,
-    b"FEA1": FEATHER,
     b"ORC": ORC,
 }
 SUFFIXES = {
@@ -70,7 +68,12 @@ _PICKLE = (
 )
 _HDF = "an HDF5 file; read it with pandas.read_hdf and give the frame"
 _SQLITE = "an SQLite database; read it with pandas.read_sql and give the frame"
+_FEATHER = (
+    "a Feather file of the first version, which pyarrow gives up; read it with "
+    "pyarrow.feather.read_table and give the table"
+)
 _NUMPY = "a NumPy file; read it with numpy.load and give a mapping of its arrays"
+_AVRO = "an Avro file; read it with polars.read_avro and give the frame"
 _TAR = "a tar archive; unpack it (tar -xf) and give the file or the folder"
 _ARCHIVE = "an archive that is not opened here; unpack it and give the file or the folder"
 _STATISTICS = "a file of a statistics program; read it with pandas ({}) and give the frame"
@@ -78,8 +81,9 @@ _REFUSED = (
     (0, b"SQLite format 3\0", _SQLITE),
     (0, b"\x89HDF\r\n\x1a\n", _HDF),
     (0, b"\x93NUMPY", _NUMPY),
+    (0, b"FEA1", _FEATHER),
     (0, b"\xd0\xcf\x11\xe0", _EXCEL),
-    (0, b"Obj\x01", "an Avro file; read it with polars.read_avro and give the frame"),
+    (0, b"Obj\x01", _AVRO),
     (8, b"DUCK", "a DuckDB database; open it with duckdb.connect and give a relation"),
     (257, b"ustar", _TAR),
     (0, b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
@@ -107,7 +111,7 @@ _REFUSED_SUFFIXES = {
     ".7z": _ARCHIVE,
     ".rar": _ARCHIVE,
     ".br": _ARCHIVE,
-    ".avro": _REFUSED[4][2],
+    ".avro": _AVRO,
 }
 _HTML = re.compile(rb"\s*<(!doctype html|html|\?xml)", re.IGNORECASE)
 _OBJECT = re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*("|\})|\[\s*(\{|\]))')

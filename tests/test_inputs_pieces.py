@@ -175,6 +175,21 @@ def test_an_iterator_is_read_once() -> None:
         prepared([ROWS[:0], ROWS[:0]])
 
 
+def test_a_piece_may_be_written_over_by_the_next() -> None:
+    def chunks(make: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+        held = {name: ROWS[name].to_numpy()[:3].copy() for name in ROWS}
+        for start in (0, 3, 6):
+            for name, values in held.items():
+                values[:] = ROWS[name].to_numpy()[start : start + 3]
+            yield make(held)
+
+    def frame(held: dict[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame(held, copy=False)
+
+    for make in (dict, frame):
+        assert prepared(chunks(make)).fingerprint == prepared(ROWS).fingerprint
+
+
 def test_what_fails_on_the_way_is_told() -> None:
     def broken(failure: Exception) -> Iterator[pd.DataFrame]:
         yield ROWS[:4]

@@ -11,6 +11,7 @@ from urllib.request import url2pathname
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.formats import PACKED_SUFFIXES, head, packing
 from sasrec_fast.reading.order import in_order
+from sasrec_fast.reading.scratch import Scratch
 
 _MAGIC = frozenset("*?[")
 _CHUNK = 1 << 20
@@ -37,7 +38,7 @@ def local_path(url: str) -> str:
     return url2pathname(parts.path)
 
 
-def copy_open_file(file: Any, folder: Path) -> tuple[Path, str]:
+def copy_open_file(file: Any, scratch: Scratch) -> tuple[Path, str]:
     """What is left to read of an open file, copied, and what messages call it.
 
     Raises:
@@ -46,9 +47,10 @@ def copy_open_file(file: Any, folder: Path) -> tuple[Path, str]:
     given = getattr(file, "name", None)
     named = isinstance(given, str) and bool(given)
     label = str(given) if named else f"the {type(file).__name__}"
-    folder.mkdir(parents=True, exist_ok=True)
     # What has no name is text of a table where its content does not say something else.
-    target = folder / (PurePosixPath(label.replace("\\", "/")).name if named else "stream.csv")
+    target = scratch.folder() / (
+        PurePosixPath(label.replace("\\", "/")).name if named else "stream.csv"
+    )
     try:
         with target.open("wb") as copy:
             while chunk := file.read(_CHUNK):

@@ -1,6 +1,5 @@
 """Reads files and folders of interactions, and files of movies, into tables."""
 
-import tempfile
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_ord
 from sasrec_fast.reading.formats import JSON, TEXT, format_of
 from sasrec_fast.reading.json_lines import read_json
 from sasrec_fast.reading.opening import UNREADABLE, open_bytes, shorten
+from sasrec_fast.reading.scratch import Scratch
 from sasrec_fast.reading.text import check_text, read_text
 
 
@@ -53,8 +53,8 @@ def read_table(
         DataError: The file cannot be read, has another format, is empty, is not UTF-8 or has a
             malformed line; the message names the line, what it holds and what is expected.
     """
-    with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
-        return read_parts(find_parts(path, Path(folder)), Wanted.of(ids, numbers))
+    with Scratch() as scratch:
+        return read_parts(find_parts(path, scratch), Wanted.of(ids, numbers))
 
 
 def read_columns(
@@ -76,12 +76,8 @@ def read_columns(
             field of text is empty, or times of text are different but equal as float64.
     """
     wanted = Wanted.of(ids, numbers, times, only=True)
-    with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
-        parts = [
-            part
-            for number, source in enumerate(sources)
-            for part in find_parts(source, Path(folder, str(number)))
-        ]
+    with Scratch() as scratch:
+        parts = [part for source in sources for part in find_parts(source, scratch)]
         warn_of_repeats(parts)
         if in_time_order:
             warn_of_order(parts)
@@ -108,10 +104,10 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
         DataError: As `read_table`; or an item id appears twice.
     """
     path = Path(path)
-    parts = find_parts(path)
+    parts = find_parts(path, Scratch())
     if parts[0].suffix == ".dat":
-        with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
-            held, _ = parts[0].unpacked(Path(folder))
+        with Scratch() as scratch:
+            held, _ = parts[0].unpacked(scratch)
             check_text(held)
             try:
                 with open_bytes(held) as file:
@@ -182,8 +178,8 @@ def read_parts(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
 
 def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> tuple[pa.Table, str]:
     """Read a file and add the columns that its folders give; and its format."""
-    with tempfile.TemporaryDirectory(prefix="sasrec_fast") as folder:
-        path, name = part.unpacked(Path(folder))
+    with Scratch() as scratch:
+        path, name = part.unpacked(scratch)
         try:
             kind = format_of(path)
             table = _read_file(path, kind, wanted.without(part.keys))

@@ -19,6 +19,7 @@ from sasrec_fast.reading import elsewhere
 from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, SUFFIXES, head, packing
 from sasrec_fast.reading.linked import files_below
 from sasrec_fast.reading.order import in_order
+from sasrec_fast.reading.scratch import Scratch
 from sasrec_fast.reading.unpacking import members, unpack, unpack_member
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -52,22 +53,22 @@ class Part:
             path = path.with_suffix("")
         return path.suffix.lower()
 
-    def unpacked(self, folder: Path) -> tuple[Path, str]:
-        """A file that readers open, copied to the folder where need be, and what to call it.
+    def unpacked(self, scratch: Scratch) -> tuple[Path, str]:
+        """A file that readers open, a copy where need be, and what to call it.
 
         Raises:
             DataError: The file cannot be read.
         """
         path, name = self.path, self.name or str(self.path)
         if self.fetch is not None:
-            path = folder / (path.name or "file")
+            path = scratch.folder() / (path.name or "file")
             self.fetch(path)
         if self.member:
-            path, name = unpack_member(path, name, self.member, folder)
-        return unpack(path, name, folder)
+            path, name = unpack_member(path, name, self.member, scratch)
+        return unpack(path, name, scratch)
 
 
-def find_parts(source: Any, folder: Path = Path()) -> list[Part]:
+def find_parts(source: Any, scratch: Scratch) -> list[Part]:
     """The files of a path, a URL or an open file, in their order.
 
     A folder stands for the files below it, in the order of their names, a number in a name by its
@@ -76,14 +77,14 @@ def find_parts(source: Any, folder: Path = Path()) -> list[Part]:
 
     Args:
         source: A path, which may begin with ~; a URL; an open file.
-        folder: Where open files are copied.
+        scratch: Where open files are copied.
 
     Raises:
         FileNotFoundError: There is no such file.
         DataError: It cannot be opened, or a folder holds no data, or files of several formats.
     """
     if elsewhere.is_open_file(source):
-        path, name = elsewhere.copy_open_file(source, folder)
+        path, name = elsewhere.copy_open_file(source, scratch)
         return [Part(path, name=name)]
     if isinstance(source, str):
         source = elsewhere.local_path(source)

@@ -28,10 +28,12 @@ class Pieces:
     Attributes:
         kind: What held them.
         made: Them; used up when read.
+        passing: Whether one may be written over once the next is made.
     """
 
     kind: str
     made: Iterator[Any]
+    passing: bool
 
 
 def files_or_pieces(source: Any) -> list[Any] | Pieces | None:
@@ -48,7 +50,7 @@ def files_or_pieces(source: Any) -> list[Any] | Pieces | None:
     kind = f"a {type(source).__module__}.{type(source).__qualname__}"
     if not isinstance(source, Iterator) and not source:
         raise refused(kind, ": it is empty")
-    pieces = Pieces(kind, _each(source))
+    pieces = Pieces(kind, _each(source), isinstance(source, Iterator))
     first = next(pieces.made, _NOTHING)
     if first is not _NOTHING:
         pieces.made = chain([first], pieces.made)
@@ -81,6 +83,8 @@ def join_pieces(pieces: Pieces, columns_of: Callable[[Any], dict[Any, Any]]) -> 
         except DataError as failure:
             raise DataError(f"piece {number}: {failure}") from None
         if any(len(values) for values in columns.values()):
+            if pieces.passing:
+                columns = {name: _owned(values) for name, values in columns.items()}
             found.append((number, columns))
     if not found:
         said = f"all {number} pieces are empty" if number else f"{pieces.kind} is empty or used up"
@@ -89,6 +93,13 @@ def join_pieces(pieces: Pieces, columns_of: Callable[[Any], dict[Any, Any]]) -> 
         name: join([(number, columns[name]) for number, columns in found], name)
         for name in found[0][1]
     }
+
+
+def _owned(values: Any) -> Any:
+    """The values in memory of their own; what Arrow holds is never written over."""
+    if isinstance(values, np.ndarray | list | pd.Series | pd.Index):
+        return values.copy()
+    return values
 
 
 def _each(pieces: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, TEXTS, head, is_text, packing, refuse
 from sasrec_fast.reading.opening import UNREADABLE
 from sasrec_fast.reading.order import in_order
+from sasrec_fast.reading.scratch import Scratch
 
 _DEEPEST = 3
 _TAR = b"ustar"
@@ -35,7 +36,7 @@ _PROSE = re.compile(r"(?i)(readme|licen[cs]e|changelog|notice|citation)")
 _AMBIGUOUS = (".txt", ".log", ".json", ".data")
 
 
-def unpack(path: Path, name: str, folder: Path) -> tuple[Path, str]:
+def unpack(path: Path, name: str, scratch: Scratch) -> tuple[Path, str]:
     """The file itself where it is not packed, or a copy of what is in it, and what to call it.
 
     Text that is compressed by gzip, and named so, stays as it is: its reader opens it.
@@ -43,7 +44,7 @@ def unpack(path: Path, name: str, folder: Path) -> tuple[Path, str]:
     Args:
         path: A file.
         name: What messages call it.
-        folder: Where copies go.
+        scratch: Where copies go.
 
     Raises:
         DataError: The file is damaged or encrypted, holds several tables or none, or is packed
@@ -59,12 +60,12 @@ def unpack(path: Path, name: str, folder: Path) -> tuple[Path, str]:
             return path, name
         if depth == _DEEPEST:
             break
-        below = folder / str(depth)
-        below.mkdir(parents=True, exist_ok=True)
         if kind == "zip":
-            path, name = unpack_member(path, name, _only_member(path, name), below)
+            path, name = unpack_member(path, name, _only_member(path, name), scratch)
         else:
-            path = _copied(_OPEN[kind], path, below / _unpacked_name(path), f"{name} ({kind})")
+            path = _copied(
+                _OPEN[kind], path, scratch.folder() / _unpacked_name(path), f"{name} ({kind})"
+            )
     raise DataError(f"{name} is packed more than {_DEEPEST} times; unpack it and give the file")
 
 
@@ -82,14 +83,14 @@ def members(path: Path, pattern: str) -> list[str]:
     return in_order(found)
 
 
-def unpack_member(path: Path, name: str, member: str, folder: Path) -> tuple[Path, str]:
+def unpack_member(path: Path, name: str, member: str, scratch: Scratch) -> tuple[Path, str]:
     """A copy of a file of an archive, and what to call it."""
     name = f"{name}/{member}"
     with _archive(path, name) as archive:
         if archive.getinfo(member).flag_bits & 1:
             raise DataError(f"{name} is encrypted; unpack it with its password and give the file")
         base = PurePosixPath(member.replace("\\", "/")).name
-        return _copied(archive.open, member, folder / (base or "member"), name), name
+        return _copied(archive.open, member, scratch.folder() / (base or "member"), name), name
 
 
 def _archive(path: Path, name: str) -> zipfile.ZipFile:

@@ -51,6 +51,19 @@ def test_numbers_in_names_count(tmp_path: Path, pattern: str, suffix: str) -> No
         assert prepared(source, timestamp=None).fingerprint == expected.fingerprint
 
 
+def test_numbers_in_names_of_a_dataset_count(tmp_path: Path) -> None:
+    numbered(tmp_path, "day=1/part-{}", ".parquet")
+    numbers = pa.dataset.dataset(tmp_path, partitioning="hive")
+    expected = prepared(table(), timestamp=None)
+    assert prepared(numbers, timestamp=None).fingerprint == expected.fingerprint
+    days = prepared(numbers, timestamp=None, rating="day", min_rating=1)
+    assert days.fingerprint == expected.fingerprint
+    files = numbered(tmp_path / "given", "{}", ".parquet")[::-1]
+    given = pa.dataset.dataset([str(file) for file in files])
+    backwards = FRAME[::-1].to_dict("list")
+    assert_same(prepared(given, timestamp=None), prepared(backwards, timestamp=None))
+
+
 def test_numbers_in_names_decide_ties(tmp_path: Path) -> None:
     for n, file in enumerate(numbered(tmp_path, "part-{}")):
         write(FRAME[n : n + 1].assign(timestamp=1), file)

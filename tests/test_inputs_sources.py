@@ -11,6 +11,7 @@ import pickle
 import sqlite3
 import sys
 import tarfile
+import types
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -381,6 +382,10 @@ def test_urls_are_read_by_fsspec() -> None:
     one = "memory://single/rows.parquet.gz"
     for source in (one, fsspec.open(one), [one], fsspec.open_files([one])):
         assert_same(prepared(source), prepared(table()))
+    path_like = types.SimpleNamespace(fs=store, path="/single/rows.parquet.gz")
+    assert_same(prepared(path_like), prepared(table()))
+    store.pipe("/odd/rows [1].csv", CSV)
+    assert_same(prepared("memory://odd/rows [1].csv"), prepared(table()))
     store.pipe("/single/a.zip", zipped(**{"rows.csv": CSV, "more.csv": b"x"}))
     assert_same(prepared("zip://rows.csv::memory://single/a.zip"), prepared(table()))
     with fsspec.open(one, "rb") as file:
@@ -413,7 +418,9 @@ def test_paths_of_other_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "_SUCCESS.csv").write_bytes(b"")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    fsspec = pytest.importorskip("fsspec")
     for source in (
+        fsspec.open(str(path)),
         path.as_uri(),
         "~/rows [1] é.csv",
         Path("~/rows [1] é.csv"),

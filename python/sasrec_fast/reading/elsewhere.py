@@ -80,7 +80,7 @@ def remote_files(source: Any) -> list[tuple[str, str, Callable[[Path], None]]]:
     try:
         fs, path = _opened(source)
         web = _protocol(fs).startswith("http")
-        if not web and _MAGIC & set(path):
+        if not web and _MAGIC & set(path) and not fs.exists(path):
             base = path[: min(path.index(sign) for sign in _MAGIC & set(path))].rpartition("/")[0]
             paths = [file for file in fs.glob(path) if not fs.isdir(file)]
         elif not web and fs.isdir(path):

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import require_columns
+from sasrec_fast.reading.order import in_order
 
 ALLOWED = (
     "a pandas or polars DataFrame, a pyarrow Table, RecordBatchReader or Dataset, a duckdb "
@@ -143,7 +144,7 @@ def _projected(source: Any, names: Sequence[Any], kind: str) -> Any:
             return source.project(", ".join(dict.fromkeys(quoted)))
         if callable(getattr(source, "scanner", None)):  # a dataset of pyarrow
             require_columns(source.schema.names, names)
-            return source.scanner(columns=list(dict.fromkeys(names))).to_reader()
+            return _by_number(source).scanner(columns=list(dict.fromkeys(names))).to_reader()
         if callable(getattr(source, "to_reader", None)):  # a scanner of pyarrow, a Table of none
             return source.to_reader()
         if callable(getattr(source, "iter_batches", None)):  # an open Parquet file
@@ -158,6 +159,20 @@ def _projected(source: Any, names: Sequence[Any], kind: str) -> Any:
     except Exception as failure:
         raise broken(f"the columns of a {kind} cannot be read", failure) from failure
     return source
+
+
+def _by_number(dataset: Any) -> Any:
+    """The dataset with its files in order of the numbers in their names, if by name they are."""
+    files = list(getattr(dataset, "files", ()))
+    if files != sorted(files) or files == in_order(files):
+        return dataset
+    fragments = {fragment.path: fragment for fragment in dataset.get_fragments()}
+    return type(dataset)(
+        [fragments[file] for file in in_order(files)],
+        dataset.schema,
+        dataset.format,
+        dataset.filesystem,
+    )
 
 
 def _read_stream(source: Any, names: Sequence[Any], kind: str) -> pa.Table:

@@ -87,6 +87,18 @@ def test_every_kind_of_timestamp_gives_the_same_order(kind: str) -> None:
     assert_same(prepared(table(timestamp=TIMESTAMPS[kind]())), prepared(table()))
 
 
+def test_times_as_text_are_refused_with_what_converts_them() -> None:
+    texts = [str(time) for time in days(TIMES)]
+    rows = table(timestamp=texts)
+    for source in (rows, pd.DataFrame(rows), pl.DataFrame(rows), pa.table(rows)):
+        with pytest.raises(
+            sf.DataError, match=r"'timestamp' has .*string timestamps, first '2001-"
+        ):
+            prepared(source)
+        with pytest.raises(sf.DataError, match=r"convert it, for example with pandas.to_datetime"):
+            prepared(source)
+
+
 def test_dates_among_datetimes_are_refused_not_cut() -> None:
     mixed = [ORIGIN.date(), *days(TIMES)[1:]]
     for times in (mixed, mixed[::-1], np.array(mixed), pd.Series(mixed, dtype=object)):

@@ -385,7 +385,8 @@ def test_urls_are_read_by_fsspec() -> None:
     path_like = types.SimpleNamespace(fs=store, path="/single/rows.parquet.gz")
     assert_same(prepared(path_like), prepared(table()))
     store.pipe("/odd/rows [1].csv", CSV)
-    assert_same(prepared("memory://odd/rows [1].csv"), prepared(table()))
+    for source in ("memory://odd/rows [1].csv", Path("memory://odd/rows [1].csv")):
+        assert_same(prepared(source), prepared(table()))
     store.pipe("/single/a.zip", zipped(**{"rows.csv": CSV, "more.csv": b"x"}))
     assert_same(prepared("zip://rows.csv::memory://single/a.zip"), prepared(table()))
     with fsspec.open(one, "rb") as file:
@@ -408,7 +409,7 @@ def test_urls_that_cannot_be_read_say_what_is_missing(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(sf.DataError, match=r"needs fsspec: pip install \"sasrec-fast\[remote\]\""):
         prepared("s3://bucket/x.parquet")
-    with pytest.raises(FileNotFoundError, match="a URL is given as a string"):
+    with pytest.raises(sf.DataError, match=r"s3://bucket/x.parquet is a URL, .* needs fsspec"):
         prepared(Path("s3://bucket/x.parquet"))
 
 
@@ -422,6 +423,7 @@ def test_paths_of_other_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for source in (
         fsspec.open(str(path)),
         path.as_uri(),
+        Path(path.as_uri()),
         "~/rows [1] é.csv",
         Path("~/rows [1] é.csv"),
         str(tmp_path / "*.csv"),

@@ -69,6 +69,10 @@ LIBRARIES: dict[str, Callable[[], Any]] = {
     "duckdb, columns of odd names": lambda: relation(
         'select user_id, item_id, "timestamp", 1 as "a""b", 2 as "select" from frame'
     ),
+    "duckdb, 128 bits": lambda: relation(
+        'select user_id::hugeint user_id, item_id::uhugeint item_id, "timestamp"::hugeint t from '
+        "frame"
+    ).project('user_id, item_id, t as "timestamp"'),
     "reader": lambda: pa.RecordBatchReader.from_batches(batches(4)[0].schema, batches(4)),
     "reader, one row a batch": lambda: pa.RecordBatchReader.from_batches(
         batches(1)[0].schema, [batch for one in batches(1) for batch in (one, one[:0])]

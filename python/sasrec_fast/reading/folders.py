@@ -24,6 +24,7 @@ from sasrec_fast.reading.unpacking import members, unpack, unpack_member
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/([^/].*)", re.DOTALL)
 _DELTA = "_delta_log"
 
 
@@ -88,6 +89,8 @@ def find_parts(source: Any, scratch: Scratch) -> list[Part]:
         return [Part(path, name=name)]
     if isinstance(source, str):
         source = elsewhere.local_path(source)
+    if not elsewhere.is_remote(source):
+        source = _url_of(Path(source)) or source
     if elsewhere.is_remote(source):
         return _remote_parts(source)
     path = Path(source)
@@ -106,6 +109,14 @@ def find_parts(source: Any, scratch: Scratch) -> list[Part]:
     except (OSError, ValueError) as failure:
         raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     return [Part(path)]
+
+
+def _url_of(path: Path) -> str | None:
+    """The URL of a path that is none: "s3://bucket" is "s3:/bucket" as a Path."""
+    parts = _URL.fullmatch(path.as_posix())
+    if parts is None or path.exists():
+        return None
+    return elsewhere.local_path(f"{parts[1]}://{'/' if parts[1] == 'file' else ''}{parts[2]}")
 
 
 def _expanded(path: Path) -> Path:
@@ -129,12 +140,7 @@ def _found(path: Path) -> list[Part]:
         fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
         if matched:
             return _below(Path(*path.parts[:fixed]), map(Path, matched), str(path))
-    text = str(path)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]", text):
-        raise FileNotFoundError(
-            f"{text}: there is no such file; a URL is given as a string, since a Path drops a slash"
-        )
-    raise FileNotFoundError(f"{text}: there is no such file")
+    raise FileNotFoundError(f"{path}: there is no such file")
 
 
 def _remote_parts(source: Any) -> list[Part]:

@@ -65,6 +65,15 @@ def explode(found: Mapping[Any, Any], user: Any, item: Any) -> dict[Any, Any]:
         if name not in lists and len(values) != len(lengths):
             return dict(found)  # whose lengths are refused anyway
     _refuse_other_lengths(lists, item, found[user])
+    _warn_of_empty(lengths, item)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    return {
+        name: lists[name].values if name in lists else _taken(values, rows)
+        for name, values in found.items()
+    }
+
+
+def _warn_of_empty(lengths: NDArray[np.int64], item: Any) -> None:
     empty = int((lengths == 0).sum())
     if empty:
         warnings.warn(
@@ -73,11 +82,6 @@ def explode(found: Mapping[Any, Any], user: Any, item: Any) -> dict[Any, Any]:
             DataWarning,
             stacklevel=2,
         )
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    return {
-        name: lists[name].values if name in lists else _taken(values, rows)
-        for name, values in found.items()
-    }
 
 
 def refuse_written_lists(texts: Any, column: Any) -> None:

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sasrec_fast.errors import DataError, DataWarning
@@ -30,45 +31,74 @@ def files_below(
     Raises:
         DataError: A folder cannot be read.
     """
-    top = os.path.realpath(folder) + os.sep
-    found: dict[_Place, Path] = {}
-    visited: set[_Place] = set()
     links = [path for path in within if path != folder and path.is_symlink()]
-    waiting = [path for path in within if path not in links]
-    repeated = 0
-
-    def place(path: Path, folders: Sequence[str]) -> _Place:
-        return os.path.realpath(path), tuple(keys(folders).items())
-
+    tree = _Tree(folder, keys, [path for path in within if path not in links])
     try:
-        while waiting or links:
-            files = [file for path in waiting for file in _walk(path, links)]
-            waiting = []
-            linked, links = in_order(links), []
-            for path in [*files, *linked]:
-                folders = path.relative_to(folder).parts
-                if path.is_dir():
-                    at = place(path, folders)
-                    if at in visited or top.startswith(at[0] + os.sep):
-                        repeated += 1
-                    else:
-                        visited.add(at)
-                        waiting.append(path)
-                else:
-                    at = place(path, folders[:-1])
-                    repeated += at in found
-                    found.setdefault(at, path)
+        tree.take(links)
+        while tree.waiting:
+            tree.take([])
     except UNREADABLE as failure:
         raise DataError(f"{str(folder)!r} cannot be read: {failure}") from None
-    if repeated:
+    if tree.repeated:
         warnings.warn(
-            f"{folder}: links lead a second time to {repeated:,} files or folders, each of which "
-            "is read once",
+            f"{folder}: links lead a second time to {tree.repeated:,} files or folders, each of "
+            "which is read once",
             DataWarning,
             stacklevel=2,
         )
-    places = {path: at for at, path in found.items()}
+    places = {path: at for at, path in tree.found.items()}
     return [(path, dict(places[path][1])) for path in in_order(places)]
+
+
+@dataclass
+class _Tree:
+    """What was found below a folder so far.
+
+    Attributes:
+        folder: The folder.
+        keys: As of `files_below`.
+        waiting: Where to look next.
+        found: The files.
+        visited: Folders that links lead to.
+        repeated: Number of files and folders that were found again.
+    """
+
+    folder: Path
+    keys: Callable[[Sequence[str]], Keys]
+    waiting: list[Path]
+    found: dict[_Place, Path] = field(default_factory=dict)
+    visited: set[_Place] = field(default_factory=set)
+    repeated: int = 0
+
+    def take(self, links: list[Path]) -> None:
+        """Take files from where they wait, and then what links lead to, these and those found."""
+        linked: list[Path] = []
+        files = [file for path in self.waiting for file in _walk(path, linked)]
+        self.waiting = []
+        for path in files:
+            self._take_file(path)
+        for path in in_order([*links, *linked]):
+            if path.is_dir():
+                self._take_folder(path)
+            else:
+                self._take_file(path)
+
+    def _take_file(self, path: Path) -> None:
+        at = self._place(path, path.relative_to(self.folder).parts[:-1])
+        self.repeated += at in self.found
+        self.found.setdefault(at, path)
+
+    def _take_folder(self, path: Path) -> None:
+        at = self._place(path, path.relative_to(self.folder).parts)
+        top = os.path.realpath(self.folder) + os.sep
+        if at in self.visited or top.startswith(at[0] + os.sep):
+            self.repeated += 1
+        else:
+            self.visited.add(at)
+            self.waiting.append(path)
+
+    def _place(self, path: Path, folders: Sequence[str]) -> _Place:
+        return os.path.realpath(path), tuple(self.keys(folders).items())
 
 
 def _walk(path: Path, links: list[Path]) -> Iterator[Path]:

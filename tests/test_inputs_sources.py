@@ -96,6 +96,8 @@ CONTENTS: dict[str, bytes] = {
     "array.json": json.dumps(ROWS.to_dict("records"), indent=1).encode(),
     "array.txt": json.dumps(ROWS.to_dict("records")).encode(),
     "lines.log": LINES,
+    "lines.csv": LINES,
+    "u.zip": zipped(**{"u/ratings.data.parquet": PARQUET, "u/README": b"x", "u/a.sh": b"x"}),
     "rows.JSONL.GZ": gzip.compress(LINES),
     "rows.parquet.gz": gzip.compress(PARQUET),
     "parquet.zip": zipped(**{"a/rows.parquet": PARQUET, "__MACOSX/._rows.parquet": b"x"}),
@@ -181,8 +183,8 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "none.zip": (lambda _: zipped(), "none.zip holds no table; it holds nothing"),
     "text.zip": (lambda _: zipped(**{"README": b"x"}), "holds no table; it holds 'README'"),
     "ml-latest.zip": (
-        lambda _: zipped(**{"ml/ratings.csv": CSV, "ml/movies.csv": b"a"}),
-        "holds 2 files, 'ml/ratings.csv', 'ml/movies.csv'; name the one to read, such as "
+        lambda _: zipped(**{"ml/movies.csv": b"a", "ml/ratings.csv": CSV}),
+        "holds 2 files, 'ml/movies.csv', 'ml/ratings.csv'; name the one to read, such as "
         "'.*ml-latest.zip/ml/ratings.csv'",
     ),
 }

@@ -1,5 +1,6 @@
 """What a file is: its first bytes decide, its name where these do not."""
 
+import json
 import re
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def format_of(path: Path) -> str:
             return name
     refuse(path, start, suffix)
     named = SUFFIXES.get(suffix)
-    if _OBJECT.match(start) and suffix not in (".csv", ".tsv", ".dat"):
+    if _OBJECT.match(start) and (suffix not in TEXTS[:3] or _is_object(start)):
         return JSON
     if named is not None and (named == JSON or not is_text(start)):
         return named
@@ -161,6 +162,14 @@ def format_of(path: Path) -> str:
         f"{path}: unknown file type {suffix!r}, expected one of {', '.join(READ)}, plain or "
         f"compressed ({', '.join(PACKED_SUFFIXES)})"
     )
+
+
+def _is_object(start: bytes) -> bool:
+    """Whether the first line is an object of JSON, whole."""
+    try:
+        return isinstance(json.loads(start.splitlines()[0]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def refuse(path: Path, start: bytes, suffix: str) -> None:

@@ -33,6 +33,7 @@ _OPEN: dict[str, Callable[[Path], Any]] = {
 }
 _DAMAGED = (*UNREADABLE, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 _PROSE = re.compile(r"(?i)(readme|licen[cs]e|changelog|notice|citation)")
+_INTERACTIONS = re.compile(r"(?i)rating|interact|event|review|click|u\.data|train|log")
 _AMBIGUOUS = (".txt", ".log", ".json", ".data")
 
 
@@ -113,9 +114,10 @@ def _only_member(path: Path, name: str) -> str:
         return chosen[0]
     if not chosen:
         raise DataError(f"{name} holds no table; it holds {_listed(files) or 'nothing'}")
+    like = next((file for file in chosen if _INTERACTIONS.search(_base(file))), chosen[0])
     raise DataError(
         f"{name} holds {len(chosen)} files, {_listed(chosen)}; name the one to read, such as "
-        f"'{name}/{chosen[0]}', or several with '{name}/*{_suffix(chosen[0])}'"
+        f"'{name}/{like}', or several with '{name}/*{_suffix(like)}'"
     )
 
 

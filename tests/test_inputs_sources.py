@@ -360,6 +360,18 @@ def test_times_that_no_float_tells_apart_are_refused(tmp_path: Path) -> None:
     path.write_text('{"user_id":1,"item_id":1,"timestamp":1549812345678901234.5}\n')
     with pytest.raises(sf.DataError, match=r"'timestamp' has numbers beyond 2\*\*53"):
         read_interactions(path, NAMES)
+    rows = [(1, "1549812345.1234567"), (2, "1549812345.12345671"), (3, "1549812345.1234567")]
+    for pattern in ("{}", "[{}]"):
+        texts = [f'{{"user_id":1,"item_id":{i},"timestamp":{t}}}' for i, t in rows]
+        path.write_text(pattern.format((",\n" if pattern == "[{}]" else "\n").join(texts)))
+        with pytest.raises(
+            sf.DataError, match=r"has '1549812345.1234567' and '15.*71', which no fl"
+        ):
+            read_interactions(path, NAMES)
+    path.write_text(
+        '{"user_id":1,"item_id":1,"timestamp":1.5}\n{"user_id":1,"item_id":1,"timestamp":2}'
+    )
+    assert attempt(path) is not None
 
 
 def test_positions_are_for_text(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def copy_open_file(file: Any, scratch: Scratch) -> tuple[Path, str]:
         raise DataError(f"{label} {_USED_UP}: nothing is left to read from where it stands")
     # A file that gzip opened has the name of what is compressed, and gives what is in it.
     if target.suffix.lower() in PACKED_SUFFIXES and packing(head(target)) is None:
-        target = target.rename(target.with_suffix("") if target.stem else target)
+        target = target.rename(target.with_suffix(""))
     return target, label
 
 

@@ -7,6 +7,7 @@ widened where it refuses, and what fits none is looked for line by line, to say 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ def read_json(path: Path, wanted: Wanted) -> pa.Table:
         if name in table.column_names:
             place = table.column_names.index(name)
             table = table.set_column(place, name, _numbers(table[name], name, path))
+            if name in wanted.times:
+                _require_exact(path, name, table[name])
     return table
 
 
@@ -156,8 +159,9 @@ def _array(path: Path, name: str, values: list[Any]) -> Any:
 
 def _numbers(column: Any, name: str, path: Path) -> Any:
     """Numbers as they are, and ISO 8601 text as times."""
-    if pa.types.is_floating(column.type):
-        if (pc.max(pc.abs(column)).as_py() or 0) >= _EXACT:
+    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    if pa.types.is_floating(flat.type):
+        if (pc.max(pc.abs(flat)).as_py() or 0) >= _EXACT:
             raise DataError(
                 f"{path}: column {name!r} has numbers beyond 2**53 among those with a fraction or "
                 "an exponent, which float64 does not tell apart; write them as integers"
@@ -173,6 +177,34 @@ def _numbers(column: Any, name: str, path: Path) -> Any:
             except pa.ArrowInvalid:
                 pass
     return column
+
+
+def _require_exact(path: Path, name: str, column: Any) -> None:
+    """Refuse different times that became the same float64; fractions are read again as text."""
+    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    if not pa.types.is_floating(flat.type) or pc.all(pc.equal(pc.floor(flat), flat)).as_py():
+        return
+    texts: dict[float, str] = {}
+    for row in _written(path):
+        value = row.get(name)
+        for text in value if isinstance(value, list) else [value]:
+            if text is None:
+                continue
+            other = texts.setdefault(float(text), text)
+            if other != text and Decimal(other) != Decimal(text):
+                raise DataError(
+                    f"{path}: column {name!r} has {shorten(str(other))} and {shorten(str(text))}, "
+                    "which no float64 tells apart; write them as integers of a smaller unit"
+                )
+
+
+def _written(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects, with numbers as they are written."""
+    as_text: dict[str, Any] = {"parse_float": str, "parse_int": str}
+    if next(_lines(path))[1].startswith("["):
+        yield from json.loads(path.read_bytes().decode("utf-8-sig"), **as_text)
+        return
+    yield from (json.loads(text, **as_text) for _, text in _lines(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -312,6 +312,26 @@ def test_times_of_json(tmp_path: Path, kind: str) -> None:
     assert np.argsort(found.values, kind="stable").tolist() == [1, 2, 0]
 
 
+def test_times_of_lists_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    day = "2018-07-07 22:09:1"
+    path.write_text(
+        f'{{"user_id":1,"item_id":[1,2],"timestamp":["{day}2","{day}1"]}}\n'
+        f'{{"user_id":2,"item_id":[3],"timestamp":["{day}0"]}}\n'
+    )
+    found = read_interactions(path, NAMES).timestamps
+    assert found is not None
+    assert (found.values - found.values.min()).tolist() == [2, 1, 0]
+    path.write_text('{"user_id":1,"item_id":[1],"timestamp":[1]}\n{"user_id":2,"item_id":[2]}\n')
+    with pytest.raises(
+        sf.DataError, match="column 'timestamp' has 1 missing value, first at row 1"
+    ):
+        read_interactions(path, NAMES)
+    path.write_text('{"user_id":1,"item_id":[1,2],"timestamp":[1.5,1549812345678901234]}')
+    with pytest.raises(sf.DataError, match=r"'timestamp' has numbers beyond 2\*\*53"):
+        read_interactions(path, NAMES)
+
+
 JSON_ERRORS = {
     "cut": ('{"user_id":1,"item_id":2}\n{"user_id":1,', "line 2: is no JSON .*an object a line"),
     "an array a line": ("[1,2]\n[2,3]\n", "no JSON|expected an object"),

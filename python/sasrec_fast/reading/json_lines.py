@@ -5,28 +5,24 @@ widened where it refuses, and what fits none is looked for line by line, to say 
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.reading.column_names import Wanted
+from sasrec_fast.reading.json_numbers import numbers_of, require_exact
+from sasrec_fast.reading.json_objects import lines, object_of
 from sasrec_fast.reading.opening import shorten
 
 _SAMPLED_LINES = 100
 _BLOCK = 1 << 24
 _LARGEST_BLOCK = 2**31 - 1
-_EXACT = 2**53
 _IDS = (pa.string(), pa.int64(), pa.uint64())
 _NUMBERS = (pa.int64(), pa.uint64(), pa.float64(), pa.string())
-_BYTE_ORDER_MARK = "\ufeff"
-_PYTHON = re.compile(r"\{\s*u?'")
 _FLAT = "; pandas writes an object a row by to_json(path, orient='records', lines=True)"
 
 
@@ -39,20 +35,20 @@ def read_json(path: Path, wanted: Wanted) -> pa.Table:
     Raises:
         DataError: The file is empty, malformed, or holds something else; or lacks a column.
     """
-    first = next(_lines(path), (0, ""))[1]
+    first = next(lines(path), (0, ""))[1]
     if not first:
         raise DataError(f"{path} is empty, expected an object a line")
     if first.startswith("["):
         table = _read_array(path, wanted)
     else:
-        sample = [_object(path, line, text) for line, text in islice(_lines(path), _SAMPLED_LINES)]
+        sample = [object_of(path, line, text) for line, text in islice(lines(path), _SAMPLED_LINES)]
         table = _read_lines(path, wanted, sample)
     for name in wanted.numbers:
         if name in table.column_names:
             place = table.column_names.index(name)
-            table = table.set_column(place, name, _numbers(table[name], name, path))
+            table = table.set_column(place, name, numbers_of(table[name], name, path))
             if name in wanted.times:
-                _require_exact(path, name, table[name])
+                require_exact(path, name, table[name])
     return table
 
 
@@ -157,81 +153,6 @@ def _array(path: Path, name: str, values: list[Any]) -> Any:
         raise DataError(f"{path}: column {name!r}: {shorten(str(failure))}") from None
 
 
-def _numbers(column: Any, name: str, path: Path) -> Any:
-    """Numbers as they are, and ISO 8601 text as times."""
-    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
-    if pa.types.is_floating(flat.type):
-        if (pc.max(pc.abs(flat)).as_py() or 0) >= _EXACT:
-            raise DataError(
-                f"{path}: column {name!r} has numbers beyond 2**53 among those with a fraction or "
-                "an exponent, which float64 does not tell apart; write them as integers"
-            )
-        return column
-    if not pa.types.is_string(column.type):
-        return column
-    written = pc.replace_substring_regex(column, r" UTC$", "Z")
-    for unit in ("s", "ns"):
-        for zone in (None, "UTC"):
-            try:
-                return pc.cast(written, pa.timestamp(unit, zone))
-            except pa.ArrowInvalid:
-                pass
-    return column
-
-
-def _require_exact(path: Path, name: str, column: Any) -> None:
-    """Refuse different times that became the same float64; fractions are read again as text."""
-    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
-    if not pa.types.is_floating(flat.type) or pc.all(pc.equal(pc.floor(flat), flat)).as_py():
-        return
-    texts: dict[float, str] = {}
-    for row in _written(path):
-        value = row.get(name)
-        for text in value if isinstance(value, list) else [value]:
-            if text is None:
-                continue
-            other = texts.setdefault(float(text), text)
-            if other != text and Decimal(other) != Decimal(text):
-                raise DataError(
-                    f"{path}: column {name!r} has {shorten(str(other))} and {shorten(str(text))}, "
-                    "which no float64 tells apart; write them as integers of a smaller unit"
-                )
-
-
-def _written(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects, with numbers as they are written."""
-    as_text: dict[str, Any] = {"parse_float": str, "parse_int": str}
-    if next(_lines(path))[1].startswith("["):
-        yield from json.loads(path.read_bytes().decode("utf-8-sig"), **as_text)
-        return
-    yield from (json.loads(text, **as_text) for _, text in _lines(path))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, each with its number from 1."""
-    try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for line, text in enumerate(file, start=1):
-                text = text.removeprefix(_BYTE_ORDER_MARK if line == 1 else "").strip()
-                if text:
-                    yield line, text
-    except (OSError, UnicodeError) as failure:
-        raise DataError(f"{str(path)!r} cannot be read as JSON: {failure}") from None
-
-
-def _object(path: Path, line: int, text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as failure:
-        said = f"is no JSON ({failure}): {shorten(text)}"
-        if _PYTHON.match(text):
-            said += "; it looks like Python, which ast.literal_eval reads line by line"
-        raise DataError(f"{path}, line {line}: {said}; expected an object a line") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{path}, line {line}: expected an object a line, got {shorten(text)}")
-    return value
-
-
 def _require_key(path: Path, name: str, sample: list[dict[str, Any]]) -> None:
     """Refuse a file no object of which has the key; says how to flatten what is nested."""
     present: dict[str, Any] = {}
@@ -260,8 +181,8 @@ def _refuse_first_fault(path: Path, name: str, kinds: list[pa.DataType]) -> None
     allowed = {"a string", "an integer"}
     if pa.float64() in [kind.value_type if nested else kind for kind in kinds]:
         allowed.add("a number")
-    for line, text in _lines(path):
-        value = _object(path, line, text).get(name)
+    for line, text in lines(path):
+        value = object_of(path, line, text).get(name)
         for element in value if nested and isinstance(value, list) else [value]:
             kind = _kind(element)
             if element is None:

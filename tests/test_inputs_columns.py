@@ -87,6 +87,18 @@ def test_every_kind_of_timestamp_gives_the_same_order(kind: str) -> None:
     assert_same(prepared(table(timestamp=TIMESTAMPS[kind]())), prepared(table()))
 
 
+def test_times_as_text_are_refused_with_what_converts_them() -> None:
+    texts = [str(time) for time in days(TIMES)]
+    rows = table(timestamp=texts)
+    for source in (rows, pd.DataFrame(rows), pl.DataFrame(rows), pa.table(rows)):
+        with pytest.raises(
+            sf.DataError, match=r"'timestamp' has .*string timestamps, first '2001-"
+        ):
+            prepared(source)
+        with pytest.raises(sf.DataError, match=r"convert it, for example with pandas.to_datetime"):
+            prepared(source)
+
+
 def test_dates_among_datetimes_are_refused_not_cut() -> None:
     mixed = [ORIGIN.date(), *days(TIMES)[1:]]
     for times in (mixed, mixed[::-1], np.array(mixed), pd.Series(mixed, dtype=object)):
@@ -167,6 +179,48 @@ STRINGS: dict[str, Callable[[], Any]] = {
     ),
     "run-end encoded": lambda: pa.compute.run_end_encode(ARROW),
 }
+
+
+@pytest.mark.parametrize("kind", [pl.Int128, pl.UInt128])
+def test_integers_of_128_bits(kind: Any) -> None:
+    rows = {name: pl.Series(values, dtype=kind) for name, values in table().items()}
+    for source in (rows, pl.DataFrame(rows), pl.DataFrame(rows).lazy()):
+        assert prepared(source, min_rating=2).fingerprint == (
+            prepared(table(), min_rating=2).fingerprint
+        )
+    beyond = pl.Series([2**63 + item for item in ITEMS], dtype=kind)
+    assert prepared(table(item_id=beyond)).items.ids.tolist() == [
+        2**63 + item for item in sorted(set(ITEMS))
+    ]
+    texts = pl.Series([2**90 + item for item in ITEMS], dtype=kind)
+    for source in (table(item_id=texts), pl.DataFrame(table(item_id=texts))):
+        ids = prepared(source).items.ids.tolist()
+        assert ids == [str(2**90 + item) for item in sorted(set(ITEMS))]
+    with pytest.raises(sf.DataError, match=r"column 'timestamp' has .*string timestamps"):
+        prepared(pl.DataFrame(table(timestamp=texts)))
+
+
+NO_IDS = {
+    "booleans": [True, False],
+    "bytes": [b"a", b"b"],
+    "dates": [datetime.date(2001, 1, 1), datetime.date(2001, 1, 2)],
+    "times of day": [datetime.time(1), datetime.time(2)],
+    "durations": [datetime.timedelta(1), datetime.timedelta(2)],
+    "fractions": [decimal.Decimal("1.5"), decimal.Decimal("2.5")],
+    "structs": [{"a": 1}, {"a": 2}],
+    "floats": [1.0, 2.0],
+    "nothing": [None, None],
+}
+
+
+@pytest.mark.parametrize("kind", NO_IDS)
+def test_what_is_no_id_is_refused_by_name(kind: str) -> None:
+    rows = {"user_id": [1, 2], "item_id": NO_IDS[kind], "timestamp": [1, 2]}
+    for source in (rows, pd.DataFrame(rows), pl.DataFrame(rows), pa.table(rows)):
+        with pytest.raises(sf.DataError, match="column 'item_id' has "):
+            prepared(source)
+    with pytest.raises(sf.DataError, match="column 'item_id' has "):
+        prepared(pl.DataFrame(rows).with_columns(pl.Series("item_id", [1, 2], pl.Object)))
 
 
 @pytest.mark.parametrize("kind", STRINGS)

@@ -152,15 +152,10 @@ def test_text_in_parquet_is_the_same_in_any_row_groups(
     assert_same(prepared([path, other]), prepared(twice))
 
 
-@pytest.mark.parametrize(
-    "name", ["rows", "rows.gz", "rows.parquet.gz", "rows.xlsx", "rows.csv.zip"]
-)
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows.pkl", "rows.7z"])
 def test_an_unknown_suffix_lists_the_allowed_ones(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("user_id,item_id,timestamp\n1,2,3\n")
-    with pytest.raises(
-        sf.DataError,
-        match=r"expected one of \.dat, \.csv, \.tsv, \.parquet, \.dat\.gz, \.csv\.gz, \.tsv\.gz$",
-    ):
+    with pytest.raises(sf.DataError, match=r"expected one of \.dat, \.csv, \.tsv, \.parquet"):
         prepared(tmp_path / name)
 
 
@@ -168,8 +163,8 @@ def test_paths_that_are_nothing(tmp_path: Path) -> None:
     rows = write(FRAME, tmp_path / "rows.csv")
     with pytest.raises(FileNotFoundError, match=r"none.parquet: there is no such file"):
         prepared([rows, tmp_path / "none.parquet"])
-    with pytest.raises(FileNotFoundError, match=r"\*.csv: there is no such file"):
-        prepared(str(tmp_path / "*.csv"))
+    with pytest.raises(FileNotFoundError, match=r"none\*.csv: there is no such file"):
+        prepared(str(tmp_path / "none*.csv"))
     with pytest.raises(TypeError, match=r"interactions are a builtins.list; allowed are"):
         prepared([rows, 5])
     with pytest.raises(TypeError, match=r"interactions are a builtins.list; allowed are"):

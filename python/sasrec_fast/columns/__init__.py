@@ -8,13 +8,17 @@ from sasrec_fast.columns.ids_and_times import (
     read_ratings,
     read_timestamps,
 )
+from sasrec_fast.columns.lists import explode
+from sasrec_fast.columns.pieces import join
 from sasrec_fast.columns.values import is_string
 
 __all__ = [
     "IdColumn",
     "TimeColumn",
     "boundaries",
+    "explode",
     "is_string",
+    "join",
     "read_ids",
     "read_ratings",
     "read_timestamps",

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
+from sasrec_fast.columns.lists import refuse_written_lists
 from sasrec_fast.columns.values import read_values
 from sasrec_fast.errors import DataError, shorten
 
@@ -43,6 +44,7 @@ def read_ids(values: Any, column: object) -> IdColumn:
     if isinstance(array, np.ndarray):
         return _integer_ids(array, column)
     try:
+        refuse_written_lists(array, column)
         return _string_ids(array)
     except pa.ArrowInvalid as failure:  # not UTF-8
         raise DataError(f"column '{column}' cannot be read as text: {failure}") from None

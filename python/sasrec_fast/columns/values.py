@@ -3,8 +3,10 @@
 Memory is shared with the caller wherever the layout allows it.
 """
 
+import sys
 import uuid
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,20 +33,29 @@ def read_values(values: Any, column: object) -> Any:
     Raises:
         DataError: Missing or non-finite values, more than one axis, or values of a wrong kind.
     """
-    try:
-        array = _numpy_or_arrow(values, column)
+    with readable(column):
+        array = numpy_or_arrow(values, column)
         if not isinstance(array, np.ndarray):
             array = _from_arrow(array, column)
-    except DataError:
-        raise
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        reason = cut(str(error).splitlines()[0], 200) if str(error) else type(error).__name__
-        raise DataError(f"column '{column}' is not of one kind of value: {reason}") from None
     return _without_gaps(array, column) if isinstance(array, np.ndarray) else array
 
 
-def _numpy_or_arrow(values: Any, column: object) -> Any:
-    """The array as it is held, in numpy or in Arrow."""
+@contextmanager
+def readable(column: object, where: str = "") -> Iterator[None]:
+    """Raises what a library says of values as a DataError that names the column."""
+    try:
+        yield
+    except MemoryError:  # Arrow's is an ArrowException too
+        raise
+    except DataError as error:
+        raise DataError(f"{where}{error}") from None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = cut(str(error).splitlines()[0], 200) if str(error) else type(error).__name__
+        raise DataError(f"{where}column '{column}' is not of one kind of value: {reason}") from None
+
+
+def numpy_or_arrow(values: Any, column: object) -> Any:
+    """The array as its library holds it, in numpy or in Arrow, missing values included."""
     if isinstance(values, pd.Series | pd.Index) and isinstance(values.dtype, np.dtype):
         values = values.to_numpy()
     elif isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
@@ -54,12 +65,25 @@ def _numpy_or_arrow(values: Any, column: object) -> Any:
         kind = type(values).__name__
         raise DataError(f"column '{column}' is a {kind}; a column is a 1-D array")
     elif hasattr(values, "__arrow_c_stream__") and not isinstance(values, pa.ChunkedArray):
-        values = pa.chunked_array(values)
+        values = pa.chunked_array(_narrowed(values))
     elif hasattr(values, "__array__") and not isinstance(values, pa.Array | pa.ChunkedArray):
         values = np.asanyarray(values)
     elif not isinstance(values, pa.Array | pa.ChunkedArray):
         values = _from_objects(values, column)
     return _from_numpy(values, column) if isinstance(values, np.ndarray) else values
+
+
+def _narrowed(values: Any) -> Any:
+    """Integers of 128 bits, which polars alone has, as 64 bits or else text; others as is."""
+    if str(getattr(values, "dtype", "")) not in ("Int128", "UInt128"):
+        return values
+    polars = sys.modules[type(values).__module__.partition(".")[0]]
+    for kind in (polars.Int64, polars.UInt64):
+        try:
+            return values.cast(kind)
+        except polars.exceptions.PolarsError:  # beyond it
+            pass
+    return values.cast(polars.String)
 
 
 def _from_numpy(array: NDArray[Any], column: object) -> Any:

@@ -59,11 +59,14 @@ def prepare(
         interactions: A table: pandas or polars DataFrame, pyarrow Table, RecordBatch or
             RecordBatchReader, duckdb relation, any object with `__arrow_c_stream__`, mapping of 1-D
             arrays, or NumPy structured array. It is not modified; a stream is read to its end. Or a
-            path, or a list of paths, of files (`.parquet`, `.csv`, `.tsv`, `.dat`, which is
-            "::"-separated as MovieLens is; text also as `.gz`) or folders of one format, read in
-            the order of their names. For text without a header, `user`, `item`, `timestamp` and
-            `rating` are positions from 0; a `.dat` takes these or the names user_id, item_id,
-            rating, timestamp.
+            path, or a list of paths, of files (Parquet, Feather, ORC, JSON, CSV, TSV, other text,
+            and `.dat`, which is "::"-separated as MovieLens is; also compressed or in a zip
+            archive) or folders of one format, read in the order of their names and of the numbers
+            in these; URLs that fsspec reads; open files. Or a list or an iterator of any of these,
+            which are read one below the other. For text without a header, `user`, `item`,
+            `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
+            user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
+            elements are the rows then, in their order.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings. Ids of text are integers where every one is
             written as its integer is, else all are strings as written: "007" stays "007".

@@ -1,9 +1,9 @@
 """Reads files and folders of interactions, and files of movies, into tables."""
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -12,28 +12,34 @@ import pyarrow.compute as pc
 from sasrec_fast.columns import is_string
 from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
-from sasrec_fast.reading.folders import Part, find_parts, key_types
+from sasrec_fast.reading.columnar import read_columnar
+from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_order, warn_of_repeats
+from sasrec_fast.reading.formats import JSON, TEXT, format_of
+from sasrec_fast.reading.json_lines import read_json
 from sasrec_fast.reading.opening import UNREADABLE, open_bytes
-from sasrec_fast.reading.parquet import SUFFIX as PARQUET
-from sasrec_fast.reading.parquet import read_parquet
+from sasrec_fast.reading.scratch import Scratch
 from sasrec_fast.reading.text import check_text, read_text
 from sasrec_fast.reading.written import ids_as_written
 
 
 def read_table(
-    path: str | Path, *, ids: Collection[Name] = (), numbers: Collection[Name] = ()
+    path: Any, *, ids: Collection[Name] = (), numbers: Collection[Name] = ()
 ) -> pa.Table:
     """Read a file of interactions, or a folder of them.
 
-    `.dat` is the MovieLens layout, `user_id::item_id::rating::timestamp` a line without a header.
-    `.csv` and `.tsv` have a header line, unless columns are given by position. Text is UTF-8, and
-    may be compressed (`.csv.gz`). Types are inferred from the whole file: ids are int64 where every
-    one is written as its integer is, else strings as written. `.parquet` has its own types.
+    The first bytes of a file tell its format, and its name where these do not: Parquet, Feather
+    and Arrow, ORC, JSON (an object a line, or an array of objects), else text. `.dat` is the
+    MovieLens layout, `user_id::item_id::rating::timestamp` a line without a header. `.csv` and
+    `.tsv` have a header line, unless columns are given by position. Text is UTF-8; its types are
+    inferred from the whole file: ids are int64 where every one is written as its integer is, else
+    strings as written. Any of them may be compressed by gzip, bz2, xz, zstd or lz4, or lie in a
+    zip archive.
 
     Args:
-        path: The file; its suffix tells the format. Or a folder, whose files of one format are read
-            one below the other in the order of their names; a folder named "column=value" below it
-            gives a column of that name.
+        path: The file. Or a folder, whose files of one format are read one below the other in the
+            order of their names and of the numbers in them; a folder named "column=value" below it
+            gives a column of that name. Or a pattern with *, a path into a zip archive
+            ("ml-1m.zip/ml-1m/ratings.dat"), a URL that fsspec reads, or an open file.
         ids: Columns of text that hold ids: integers or strings, also where they look like dates,
             like true and false, or like integers beyond 64 bits. Integers are positions, from 0, in
             a file without a header.
@@ -48,26 +54,35 @@ def read_table(
         DataError: The file cannot be read, has another format, is empty, is not UTF-8 or has a
             malformed line; the message names the line, what it holds and what is expected.
     """
-    return _read(find_parts(Path(path)), Wanted.of(ids, numbers))
+    with Scratch() as scratch:
+        return read_parts(find_parts(path, scratch), Wanted.of(ids, numbers))
 
 
 def read_columns(
-    paths: Sequence[str | os.PathLike[str]],
+    sources: Sequence[Any],
     ids: Collection[Name],
     numbers: Collection[Name],
     times: Collection[Name] = (),
+    *,
+    in_time_order: bool = False,
 ) -> pa.Table:
     """Read only the columns of `Wanted.of` of several files or folders, as `read_table`.
 
-    Ids of text may be dictionaries.
+    Ids of text may be dictionaries. Where rows are in time order, files of numbered names that are
+    not are warned of.
 
     Raises:
         FileNotFoundError: As `read_table`.
         DataError: As `read_table`; or a file lacks a column, or files disagree on its type; or a
             field of text is empty, or times of text are different but equal as float64.
     """
-    parts = [part for path in paths for part in find_parts(Path(path))]
-    return _read(parts, Wanted.of(ids, numbers, times, only=True))
+    wanted = Wanted.of(ids, numbers, times, only=True)
+    with Scratch() as scratch:
+        parts = [part for source in sources for part in find_parts(source, scratch)]
+        warn_of_repeats(parts)
+        if in_time_order:
+            warn_of_order(parts)
+        return read_parts(parts, wanted)
 
 
 def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title") -> pd.DataFrame:
@@ -91,16 +106,18 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
         DataError: As `read_table`; or an item id appears twice.
     """
     path = Path(path)
-    parts = find_parts(path)
-    if parts[0].suffix.removesuffix(".gz") == ".dat":
-        check_text(parts[0].path)
-        try:
-            with open_bytes(parts[0].path) as file:
-                movies = _dat_movies(file.read(), path)
-        except UNREADABLE as failure:
-            raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
+    parts = find_parts(path, Scratch())
+    if parts[0].suffix == ".dat":
+        with Scratch() as scratch:
+            held, _ = parts[0].unpacked(scratch)
+            check_text(held)
+            try:
+                with open_bytes(held) as file:
+                    movies = _dat_movies(file.read(), path)
+            except UNREADABLE as failure:
+                raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     else:
-        table = _read(parts, Wanted.of((item,), texts=(title, "genres")))
+        table = read_parts(parts, Wanted.of((item,), texts=(title, "genres")))
         movies = _movies_of_table(table, path, item, title)
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
@@ -142,31 +159,51 @@ def _movies_of_table(table: pa.Table, path: Path, item: str, title: str) -> pd.D
     return movies
 
 
-def _read(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
+def read_parts(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
+    """One table of all files, as `read_columns`."""
     types = key_types(parts, wanted.numbers)
-    tables = [_read_part(part, wanted, types) for part in parts]
+    read = [_read_part(part, wanted, types) for part in parts]
+    tables = [table for table, _ in read]
     # What looks like an integer in one file is text beside the text of another.
     mixed = tuple(name for name in wanted.ids if _is_mixed(tables, name))
-    if mixed and all(part.suffix != PARQUET for part in parts):
-        tables = [_read_part(part, replace(wanted, texts=mixed), types) for part in parts]
+    if mixed and all(kind == TEXT for _, kind in read):
+        again = replace(wanted, texts=mixed)
+        tables = [_read_part(part, again, types)[0] for part in parts]
     table = _joined(parts, tables)
     if len(table) == 0:
-        only = "has a header and no rows" if parts[0].suffix != PARQUET else "has no rows"
-        raise DataError(f"{parts[0].path} {only}" + (", nor the others" if parts[1:] else ""))
+        only = "has a header and no rows" if read[0][1] == TEXT else "has no rows"
+        name = parts[0].name or parts[0].path
+        raise DataError(f"{name} {only}" + (", nor the others" if parts[1:] else ""))
     return table
 
 
-def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> pa.Table:
-    """Read a file and add the columns that its folders give."""
-    read = read_parquet if part.suffix == PARQUET else read_text
-    table = read(part.path, wanted.without(part.keys))
-    for name, value in part.keys.items():
-        if name in table.column_names:
-            table = table.drop_columns([name])
-        if name in wanted.names or not wanted.only:
-            scalar = pa.scalar(value, pa.string()).cast(types[name])
-            table = table.append_column(name, pa.repeat(scalar, len(table)))
-    return table
+def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> tuple[pa.Table, str]:
+    """Read a file and add the columns that its folders give; and its format."""
+    with Scratch() as scratch:
+        path, name = part.unpacked(scratch)
+        try:
+            kind = format_of(path)
+            table = _read_file(path, kind, wanted.without(part.keys))
+        except DataError as failure:  # of a copy, whose path nobody knows
+            raise DataError(str(failure).replace(str(path), name)) from None
+    for key, value in part.keys.items():
+        if key in table.column_names:
+            table = table.drop_columns([key])
+        if key in wanted.names or not wanted.only:
+            scalar = pa.scalar(value, pa.string()).cast(types[key])
+            table = table.append_column(key, pa.repeat(scalar, len(table)))
+    return table, kind
+
+
+def _read_file(path: Path, kind: str, wanted: Wanted) -> pa.Table:
+    if kind == TEXT:
+        return read_text(path, wanted)
+    if wanted.positional:
+        raise DataError(
+            f"{path}: columns are given by position ({', '.join(wanted.names)}), but a {kind} "
+            "file has names; positions are for text without a header"
+        )
+    return read_json(path, wanted) if kind == JSON else read_columnar(path, kind, wanted)
 
 
 def _joined(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
@@ -175,7 +212,7 @@ def _joined(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
         return tables[0]
     names = tables[0].column_names
     for part, table in zip(parts, tables, strict=True):
-        require_columns(table.column_names, names, f" of {part.path}")
+        require_columns(table.column_names, names, f" of {part.name or part.path}")
     for name in names:
         types = {table.schema.field(name).type for table in tables}
         if len(types) > 1 and all(map(_is_text, types)):
@@ -193,9 +230,10 @@ def _disagreement(
         for part, table in zip(parts, tables, strict=True):
             kind = table.schema.field(first.name).type
             if kind != first.type:
+                one, other = (p.name or p.path for p in (parts[0], part))
                 return DataError(
-                    f"column {first.name!r} is {first.type} in {parts[0].path} and {kind} in "
-                    f"{part.path}: {shorten(str(failure))}"
+                    f"column {first.name!r} is {first.type} in {one} and {kind} in {other}: "
+                    f"{shorten(str(failure))}"
                 )
     return DataError(f"{parts[0].path} and others do not fit together: {shorten(str(failure))}")
 

@@ -1,7 +1,8 @@
 """Any table-like input -> checked columns of equal length."""
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sasrec_fast.columns import IdColumn, TimeColumn, read_ids, read_ratings, read_timestamps
-from sasrec_fast.errors import DataError, cut, shorten
+from sasrec_fast.columns import (
+    IdColumn,
+    TimeColumn,
+    explode,
+    read_ids,
+    read_ratings,
+    read_timestamps,
+)
+from sasrec_fast.errors import DataError, DataWarning, cut, shorten
 from sasrec_fast.reading.files import read_columns
+from sasrec_fast.reading.order import in_order
+from sasrec_fast.reading.pieces import Pieces, files_or_pieces, join_pieces
 from sasrec_fast.reading.tables import find_columns
 
 
@@ -66,33 +76,86 @@ class Interactions:
 
 
 def read_interactions(source: Any, names: ColumnNames) -> Interactions:
-    """Read and check the named columns of a table, of a path or of a sequence of paths.
+    """Read and check the named columns of a table, of files, or of several of these.
+
+    A column may hold a list in every row, one row a user: its elements are the rows then, in their
+    order. Pieces of a list or an iterator, tables or files, are read one below the other.
 
     Raises:
         DataError: A missing column or value, unequal lengths, no rows, or values of a wrong kind.
         FileNotFoundError: A path does not exist.
         TypeError: `source` is nothing of the kind.
     """
-    if isinstance(source, str | os.PathLike):
-        source = [source]
-    if not _are_paths(source):
-        return _checked(find_columns(source, (names.user, names.item, *names.numbers)), names)
-    times = () if names.timestamp is None else (names.timestamp,)
-    table = read_columns(source, (names.user, names.item), names.numbers, times)
-    found = {name: table.column(str(name)) for name in (names.user, names.item, *names.numbers)}
+    several, where = files_or_pieces(source), ""
+    if isinstance(several, Pieces):
+        found = join_pieces(several, lambda piece: _columns_of_piece(piece, names))
+    elif several is not None:
+        if isinstance(source, Iterator) and names.timestamp is None:
+            _warn_of_order(several)
+        found, where = _columns_of_files(several, names)
+    else:
+        found = _exploded(find_columns(source, _wanted(names)), names)
     try:
         return _checked(found, names)
     except DataError as failure:
-        others = f" and {len(source) - 1} more" if source[1:] else ""
-        raise DataError(f"{source[0]}{others}: {failure}") from None
+        raise DataError(f"{where}{failure}") from None
 
 
-def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
+def _warn_of_order(files: list[Any]) -> None:
+    """Warn where an iterator, as of a glob, gives paths in no order of their names."""
+    if all(isinstance(file, str | os.PathLike) for file in files) and files != in_order(files):
+        warnings.warn(
+            f"without timestamps the order of files is the order of time, and {files[0]} is not "
+            "the first by its name; sort them, or give the folder or a pattern",
+            DataWarning,
+            stacklevel=2,
+        )
+
+
+def _wanted(names: ColumnNames) -> tuple[Any, ...]:
+    return (names.user, names.item, *names.numbers)
+
+
+def _columns_of_files(files: list[Any], names: ColumnNames) -> tuple[dict[Any, Any], str]:
+    """The named columns of all files, and what an error about them begins with."""
+    times = () if names.timestamp is None else (names.timestamp,)
+    ids = (names.user, names.item)
+    table = read_columns(files, ids, names.numbers, times, in_time_order=not times)
+    found = {name: table.column(str(name)) for name in _wanted(names)}
+    others = f" and {len(files) - 1} more" if files[1:] else ""
+    where = f"{files[0]}{others}: "
+    try:
+        return _exploded(found, names), where
+    except DataError as failure:
+        raise DataError(f"{where}{failure}") from None
+
+
+def _columns_of_piece(piece: Any, names: ColumnNames) -> dict[Any, Any]:
+    """The named columns of a table or a file, all of one length."""
+    files = files_or_pieces(piece)
+    if isinstance(files, list):
+        return _columns_of_files(files, names)[0]
+    found = _exploded(find_columns(piece, _wanted(names)), names)
+    _require_one_length(found)
+    return found
+
+
+def _exploded(found: dict[Any, Any], names: ColumnNames) -> dict[Any, Any]:
+    for name, values in found.items():
+        _length(values, name)
+    return explode(found, names.user, names.item)
+
+
+def _require_one_length(found: dict[Any, Any]) -> None:
     lengths = {name: _length(values, name) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
         described = ", ".join(f"'{cut(name)}' has {rows:,}" for name, rows in lengths.items())
         raise DataError(f"columns differ in length: {described} rows")
-    if not lengths[names.user]:
+
+
+def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
+    _require_one_length(found)
+    if not _length(found[names.user], names.user):
         raise DataError("the table has no rows")
     users = read_ids(found[names.user], cut(names.user))
     items = read_ids(found[names.item], cut(names.item))
@@ -103,11 +166,6 @@ def _checked(found: dict[Any, Any], names: ColumnNames) -> Interactions:
         None if timestamps is None else read_timestamps(found[timestamps], cut(timestamps)),
         None if ratings is None else read_ratings(found[ratings], cut(ratings)),
     )
-
-
-def _are_paths(source: Any) -> bool:
-    is_sequence = isinstance(source, Sequence) and not isinstance(source, bytes | bytearray)
-    return is_sequence and bool(source) and all(isinstance(p, str | os.PathLike) for p in source)
 
 
 def _length(values: Any, name: object) -> int:

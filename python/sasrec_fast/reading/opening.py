@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.csv
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.errors import shorten as shorten
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What reading a file may raise, a damaged compressed file included."""

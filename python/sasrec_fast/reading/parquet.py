@@ -7,21 +7,13 @@ import pyarrow as pa
 from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Wanted, require_columns
 
-SUFFIX = ".parquet"
-
 
 def read_parquet(path: Path, wanted: Wanted) -> pa.Table:
     """Read a Parquet file.
 
     Raises:
-        DataError: The file is damaged or of another format, or lacks a column; or columns are
-            wanted by position.
+        DataError: The file is damaged or of another format, or lacks a column.
     """
-    if wanted.positional:
-        raise DataError(
-            f"{path}: columns are given by position ({', '.join(wanted.names)}), but a Parquet "
-            "file has names; positions are for text without a header"
-        )
     try:
         return _read(path, wanted)
     except DataError:

@@ -30,7 +30,7 @@ CANDIDATES = [1, 2, 3, 5, 8, 13, 20]
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return make_model(candidates=CANDIDATES, num_layers=2, num_heads=2)
+    return make_model(candidate_indices=CANDIDATES, num_layers=2, num_heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_inputs_of_another_form_are_refused(model, inputs, message):
 
 def test_more_predictions_than_candidates_are_all_candidates():
     assert sf.SASRec(6).get_config()["k"] == 5
-    model = make_model(candidates=[1, 2, 3])
+    model = make_model(candidate_indices=[1, 2, 3])
     predictions = model.predict(make_rows([3, 5])[0], verbose=0)["predictions"]
     np.testing.assert_array_equal(np.sort(predictions, axis=1), [[1, 2, 3]] * 2)
 

@@ -198,7 +198,8 @@ TITLES = {"tea": "Tea (1990)", "milk": "Milk", "rice": "Rice"}
     ids=["frame", "series", "mapping"],
 )
 def test_titles_are_joined_and_unknown_ones_missing(data, titles):
-    found = sf.recommend(by_popularity(data), data, users=["ada", "bob"], k=2, titles=titles)
+    with pytest.warns(UserWarning, match="7 of 10 items to recommend have no title, first 'corn'"):
+        found = sf.recommend(by_popularity(data), data, users=["ada", "bob"], k=2, titles=titles)
     assert found["title"].tolist()[0] == "Milk"
     assert found["title"].isna().tolist() == [False, True, False, True]
     assert found.columns.tolist() == ["user_id", "item_id", "rank", "score", "title"]
@@ -228,7 +229,7 @@ def test_data_with_another_vocabulary_is_refused_with_the_reason(data, numbers, 
 
 def test_candidates_of_the_model_are_all_it_recommends(data):
     allowed = data.items.index(["oil", "corn", "wine"])
-    model = make_model(vocabulary_size=11, candidates=allowed, k=3)
+    model = make_model(vocabulary_size=11, candidate_indices=allowed, k=3)
     found = sf.recommend(model, data, exclude_seen=False)
     assert sorted(found["item_id"]) == sorted(["oil", "corn", "wine"] * 3)
 

@@ -46,6 +46,13 @@ def fraction(
     return found
 
 
+def flag(name: str, value: Any) -> bool:
+    """The value, True or False; any other would count as one of them in silence."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, received {received(value)}")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "") -> Any:
     """The value, one of the words allowed."""
     if not isinstance(value, str | None) or value not in allowed:

@@ -12,18 +12,23 @@ from sasrec_fast.evaluation.scoring import (
     checked_scores,
     input_length,
     is_vector_scorer,
+    require_scorer,
     top_k,
 )
+from sasrec_fast.evaluation.servable import Servable, servable_items
 
 __all__ = [
     "MarkovChain",
     "Metrics",
     "Popularity",
     "Scorer",
+    "Servable",
     "VectorScorer",
     "checked_scores",
     "evaluate",
     "input_length",
     "is_vector_scorer",
+    "require_scorer",
+    "servable_items",
     "top_k",
 ]

@@ -242,7 +242,7 @@ def test_unknown_candidates_are_counted(data):
 
 
 def test_text_ids_are_candidates_as_a_tuple_too():
-    table = {"user_id": [1] * 4 + [2] * 4, "item_id": [*"abcd", *"bacd"]}
+    table = {"user_id": [1] * 4 + [2] * 4, "item_id": [*"abcd", *"bace"]}
     data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
     chain = MarkovChain(data.train)
     assert sf.evaluate(chain, data.test, candidates=("c", "d")).num_candidates == 2

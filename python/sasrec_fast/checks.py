@@ -62,9 +62,9 @@ def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "
 
 
 def received(value: Any) -> str:
-    """What was received, cut where it is long; its kind where Python does not print it."""
+    """What was received, on one line, cut where long; its kind where Python does not print it."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # a huge int, or an object of another library
         return f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -53,7 +53,7 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> str:
         name: {key: f"{one[key]:.4f}" + _plus_minus(one.standard_errors[key]) for key in one}
         for name, one in metrics.items()
     }
-    heading = str(next(iter(metrics.values()))).splitlines()[0]
+    heading = next(iter(metrics.values())).heading
     return f"{heading}\n{pd.DataFrame(columns).to_string()}"
 
 

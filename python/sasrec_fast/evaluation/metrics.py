@@ -15,8 +15,9 @@ Values = NDArray[np.float64]
 
 def check_cutoffs(k: int | Iterable[int]) -> tuple[int, ...]:
     """Cut-offs in ascending order, each once; an error where one is no integer from 1."""
-    several = isinstance(k, Iterable) and getattr(k, "ndim", 1) > 0
-    cutoffs = {checks.integer("k", value, 1) for value in (k if several else [k])}
+    one = not isinstance(k, Iterable) or isinstance(k, bytes) or getattr(k, "ndim", 1) != 1
+    values: Iterable[Any] = [k] if one else k  # type: ignore[assignment]
+    cutoffs = {checks.integer("k", value, 1) for value in values}
     if not cutoffs:
         raise ValueError(f"k must be one or more integers from 1, received {k!r}")
     return tuple(sorted(cutoffs))
@@ -153,8 +154,9 @@ class Metrics(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self._means)
 
-    def __str__(self) -> str:
-        """A table of the means with their standard errors."""
+    @property
+    def heading(self) -> str:
+        """How it was measured, and below it the targets that are misses or were seen before."""
         lines = [f"{self.setting.name}: {len(self.ranks):,} users, {self.setting}"]
         if self.cold_targets:
             lines.append(f"  {self.cold_targets:,} targets are no candidates and count as misses")
@@ -166,6 +168,11 @@ class Metrics(Mapping[str, float]):
                 f"  users with fewer than {self.setting.num_negatives:,} possible negatives, some "
                 f"drawn repeatedly: {self.setting.short_users:,}"
             )
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        """The heading, and a table of the means with their standard errors."""
+        lines = [self.heading]
         width = max(map(len, self))
         for key, mean in self.items():
             error = self.standard_errors[key]

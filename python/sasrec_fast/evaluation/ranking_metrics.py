@@ -62,6 +62,8 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         self.split = split if sample_users is None else split.sample(sample_users, seed)
         options = _checked_options(split, options)
         self.every = checks.integer("every", every, 1)
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix must be text, received {checks.received(prefix)}")
         self.prefix = prefix
         self.metrics: Metrics | None = None
         self._options = {**options, "k": check_cutoffs(k)}
@@ -90,10 +92,10 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
 def _checked_split(split: Any) -> Split:
     if isinstance(split, Prepared):
         raise TypeError("split is all prepared data: RankingMetrics takes data.validation")
-    split = require_split(split, "RankingMetrics")
-    if not len(split):
-        raise ValueError(f"the {split.name} split has no rows to evaluate")
-    return split
+    found = require_split(split, "RankingMetrics")
+    if not len(found):
+        raise ValueError(f"the {found.name} split has no rows to evaluate")
+    return found
 
 
 def _checked_options(split: Split, options: dict[str, Any]) -> dict[str, Any]:

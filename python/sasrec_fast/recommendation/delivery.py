@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.recommendation.audience import Audience
 from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.recommendation.ranking import Ranking
@@ -91,7 +92,7 @@ def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
 def require_output(output: str | os.PathLike[str]) -> Path:
     """The path of a .parquet or .csv file that can be written; an error says why it cannot."""
     if not isinstance(output, str | os.PathLike):
-        raise TypeError(f"output must be a path, received {output!r}")
+        raise TypeError(f"output must be a path, received {checks.received(output)}")
     path = Path(output)
     require_writable("output", path, SUFFIXES)
     return path

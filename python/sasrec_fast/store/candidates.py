@@ -114,7 +114,10 @@ def candidate_mask(candidates: ArrayLike | str | None, vocabulary_size: int) -> 
         return mask
     if isinstance(candidates, str):
         return _unpacked(candidates, vocabulary_size)
-    indices = np.asarray(candidates)
+    try:
+        indices = np.asarray(candidates)
+    except ValueError:  # lists of unequal length
+        indices = np.asarray(None)
     if indices.dtype == np.bool_ and indices.shape == mask.shape:
         indices = np.flatnonzero(indices)
     if indices.ndim != 1 or indices.size == 0:

@@ -1,6 +1,7 @@
 """Ids and histories in the forms in which people hold them, as lists."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,9 @@ def given_ids(name: str, values: Any, of: str) -> list[Any]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a list of {of} ids, received {checks.received(values)}")
     if getattr(values, "ndim", 1) != 1:
-        raise TypeError(
-            f"{name} must be a list of {of} ids, received an array of shape {values.shape}"
-        )
-    return listed(values)
+        shape = getattr(values, "shape", ())
+        raise TypeError(f"{name} must be a list of {of} ids, received an array of shape {shape}")
+    return _listed(name, values)
 
 
 def given_histories(histories: Any) -> tuple[list[list[Any]], "pd.Index[Any] | None"]:
@@ -63,15 +63,23 @@ def given_histories(histories: Any) -> tuple[list[list[Any]], "pd.Index[Any] | N
 
 def indices_of(name: str, ids: list[Any], vocabulary: Vocabulary) -> NDArray[np.int32]:
     """Indices of external ids, 0 for the unknown; a TypeError that names what can be no id."""
+    return indices_in_rows([ids], lambda _: name, vocabulary)
+
+
+def indices_in_rows(
+    rows: list[list[Any]], name: Callable[[int], str], vocabulary: Vocabulary
+) -> NDArray[np.int32]:
+    """As `indices_of`, of the ids of several lists, end to end; `name` calls them by number."""
     try:
-        return vocabulary.index(ids)
+        return vocabulary.index(rows[0] if len(rows) == 1 else list(chain.from_iterable(rows)))
     except (TypeError, ValueError):
-        for place, value in enumerate(ids):
-            if not pd.api.types.is_hashable(value):
-                raise TypeError(
-                    f"{name}[{place}] is {checks.received(value)}, a {type(value).__name__}; "
-                    "expected an id"
-                ) from None
+        for number, row in enumerate(rows):
+            for place, value in enumerate(row):
+                if not pd.api.types.is_hashable(value):
+                    raise TypeError(
+                        f"{name(number)}[{place}] is {checks.received(value)}, a "
+                        f"{type(value).__name__}; expected an id"
+                    ) from None
         raise
 
 
@@ -115,7 +123,7 @@ def _keyed(histories: Any) -> tuple[Any, list[Any]]:
         raise TypeError("histories is a set, whose order is arbitrary; give a list, or a mapping")
     if isinstance(histories, pd.Series) and not _is_numbered(histories):
         return histories.index, listed(histories)
-    return None, listed(histories)
+    return None, _listed("histories", histories)
 
 
 def _is_numbered(series: "pd.Series[Any]") -> bool:
@@ -132,7 +140,18 @@ def _history(values: Any, number: int) -> list[Any]:
     if isinstance(values, str | bytes) or not flat:
         shown_here = checks.received(values)
         raise TypeError(f"history {number} must be a list, received {shown_here}; {_ONE_HISTORY}")
-    return listed(values)
+    return _listed(f"history {number}", values)
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    """The values as a list; objects of other libraries may say late that they have no order."""
+    try:
+        return listed(values)
+    except TypeError as refused:
+        raise TypeError(
+            f"{name} must be a list, received a {type(values).__name__}, which does not give its "
+            f"values in order ({checks.received(refused)})"
+        ) from None
 
 
 def _labels(keys: Any) -> "pd.Index[Any]":

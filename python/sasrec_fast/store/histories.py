@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
+from sasrec_fast.store.given import (
+    given_histories,
+    given_ids,
+    indices_in_rows,
+    indices_of,
+    kind_note,
+)
 from sasrec_fast.store.notes import note
 from sasrec_fast.store.vocabulary import Vocabulary, shown
 
@@ -39,16 +45,17 @@ class Histories:
     def of_ids(cls, histories: Iterable[Iterable[Any]], items: Vocabulary) -> Histories:
         """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped."""
         rows, _ = given_histories(histories)
-        ids = list(chain.from_iterable(rows))
-        indices = indices_of("histories, end to end,", ids, items)
+        indices = indices_in_rows(rows, "history {}".format, items)
         numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         known = indices > 0
         if not known.all():
             first = int(np.argmin(known))
+            unknown = next(islice(chain.from_iterable(rows), first, None))
+            count = f"{np.count_nonzero(~known)} of {len(indices)}"
             note(
-                f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
-                f"first {shown(ids[first])} in history {numbers[first]}"
-                f"{kind_note(ids[first], items, 'item')}"
+                f"{count} item ids are unknown and were skipped, first {shown(unknown)} in history "
+                f"{numbers[first]}"
+                f"{kind_note(unknown, items, 'item')}"
             )
         counts = np.bincount(numbers[known], minlength=len(rows))
         ends = np.cumsum(counts)

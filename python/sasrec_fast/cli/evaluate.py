@@ -154,12 +154,10 @@ def _measure(
     }
     metrics = {}
     for name, scorer in scorers.items():
-        with screen.step(f"ranking with {name}"):
-            with warnings.catch_warnings():  # the heading counts repeated targets, and says so once
-                warnings.simplefilter("ignore", DataWarning)
-                metrics[name] = evaluate(
-                    scorer, split, k=arguments.k, exclude_seen=not arguments.include_seen
-                )
+        with screen.step(f"ranking with {name}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # what it says is in the heading, once
+            seen = not arguments.include_seen
+            metrics[name] = evaluate(scorer, split, k=arguments.k, exclude_seen=seen)
     return metrics
 
 

@@ -110,6 +110,8 @@ def _checked_counts(counts: Any) -> Scores:
             f"counts is a {type(counts).__name__} by something else than item indices; pass "
             "data.train, or an array with one entry for each item index"
         )
+    if counts is None:
+        raise TypeError("counts is None; pass a split, such as data.train, or an array")
     try:
         found = np.array(counts, dtype=np.float64)
     except (TypeError, ValueError):

@@ -88,7 +88,8 @@ def similar_items(
 
 def _known_items(item: Any, items: Vocabulary) -> NDArray[np.int32]:
     """Indices of one external id or several."""
-    one = isinstance(item, str | bytes) or not isinstance(item, Iterable)
+    several = isinstance(item, Iterable | Vocabulary) or hasattr(item, "__arrow_c_stream__")
+    one = isinstance(item, str | bytes) or not several
     if getattr(item, "ndim", 1) == 0:  # a NumPy scalar, or an array without an axis
         item, one = np.asarray(item)[()], True
     ids = [item] if one else given_ids("item", item, "item")

@@ -12,6 +12,8 @@ from sasrec_fast import checks
 from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.store import indices_of, kind_note, note, shown
 
+_COLUMNS = {"item_id", "title"}
+
 Titles: TypeAlias = pd.DataFrame | pd.Series | Mapping[Any, str]
 
 
@@ -71,17 +73,24 @@ def _of_arrow(table: Any) -> pd.DataFrame:
             "titles must be a table with columns item_id and title, a Series indexed by item id, "
             f"or a mapping, received {checks.received(table)}"
         )
-    frame: pd.DataFrame = pa.table(table).to_pandas(types_mapper=pd.ArrowDtype)
-    return frame
+    columns = pa.table(table)
+    _require_columns(columns.column_names)
+    return pd.DataFrame(
+        {name: pd.Series(columns[name].to_pylist(), dtype=object) for name in _COLUMNS}
+    )
 
 
 def _by_id(table: pd.DataFrame) -> "pd.Series[Any]":
     if table.index.name == "item_id" and "item_id" not in table.columns:
         table = table.reset_index()
-    missing = {"item_id", "title"} - set(table.columns)
-    if missing:
-        raise ValueError(f"titles has columns {list(table.columns)}, without {sorted(missing)}")
+    _require_columns(list(table.columns))
     return table.set_index("item_id")["title"]
+
+
+def _require_columns(names: list[Any]) -> None:
+    missing = sorted(_COLUMNS - set(names))
+    if missing:
+        raise ValueError(f"titles has columns {names}, without {missing}")
 
 
 def _text(value: Any, external: Any) -> str | None:

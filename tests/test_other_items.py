@@ -154,3 +154,13 @@ def test_counts_and_items_agree(data):
         Popularity(np.ones(5), items=data.items)
     with pytest.raises(TypeError, match="items must be a Vocabulary"):
         Popularity(np.ones(5), items=[1, 2, 3, 4])
+
+
+def test_plots_refuse_metrics_of_other_data_of_equal_size(data):
+    metrics = sf.evaluate(MarkovChain(data.train), data.test)
+    reversed_times = table().assign(timestamp=np.tile(np.arange(8)[::-1], 40))
+    elsewhere = prepared(reversed_times)
+    assert len(elsewhere.test) == len(data.test)
+    with pytest.raises(ValueError, match="metrics is of the test split of other data"):
+        sf.plots.ndcg_by_history_length(metrics, elsewhere)
+    sf.plots.ndcg_by_history_length(metrics, prepared(table()))

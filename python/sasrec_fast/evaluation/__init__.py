@@ -5,7 +5,7 @@
 
 from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
 from sasrec_fast.evaluation.evaluation import evaluate
-from sasrec_fast.evaluation.metrics import Metrics
+from sasrec_fast.evaluation.metrics import Metrics, digest_of
 from sasrec_fast.evaluation.scoring import (
     Scorer,
     VectorScorer,
@@ -25,6 +25,7 @@ __all__ = [
     "Servable",
     "VectorScorer",
     "checked_scores",
+    "digest_of",
     "evaluate",
     "input_length",
     "is_vector_scorer",

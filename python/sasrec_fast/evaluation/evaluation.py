@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning
-from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs
+from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs, digest_of
 from sasrec_fast.evaluation.ranks import Scored, among_all, among_negatives
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
 from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, require_scorer
@@ -84,9 +84,33 @@ def evaluate(
     """
     require_scorer(model, "evaluate")
     split = require_split(split, "evaluate")
+    checks.flag("exclude_seen", exclude_seen)
+    if exclude_seen and len(split):
+        warn_of_repeats(split)
+    return measure(
+        model,
+        split,
+        k=k,
+        exclude_seen=exclude_seen,
+        candidates=candidates,
+        batch_size=batch_size,
+        exclude=exclude,
+    )
+
+
+def measure(
+    model: Scorer,
+    split: Split,
+    *,
+    k: int | Iterable[int],
+    exclude_seen: bool = True,
+    candidates: Iterable[Any] | tuple[str, int, int] | None = None,
+    batch_size: int = 256,
+    exclude: Iterable[Any] | None = None,
+) -> Metrics:
+    """As `evaluate`, of a split that is one, without a word on repeats."""
     cutoffs = check_cutoffs(k)
     checks.integer("batch_size", batch_size, 1)
-    checks.flag("exclude_seen", exclude_seen)
     require_same_items(model, split, f"the {split.name} split")
     if not len(split):
         raise ValueError(f"the {split.name} split has no rows to evaluate")
@@ -94,12 +118,23 @@ def evaluate(
     wanted = None if protocol is not None else candidates
     counts = np.bincount(split.sequences.items, minlength=split.vocabulary_size)
     items = servable_items(model, split.items, counts, wanted, exclude)
-    metrics = _measure(model, split, cutoffs, Servable(items, exclude_seen), protocol, batch_size)
-    _warn_of_repeats(metrics)
-    return metrics
+    return _ranked(model, split, cutoffs, Servable(items, exclude_seen), protocol, batch_size)
 
 
-def _measure(
+def warn_of_repeats(split: Split) -> None:
+    """Say where many targets are misses since their user had them before; see `evaluate`."""
+    users = len(split.sequence_rows)
+    repeated = int(np.count_nonzero(repeated_targets(split.sequences, split.sequence_rows)))
+    if repeated > WARNING_SHARE * users:
+        note(
+            f"{repeated:,} of {users:,} {split.name} targets ({repeated / users:.1%}) are items "
+            "that their user had before, which count as misses, since nobody is recommended what "
+            "they had; exclude_seen=False serves and measures them, in `recommend` and `evaluate`",
+            DataWarning,
+        )
+
+
+def _ranked(
     model: Scorer,
     split: Split,
     cutoffs: tuple[int, ...],
@@ -122,7 +157,7 @@ def _measure(
     setting = Setting(split.name, int(allowed.sum()), excluded, **how)
     return Metrics(
         (counts.better, counts.equal),
-        Targets(~allowed[targets] | ~counts.scored, repeated),
+        Targets(~allowed[targets] | ~counts.scored, repeated, digest_of(split)),
         cutoffs,
         coverage,
         setting,
@@ -139,14 +174,3 @@ def _scored(model: Scorer, split: Split, batch_size: int) -> tuple[NDArray[np.in
     )
     scored = ((rows, part, checked_scores(model, part, length)) for rows, part, length in parts)
     return split.sequences.items[last], scored
-
-
-def _warn_of_repeats(metrics: Metrics) -> None:
-    repeated, users = metrics.repeated_targets, len(metrics.ranks)
-    if metrics.seen_excluded and repeated > WARNING_SHARE * users:
-        note(
-            f"{repeated:,} of {users:,} {metrics.name} targets ({repeated / users:.1%}) are items "
-            "that their user had before, which count as misses, since nobody is recommended what "
-            "they had; exclude_seen=False serves and measures them, in `recommend` and `evaluate`",
-            DataWarning,
-        )

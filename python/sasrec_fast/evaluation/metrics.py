@@ -1,5 +1,6 @@
 """Ranking metrics as expected values over tied scores, with their standard errors."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.store import Split
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -73,14 +75,24 @@ class Targets:
     Attributes:
         cold: bool [n], no candidates, or scored minus infinity.
         repeated: bool [n], in the user's history before; misses where seen items are left out.
+        digest: Of whose targets they are, see `digest_of`.
     """
 
     cold: NDArray[np.bool_]
     repeated: NDArray[np.bool_]
+    digest: int
 
     def missed(self, seen_excluded: bool) -> NDArray[np.bool_]:
         """Those that count as misses whatever their rank."""
         return self.cold | self.repeated if seen_excluded else self.cold
+
+
+def digest_of(split: Split) -> int:
+    """A number for a split's users and their targets, to tell metrics of other data by."""
+    rows = split.sequence_rows
+    last = split.sequences.offsets[rows.users] + rows.ends - 1
+    users = zlib.crc32(split.sequences.user_keys[rows.users].tobytes())
+    return zlib.crc32(split.sequences.items[last].tobytes(), users)
 
 
 class Metrics(Mapping[str, float]):
@@ -105,6 +117,7 @@ class Metrics(Mapping[str, float]):
         cold_targets: Rows whose target is no candidate, or scored minus infinity: misses.
         repeated_targets: Rows whose target the user had before: misses too where seen items
             are excluded, as `seen_excluded` says.
+        targets: Which rows these are, `targets.cold` and `targets.repeated`.
         setting: How the ranking was made; its attributes `name`, `num_candidates`,
             `seen_excluded`, `num_negatives`, `seed` and `short_users` are those of this object
             too.
@@ -136,6 +149,7 @@ class Metrics(Mapping[str, float]):
         self._means |= coverage
         self.standard_errors |= dict.fromkeys(coverage, float("nan"))
         self.ranks = np.where(missed, np.inf, better + (equal + 1) / 2)
+        self.targets = targets
         self.cold_targets = int(np.count_nonzero(targets.cold))
         self.repeated_targets = int(np.count_nonzero(targets.repeated))
         self.setting = setting

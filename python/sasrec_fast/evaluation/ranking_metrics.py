@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation.evaluation import evaluate
+from sasrec_fast.evaluation.evaluation import measure, warn_of_repeats
 from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
 from sasrec_fast.evaluation.scoring import require_scorer
@@ -44,6 +44,9 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         ValueError: A number out of range, or, when training begins, a split of other items than
             the model's.
         TypeError: A number that is no integer, no split, or an argument that `evaluate` lacks.
+
+    Warns:
+        DataWarning: More than 5 % of the targets are misses, see `evaluate`; said once, here.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         split = _checked_split(split)
         self.split = split if sample_users is None else split.sample(sample_users, seed)
         options = _checked_options(split, options)
+        if options.get("exclude_seen", True):
+            warn_of_repeats(self.split)
         self.every = checks.integer("every", every, 1)
         if not isinstance(prefix, str):
             raise TypeError(f"prefix must be text, received {checks.received(prefix)}")
@@ -77,7 +82,7 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the metrics to the logs."""
         if self.metrics is None or epoch % self.every == 0:
-            self.metrics = evaluate(self.model, self.split, **self._options)
+            self.metrics = measure(self.model, self.split, **self._options)
         if logs is not None:
             logs.update({f"{self.prefix}{name}": mean for name, mean in self.metrics.items()})
 

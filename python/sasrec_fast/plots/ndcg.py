@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation import Metrics
+from sasrec_fast.evaluation import Metrics, digest_of
 from sasrec_fast.plots.canvas import colours, inches_wide, panels, set_title
 from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.store import Split
@@ -147,6 +147,8 @@ def _checked(
             raise ValueError(
                 f"{shown} is of {len(one.ranks):,} users of {one.name}, where the data has {rows:,}"
             )
+        if one.targets.digest != digest_of(split):
+            raise ValueError(f"{shown} is of the {one.name} split of other data")
         if f"ndcg@{k}" not in one:
             raise ValueError(f"{shown} has no 'ndcg@{k}'; it has {', '.join(one)}")
     assert split is not None

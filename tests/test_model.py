@@ -163,9 +163,9 @@ def test_more_predictions_than_candidates_are_all_candidates():
         ({"max_sequence_length": 0}, "max_sequence_length must be at least 1"),
         ({"l2": -1.0}, r"l2 must be in \[0, inf\)"),
         ({"k": 0}, "k must be at least 1, received 0"),
-        ({"candidates": [0, 1]}, "1 indices outside 1..20"),
-        ({"candidates": [1, 21]}, "first 21"),
-        ({"candidates": []}, "at least one item index"),
+        ({"candidate_indices": [0, 1]}, "1 indices outside 1..20"),
+        ({"candidate_indices": [1, 21]}, "first 21"),
+        ({"candidate_indices": []}, "at least one item index"),
         ({"items": sf.Vocabulary.identity(7)}, "items holds 7 ids: it must be 8"),
     ],
 )
@@ -175,7 +175,8 @@ def test_an_argument_out_of_range_is_named(options, message):
 
 
 @pytest.mark.parametrize(
-    "options", [{"num_layers": 1.5}, {"hidden_dim": "50"}, {"dropout": "a"}, {"candidates": [1.5]}]
+    "options",
+    [{"num_layers": 1.5}, {"hidden_dim": "50"}, {"dropout": "a"}, {"candidate_indices": [1.5]}],
 )
 def test_an_argument_of_another_type_is_refused(options):
     with pytest.raises(TypeError):

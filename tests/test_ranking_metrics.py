@@ -105,7 +105,7 @@ def test_every_and_sample_users_save_time(monkeypatch):
         evaluated.append(split.user_ids.tolist())
         return {"ndcg@10": float(len(evaluated))}
 
-    monkeypatch.setattr("sasrec_fast.evaluation.ranking_metrics.measure", counted)
+    monkeypatch.setattr("sasrec_fast.evaluation.ranking_metrics.evaluate", counted)
     metrics = sf.RankingMetrics(DATA.validation, sample_users=7, seed=4, every=2)
     history, _ = fitted([metrics], 5)
     assert history["val_ndcg@10"] == [1, 1, 2, 2, 3]

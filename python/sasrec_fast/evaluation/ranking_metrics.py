@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation.evaluation import measure, warn_of_repeats
+from sasrec_fast.evaluation.evaluation import measure as evaluate  # which warns, each time
+from sasrec_fast.evaluation.evaluation import warn_of_repeats
 from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
 from sasrec_fast.evaluation.scoring import require_scorer
@@ -82,7 +83,7 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the metrics to the logs."""
         if self.metrics is None or epoch % self.every == 0:
-            self.metrics = measure(self.model, self.split, **self._options)
+            self.metrics = evaluate(self.model, self.split, **self._options)
         if logs is not None:
             logs.update({f"{self.prefix}{name}": mean for name, mean in self.metrics.items()})
 

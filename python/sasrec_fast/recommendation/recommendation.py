@@ -102,8 +102,8 @@ def recommend(
         exclude: External ids of items not to recommend to anybody; unknown ones are counted in a
             warning.
         titles: Titles to add: a table with columns item_id and title, a Series
-            indexed by item id, or a mapping; an unknown title is missing. Items to recommend
-            without a title are counted in a warning, and titles none of which match are said.
+            indexed by item id, or a mapping; an unknown title is missing. Where few or none of
+            them are of known items, a warning says so.
         output: A .parquet or .csv file to write to instead, while recommendations are made, in
             memory that does not grow with the users. The file appears whole, in the end;
             an earlier one stays as it is until then, and for good after an error or interrupt.

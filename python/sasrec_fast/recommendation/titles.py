@@ -25,8 +25,8 @@ def item_titles(titles: Titles, catalogue: Catalogue) -> NDArray[np.object_]:
         ValueError: A table without the columns item_id and title, or two titles for an item.
 
     Warns:
-        UserWarning: Items to recommend that have no title; says how many, and whether any title
-            is of a known item.
+        UserWarning: No title is of a known item; or fewer than half are, and fewer than half of
+            the items to recommend have one. Single titles that are missing show in the table.
     """
     ids, texts = _pairs(titles)
     indices = indices_of("titles", ids, catalogue.items)
@@ -35,22 +35,24 @@ def item_titles(titles: Titles, catalogue: Catalogue) -> NDArray[np.object_]:
     for index, text in zip(indices.tolist(), texts, strict=True):
         found[index] = text
     found[0] = None
-    untitled = catalogue.indices[[text is None for text in found[catalogue.indices]]]
-    matched = int(np.count_nonzero(indices))
-    if len(ids) and not matched:
-        kind = kind_note(ids[0], catalogue.items, "item")
-        known = shown(catalogue.items.ids[0])
-        note(
-            f"0 of {len(ids):,} titles match an item, first {shown(ids[0])}"
-            f"{kind or f'; the items are such as {known}'}"
-        )
-    elif untitled.size:
-        first = shown(catalogue.items.ids[untitled[0] - 1])
-        note(
-            f"{untitled.size:,} of {len(catalogue.indices):,} items to recommend have no title, "
-            f"first {first}; {matched:,} of {len(ids):,} titles are of a known item"
-        )
+    _note_mismatch(ids, indices, catalogue)
     return found
+
+
+def _note_mismatch(ids: list[Any], indices: NDArray[np.int32], catalogue: Catalogue) -> None:
+    """Say where titles hardly match: often their ids are written in another way."""
+    matched = int(np.count_nonzero(indices))
+    titled = int(np.count_nonzero(np.isin(catalogue.indices, indices)))
+    if 2 * matched >= len(ids) or 2 * titled >= len(catalogue.indices):
+        return
+    unknown = ids[int(np.argmin(indices))]
+    kind = kind_note(unknown, catalogue.items, "item")
+    such_as = f"; the items are such as {shown(catalogue.items.ids[0])}"
+    note(
+        f"{matched:,} of {len(ids):,} titles match an item, and {titled:,} of "
+        f"{len(catalogue.indices):,} items to recommend have a title; no item is "
+        f"{shown(unknown)}{kind or such_as}"
+    )
 
 
 def _pairs(titles: Any) -> tuple[list[Any], list[Any]]:

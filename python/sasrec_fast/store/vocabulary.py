@@ -260,6 +260,8 @@ def _array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
     if isinstance(values, np.ndarray | pd.Series | pd.Index):
         return np.asarray(values)
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"ids must be a list, received {shown(values)}; one id is [id]")
     plain = listed(values)
     return np.fromiter(plain, object, len(plain))
 

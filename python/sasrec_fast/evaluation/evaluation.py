@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning
@@ -85,9 +84,7 @@ def evaluate(
     require_scorer(model, "evaluate")
     split = require_split(split, "evaluate")
     checks.flag("exclude_seen", exclude_seen)
-    if exclude_seen and len(split):
-        warn_of_repeats(split)
-    return measure(
+    metrics = measure(
         model,
         split,
         k=k,
@@ -96,6 +93,9 @@ def evaluate(
         batch_size=batch_size,
         exclude=exclude,
     )
+    if exclude_seen:
+        warn_of_repeats(split)
+    return metrics
 
 
 def measure(
@@ -118,7 +118,8 @@ def measure(
     wanted = None if protocol is not None else candidates
     counts = np.bincount(split.sequences.items, minlength=split.vocabulary_size)
     items = servable_items(model, split.items, counts, wanted, exclude)
-    return _ranked(model, split, cutoffs, Servable(items, exclude_seen), protocol, batch_size)
+    scored = _scored(model, split, batch_size)
+    return _ranked(split, scored, cutoffs, Servable(items, exclude_seen), protocol)
 
 
 def warn_of_repeats(split: Split) -> None:
@@ -135,14 +136,14 @@ def warn_of_repeats(split: Split) -> None:
 
 
 def _ranked(
-    model: Scorer,
     split: Split,
+    scored: Scored,
     cutoffs: tuple[int, ...],
     servable: Servable,
     protocol: tuple[int, int] | None,
-    batch_size: int,
 ) -> Metrics:
-    targets, scored = _scored(model, split, batch_size)
+    rows = split.sequence_rows
+    targets = split.sequences.items[split.sequences.offsets[rows.users] + rows.ends - 1]
     allowed, excluded = servable.items, servable.exclude_seen
     how: dict[str, Any] = {}
     coverage: dict[str, float] = {}
@@ -164,13 +165,11 @@ def _ranked(
     )
 
 
-def _scored(model: Scorer, split: Split, batch_size: int) -> tuple[NDArray[np.int32], Scored]:
-    """The last target of each row, and scores after what is before it."""
+def _scored(model: Scorer, split: Split, batch_size: int) -> Scored:
+    """Scores after what is before the last target of each row."""
     rows = split.sequence_rows
     starts = split.sequences.offsets[rows.users]
-    last = starts + rows.ends - 1
-    parts = Histories(split.sequences.items, starts, last).batches(
-        batch_size, split.vocabulary_size, input_length(model, split.max_sequence_length)
-    )
-    scored = ((rows, part, checked_scores(model, part, length)) for rows, part, length in parts)
-    return split.sequences.items[last], scored
+    histories = Histories(split.sequences.items, starts, starts + rows.ends - 1)
+    length = input_length(model, split.max_sequence_length)
+    for numbers, part, columns in histories.batches(batch_size, split.vocabulary_size, length):
+        yield numbers, part, checked_scores(model, part, columns)

@@ -37,7 +37,7 @@ def require_split(split: Any, taker: str) -> Split:
     if split is None:
         raise TypeError(
             f"split is None, as data.test is for holdout=1 and data.validation for holdout=0: "
-            f"{taker} takes a split that there is"
+            f"{taker} takes a split that there is, data.validation or data.test"
         )
     raise TypeError(
         f"split is {_kind(split)}; {taker} takes a split, such as data.validation or data.test"

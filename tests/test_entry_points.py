@@ -159,6 +159,14 @@ CALLS: dict[str, Any] = {
     "ndcg data": lambda x, data, model, chain: sf.plots.ndcg_by_history_length(
         sf.evaluate(chain, data.test), x
     ),
+    "plot ax": lambda x, data, model, chain: sf.plots.history_lengths(data, ax=x),
+    "plot data_name": lambda x, data, model, chain: sf.plots.item_popularity(data, data_name=x),
+    "ndcg k": lambda x, data, model, chain: sf.plots.ndcg_by_popularity(
+        sf.evaluate(chain, data.test), data, k=x
+    ),
+    "learning_curves metrics": lambda x, data, model, chain: sf.plots.learning_curves(
+        {"loss": [2.0, 1.0]}, metrics=x
+    ),
     "learning_curves": lambda x, data, model, chain: sf.plots.learning_curves(x),
 }
 TAKEN = {
@@ -176,6 +184,10 @@ TAKEN = {
     "history_lengths": {"prepared"},
     "item_popularity": {"prepared"},
     "ndcg metrics": set(),
+    "ndcg k": {"number"},
+    "plot ax": {"None"},
+    "plot data_name": {"text"},
+    "learning_curves metrics": {"None", "empty"},
     "ndcg data": {"prepared"},
 }
 """The things that are taken, where it can be said in one line; elsewhere any may be."""

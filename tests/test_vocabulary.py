@@ -144,14 +144,3 @@ def test_millions_of_stored_strings_are_no_python_objects_until_asked_for():
 
 def test_its_text_is_short():
     assert repr(sf.Vocabulary.identity(9)) == "Vocabulary(9 ids: 1, 2, 3, ...)"
-
-
-def test_a_text_is_no_list_of_letters() -> None:
-    vocabulary = sf.Vocabulary(["tea", "a"])
-    for call in (sf.Vocabulary, vocabulary.index, vocabulary.extend):
-        with pytest.raises(
-            TypeError, match=r"ids must be a list, received 'tea'; one id is \[id\]"
-        ):
-            call("tea")
-        with pytest.raises(TypeError, match="ids must be a list, received 5"):
-            call(5)  # type: ignore[arg-type]

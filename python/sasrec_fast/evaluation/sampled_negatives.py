@@ -28,6 +28,15 @@ def sampling_protocol(candidates: Any) -> tuple[int, int] | None:
     return checks.integer("negatives", candidates[1], 1), checks.integer("seed", candidates[2], 0)
 
 
+def _mixes_text(values: tuple[Any, ...]) -> bool:
+    """Whether it starts with text and goes on with something else, unlike a tuple of ids."""
+    return (
+        bool(values)
+        and isinstance(values[0], str)
+        and not all(isinstance(value, str) for value in values)
+    )
+
+
 def draw_negatives(
     split: Split, candidates: NDArray[np.bool_], count: int, seed: int, outside_training: bool
 ) -> tuple[NDArray[np.int32], int]:
@@ -97,12 +106,3 @@ def _draw(store: Sequences, num_items: int, split: int, count: int, seed: int) -
     out = np.empty((len(sizes), 1, count) if count > 1 else (len(sizes), 1), np.int32)
     _core.fill_negatives(store, options, rows, None, 0, out)
     return out.reshape(len(sizes), count)
-
-
-def _mixes_text(values: tuple[Any, ...]) -> bool:
-    """Whether it starts with text and goes on with something else, unlike a tuple of ids."""
-    return (
-        bool(values)
-        and isinstance(values[0], str)
-        and not all(isinstance(value, str) for value in values)
-    )

@@ -132,6 +132,7 @@ def _checked(
 ) -> tuple[dict[str, Metrics], Split, list[str]]:
     """Metrics by name, the split that all of them were measured on, and how they were."""
     named = _named(metrics)
+    checks.integer("k", k, 1)
     require_prepared(data, "a plot of metrics")
     if not named:
         raise ValueError("metrics is empty: nothing to draw")

@@ -8,10 +8,11 @@ from sasrec_fast.store.notes import note
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
+from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
-from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, require_same_items, shown
+from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, shown
 
 __all__ = [
     "MAX_ITEMS",

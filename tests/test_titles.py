@@ -133,3 +133,13 @@ def test_similar_items_say_it_too(numbers):
 def test_titles_that_cannot_be_meant_are_refused(numbers, titles, error, said):
     with pytest.raises(error, match=said):
         recommended(numbers, titles)
+
+
+def test_the_command_line_says_it_for_the_user_it_shows(numbers):
+    from sasrec_fast.cli.display import first_user
+
+    chain = sf.baselines.MarkovChain(numbers.train)
+    texts = {str(number): "x" for number in NUMBERS}
+    shown = first_user(chain, numbers, texts, hide_last=True)
+    assert "note: none of the 10 titles is of an item here, first '7'" in shown
+    assert "note" not in first_user(chain, numbers, {7: "x"}, hide_last=True)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sasrec_fast.errors import DataWarning
 from sasrec_fast.recommendation import recommend
-from sasrec_fast.store import user_positions
+from sasrec_fast.store import shown, user_positions
 
 if TYPE_CHECKING:
     from sasrec_fast.evaluation import Metrics, Scorer
@@ -89,6 +89,11 @@ def history_and_recommendations(
     lines += [f"      {title_of(item, titles)}" for item in known[-SHOWN_HISTORY:]]
     if following is not None:
         lines.append(f"what came next, hidden from the model: {title_of(following, titles)}")
+    if titles and not data.items.index(list(titles)).any():
+        example = shown(next(iter(titles)))
+        lines.append(
+            f"note: none of the {len(titles):,} titles is of an item here, first {example}"
+        )
     lines.append("recommended")
     return "\n".join([*lines, *ranked(found, titles, following)])
 

@@ -96,9 +96,7 @@ def contenders(model: Any, data: sf.Prepared, split: sf.Split) -> dict[str, Call
         "evaluate, 100 negatives": lambda: sf.evaluate(
             model, split, candidates=("uniform", 100, 0)
         ),
-        "evaluate, popularity": lambda: sf.evaluate(
-            sf.baselines.Popularity(data.train.item_counts), split
-        ),
+        "evaluate, popularity": lambda: sf.evaluate(sf.baselines.Popularity(data.train), split),
     }
 
 

@@ -21,7 +21,7 @@ def metrics_of(
     exclude_seen: bool = True,
     candidates: Any = None,
 ) -> dict[str, float]:
-    """What `sf.evaluate` returns."""
+    """What `sf.evaluate` returns, where candidates are item indices."""
     allowed = set(data.sequences.items.tolist()) & set(np.flatnonzero(model.candidate_mask))
     sampled = isinstance(candidates, tuple)
     if candidates is not None and not sampled:
@@ -35,7 +35,10 @@ def metrics_of(
             others = negatives(data, split.name, user, allowed, {*rejected, target}, candidates)
         else:
             others = [i for i in allowed - (set(history) if exclude_seen else set()) if i != target]
-        add_row(columns, scores, target if target in allowed else None, others, cutoffs)
+        served = target in allowed and scores[target] > -np.inf
+        served &= not (exclude_seen and target in history)
+        others = [item for item in others if sampled or scores[item] > -np.inf]
+        add_row(columns, scores, target if served else None, others, cutoffs)
         listed = [item for item in allowed if not (exclude_seen and item in history)]
         listed = [item for item in listed if scores[item] > -np.inf]
         listed.sort(key=lambda item: (-scores[item], item))
@@ -56,7 +59,7 @@ def add_row(
     others: list[int],
     cutoffs: tuple[int, ...],
 ) -> None:
-    """Means over all ranks that the target may have; a target that is no candidate has none."""
+    """Means over all ranks that the target may have; one that nobody is served has none."""
     ranks: list[int] = []
     if target is not None:
         above = sum(scores[item] > scores[target] for item in others)

@@ -102,6 +102,7 @@ class Report:
     interactions_truncated: int
     targets_truncated: dict[str, int]
     cold_targets: dict[str, int]
+    repeated_targets: dict[str, int]
     rows_by_split: dict[str, int]
     dense_bytes: dict[str, int]
 
@@ -463,6 +464,10 @@ def account(data: Prepared) -> Report:
         },
         cold_targets={
             name: sum(row.sequence[-1] not in shown for row in rows)
+            for name, rows in held_out.items()
+        },
+        repeated_targets={
+            name: sum(row.sequence[-1] in row.sequence[:-1] for row in rows)
             for name, rows in held_out.items()
         },
         rows_by_split={name: len(rows) for name, rows in splits},

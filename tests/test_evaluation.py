@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,7 @@ def test_a_model_that_knows_the_target_is_perfect_and_one_that_avoids_it_is_last
         for start, end in zip(data.test.starts, data.test.ends, strict=True)
     }
     oracle = Fixed(21, lambda history: np.arange(21) == targets[tuple(history)])
-    metrics = sf.evaluate(oracle, data.test)
+    metrics = sf.evaluate(oracle, data.test, exclude_seen=False)
     assert {value for name, value in metrics.items() if "coverage" not in name} == {1.0}
     opposite = Fixed(21, lambda history: np.arange(21) != targets[tuple(history)])
     assert sf.evaluate(opposite, data.test, k=1)["hit_rate@1"] == 0.0
@@ -150,11 +151,52 @@ def test_items_seen_before_the_window_are_left_out_too():
     assert sf.evaluate(model, data.test, exclude_seen=False).ranks.tolist() == [9.0, 9.0, 12.0]
 
 
-def test_a_target_seen_before_is_still_ranked():
+def repeats() -> sf.Prepared:
+    """Of three users, the first listens to item 1 again."""
     table = {"user_id": [1] * 4 + [2] * 3 + [3] * 3, "item_id": [1, 2, 3, 1, 1, 2, 3, 4, 5, 6]}
-    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
-    model = Fixed(7, lambda history: -np.arange(7.0))
-    assert sf.evaluate(model, data.test).ranks.tolist() == [1.0, 1.0, 4.0]
+    return sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+
+
+def test_a_target_seen_before_is_a_miss_and_counted():
+    data, model = repeats(), Fixed(7, lambda history: -np.arange(7.0))
+    with pytest.warns(sf.DataWarning, match=r"1 of 3 test targets \(33.3%\).* exclude_seen=False"):
+        metrics = sf.evaluate(model, data.test, k=1)
+    assert metrics.ranks.tolist() == [np.inf, 1.0, 4.0]
+    assert metrics.per_user["hit_rate@1"].tolist() == [0, 1, 0]
+    assert metrics.repeated_targets == 1
+    assert metrics.cold_targets == 0
+    assert "1 targets their user had before, and count as misses" in str(metrics)
+
+
+def test_without_exclusion_a_target_seen_before_is_ranked_and_counted():
+    data, model = repeats(), Fixed(7, lambda history: -np.arange(7.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metrics = sf.evaluate(model, data.test, exclude_seen=False)
+    assert metrics.ranks.tolist() == [1.0, 3.0, 6.0]
+    assert metrics.repeated_targets == 1
+    assert "1 targets their user had before, and may be hits" in str(metrics)
+
+
+def test_a_sampled_ranking_misses_what_was_seen_too():
+    data, model = repeats(), Fixed(7, lambda history: -np.arange(7.0))
+    sampled = ("uniform", 3, 0)
+    assert np.isinf(sf.evaluate(model, data.test, candidates=sampled).ranks[0])
+    both = sf.evaluate(model, data.test, candidates=sampled, exclude_seen=False)
+    assert both.ranks[0] == 1.0
+    assert both.repeated_targets == 1
+
+
+def test_a_target_scored_minus_infinity_is_never_served_and_a_miss(data):
+    def only_ten(history: list[int]) -> np.ndarray:
+        return np.where(np.arange(21) <= 10, pseudo_random(history), -np.inf)
+
+    metrics = sf.evaluate(Fixed(21, only_ten), data.test, k=20, exclude_seen=False)
+    targets = data.test.sequences.items[data.test.ends - 1]
+    assert metrics.cold_targets == np.count_nonzero(targets > 10) > 0
+    assert metrics["hit_rate@20"] == np.mean(targets <= 10)
+    sampled = sf.evaluate(Fixed(21, only_ten), data.test, candidates=("uniform", 3, 0))
+    assert np.isinf(sampled.ranks[targets > 10]).all()
 
 
 def test_long_histories_are_evaluated_on_recent_items_whatever_the_truncation():
@@ -174,24 +216,48 @@ def test_a_target_that_is_no_candidate_is_a_miss_and_counted(data):
     assert f"{metrics.cold_targets} targets are no candidates" in str(metrics)
 
 
-def test_candidates_may_be_given(data):
-    model = Fixed(21, coarse)
-    few = sf.evaluate(model, data.test, candidates=[3, 5, 8, 13])
+def test_candidates_are_ids(data):
+    """Item ids are 1, 4, .., 58, so that most indices are ids of other items."""
+    model, ids = Fixed(21, coarse), [7, 13, 22, 37]
+    few = sf.evaluate(model, data.test, candidates=ids)
     assert few.num_candidates == 4
     assert dict(few) == dict(sf.evaluate(Fixed(21, coarse, (3, 5, 8, 13)), data.test))
     mask = np.isin(np.arange(21), [3, 5, 8, 13])
-    assert dict(few) == dict(sf.evaluate(model, data.test, candidates=mask))
+    for same in (np.array(ids), tuple(ids), set(ids), pd.Series(ids), map(int, ids), mask):
+        assert dict(sf.evaluate(model, data.test, candidates=same)) == dict(few)
+
+
+def test_excluded_ids_are_not_ranked(data):
+    model, blocked = Fixed(21, coarse), [7, 13]
+    others = np.setdiff1d(data.items.ids, blocked)
+    found = sf.evaluate(model, data.test, exclude=blocked)
+    assert dict(found) == dict(sf.evaluate(model, data.test, candidates=others))
+
+
+def test_unknown_candidates_are_counted(data):
+    model = Fixed(21, coarse)
+    with pytest.warns(UserWarning, match="1 of 3 item ids in candidates are unknown .* first 5"):
+        found = sf.evaluate(model, data.test, candidates=[7, 5, 13])
+    assert found.num_candidates == 2
+
+
+def test_text_ids_are_candidates_as_a_tuple_too():
+    table = {"user_id": [1] * 4 + [2] * 4, "item_id": [*"abcd", *"bace"]}
+    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+    chain = MarkovChain(data.train)
+    assert sf.evaluate(chain, data.test, candidates=("c", "d")).num_candidates == 2
 
 
 def test_a_sampled_ranking_says_so(data):
     metrics = sf.evaluate(Fixed(21, pseudo_random), data.test, candidates=("uniform", 5, 3))
+    assert f"{metrics.repeated_targets} targets their user had before" in str(metrics)
     assert str(metrics).splitlines()[0] == (
         "test: 30 users, sampled ranking, each target among 5 uniform negatives of 20 candidates "
         "(seed 3), training items excluded"
     )
     assert (metrics.num_negatives, metrics.seed, metrics.num_candidates) == (5, 3, 20)
     assert not any(name.startswith("coverage") for name in metrics)
-    assert metrics.ranks.max() <= 6
+    assert metrics.ranks[np.isfinite(metrics.ranks)].max() <= 6
 
 
 def test_sampled_negatives_are_no_training_items_and_depend_on_seed_and_user_alone(data):
@@ -239,13 +305,16 @@ def test_training_items_under_split_at_are_those_before_validation():
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [
-        ("uniform", "must be item indices, a mask, or"),
+        ("uniform", "must be item ids, a mask, or"),
         (("popular", 100, 0), r"received \('popular', 100, 0\)"),
-        (("uniform", 100), "must be item indices"),
+        (("uniform", 100), "must be item ids"),
         (("uniform", 0, 0), "negatives must be at least 1, received 0"),
         (("uniform", 9, -1), "seed must be at least 0"),
-        ([0, 1], "candidates holds 1 indices outside 1..20"),
-        ([], "at least one item index"),
+        ([0, 2], "none of the 2 candidates is a known item, first 0; the items are such as 1"),
+        (["1"], "first '1'; .* it is text, the item ids are integers, such as 1"),
+        ([], "none of the 0 candidates"),
+        (np.zeros(20, bool), "candidates is a mask of 20 entries, expected 21"),
+        (np.zeros(21, bool), "no item is left to recommend"),
     ],
 )
 def test_candidates_are_checked(data, candidates, message):
@@ -293,7 +362,8 @@ def test_standard_errors_are_those_of_the_mean(data):
 
 def test_metrics_print_as_a_table(data):
     text = str(sf.evaluate(Fixed(21, pseudo_random), data.test, k=[10, 1, 10]))
-    head, *lines = text.splitlines()
+    head, repeated, *lines = text.splitlines()
+    assert repeated.endswith("targets their user had before, and count as misses")
     assert head == "test: 30 users, full ranking of 20 candidates, seen items excluded"
     assert [line.split()[0] for line in lines] == [
         "hit_rate@1",

@@ -117,7 +117,7 @@ def test_5_padding_unrated_and_seen_items_are_never_recommended():
         items="identity",
     )
     rated = np.arange(2, 21, 2)
-    model = make_model(k=10, candidates=np.flatnonzero(data.item_counts))
+    model = make_model(k=10, candidate_indices=np.flatnonzero(data.item_counts))
     prefer_what_may_not_be_recommended(model, data)
     predictions = model.predict(data.inputs(), verbose=0)["predictions"]
     for row in predictions:

@@ -30,7 +30,7 @@ CANDIDATES = [1, 2, 3, 5, 8, 13, 20]
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return make_model(candidates=CANDIDATES, num_layers=2, num_heads=2)
+    return make_model(candidate_indices=CANDIDATES, num_layers=2, num_heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_inputs_of_another_form_are_refused(model, inputs, message):
 
 def test_more_predictions_than_candidates_are_all_candidates():
     assert sf.SASRec(6).get_config()["k"] == 5
-    model = make_model(candidates=[1, 2, 3])
+    model = make_model(candidate_indices=[1, 2, 3])
     predictions = model.predict(make_rows([3, 5])[0], verbose=0)["predictions"]
     np.testing.assert_array_equal(np.sort(predictions, axis=1), [[1, 2, 3]] * 2)
 
@@ -163,9 +163,9 @@ def test_more_predictions_than_candidates_are_all_candidates():
         ({"max_sequence_length": 0}, "max_sequence_length must be at least 1"),
         ({"l2": -1.0}, r"l2 must be in \[0, inf\)"),
         ({"k": 0}, "k must be at least 1, received 0"),
-        ({"candidates": [0, 1]}, "1 indices outside 1..20"),
-        ({"candidates": [1, 21]}, "first 21"),
-        ({"candidates": []}, "at least one item index"),
+        ({"candidate_indices": [0, 1]}, "1 indices outside 1..20"),
+        ({"candidate_indices": [1, 21]}, "first 21"),
+        ({"candidate_indices": []}, "at least one item index"),
         ({"items": sf.Vocabulary.identity(7)}, "items holds 7 ids: it must be 8"),
     ],
 )
@@ -175,7 +175,8 @@ def test_an_argument_out_of_range_is_named(options, message):
 
 
 @pytest.mark.parametrize(
-    "options", [{"num_layers": 1.5}, {"hidden_dim": "50"}, {"dropout": "a"}, {"candidates": [1.5]}]
+    "options",
+    [{"num_layers": 1.5}, {"hidden_dim": "50"}, {"dropout": "a"}, {"candidate_indices": [1.5]}],
 )
 def test_an_argument_of_another_type_is_refused(options):
     with pytest.raises(TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 
 import pytest
 
@@ -126,3 +127,20 @@ def test_options_are_checked():
         sf.RankingMetrics(DATA.validation, sample_users=0)
     with pytest.raises(TypeError, match=r"k must be an integer, received 2\.5"):
         sf.RankingMetrics(DATA.validation, k=2.5)
+
+
+def test_repeats_are_warned_of_once_and_not_in_every_epoch():
+    rows = [(user, item) for user in range(30) for item in (user % 7, 7, 8, 9, user % 7)]
+    table = dict(zip(("user_id", "item_id"), map(list, zip(*rows, strict=True)), strict=True))
+    data = sf.prepare(table, timestamp=None, holdout=1, max_sequence_length=LENGTH)
+    with pytest.warns(sf.DataWarning, match="30 of 30 validation targets") as caught:
+        metrics = sf.RankingMetrics(data.validation)
+    assert caught[0].filename == __file__
+    model = make_model(vocabulary_size=data.vocabulary_size, max_sequence_length=LENGTH)
+    batches = data.train.batches(16, max_buckets=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        both = [metrics, sf.RankingMetrics(data.validation, exclude_seen=False, prefix="all_")]
+        history = compiled(model, 1e-2).fit(batches, epochs=2, callbacks=both, verbose=0).history
+    assert history["val_hit_rate@10"] == [0, 0]
+    assert history["all_hit_rate@10"] == [1, 1]

@@ -228,7 +228,7 @@ def test_data_with_another_vocabulary_is_refused_with_the_reason(data, numbers, 
 
 def test_candidates_of_the_model_are_all_it_recommends(data):
     allowed = data.items.index(["oil", "corn", "wine"])
-    model = make_model(vocabulary_size=11, candidates=allowed, k=3)
+    model = make_model(vocabulary_size=11, candidate_indices=allowed, k=3)
     found = sf.recommend(model, data, exclude_seen=False)
     assert sorted(found["item_id"]) == sorted(["oil", "corn", "wine"] * 3)
 

@@ -23,7 +23,7 @@ CANDIDATES = [1, 2, 3, 5, 8, 13, 20]
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    model = make_model(candidates=CANDIDATES, num_layers=2, num_heads=2)
+    model = make_model(candidate_indices=CANDIDATES, num_layers=2, num_heads=2)
     model.build()
     return model
 
@@ -43,7 +43,7 @@ VOCABULARIES = {
 
 @pytest.mark.parametrize("kind", VOCABULARIES)
 def test_one_file_keeps_weights_candidates_and_vocabulary(kind, rows, tmp_path):
-    model = make_model(candidates=CANDIDATES, items=VOCABULARIES[kind], l2=0.1)
+    model = make_model(candidate_indices=CANDIDATES, items=VOCABULARIES[kind], l2=0.1)
     scores = model.score_items(rows)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -82,7 +82,7 @@ def test_the_file_holds_the_embeddings_once(tmp_path):
 
 
 def test_a_model_of_the_config_is_equal_but_for_the_weights():
-    model = make_model(candidates=CANDIDATES, l2=0.1, dropout=0.3, dtype="mixed_bfloat16")
+    model = make_model(candidate_indices=CANDIDATES, l2=0.1, dropout=0.3, dtype="mixed_bfloat16")
     other = sf.SASRec.from_config(model.get_config())
     assert other.get_config() == model.get_config()
     assert other.dtype_policy == model.dtype_policy

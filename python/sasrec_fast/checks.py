@@ -48,6 +48,13 @@ def fraction(
     return found
 
 
+def flag(name: str, value: Any) -> bool:
+    """The value, True or False; any other would count as one of them in silence."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, received {received(value)}")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "") -> Any:
     """The value, one of the words allowed."""
     if not isinstance(value, str | None) or value not in allowed:
@@ -57,5 +64,5 @@ def one_of(name: str, value: Any, allowed: Sequence[str | None], others: str = "
 
 
 def received(value: Any) -> str:
-    """What was received, cut where it is long; its kind where Python does not print it."""
-    return shorten(value, _LONGEST_SHOWN)
+    """What was received, on one line, cut where long; its kind where Python does not print it."""
+    return " ".join(shorten(value, _LONGEST_SHOWN).split())

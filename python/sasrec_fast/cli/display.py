@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sasrec_fast.errors import DataWarning
 from sasrec_fast.recommendation import recommend
-from sasrec_fast.store import user_positions
+from sasrec_fast.store import shown, user_positions
 
 if TYPE_CHECKING:
     from sasrec_fast.evaluation import Metrics, Scorer
@@ -35,8 +37,12 @@ def title_of(item: Any, titles: Titles) -> str:
 
 def tested(done: Run, others: Mapping[str, Mapping[str, float]]) -> str:
     """A table of hit rate and NDCG at 10 of a run on its test rows, of baselines and of others."""
-    rows = {**others, "SASRec": done.test, **done.baselines}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # the heading says it
+        rows = {**others, "SASRec": done.test, **done.baselines}
     heading = f"\ntest: the last item of {len(done.test.ranks):,} users, among all items not seen"
+    if done.test.repeated_targets:
+        heading += f"; {done.test.repeated_targets:,} had theirs before, which are misses"
     return f"{heading}\n{compared(rows, ['hit_rate@10', 'ndcg@10'])}"
 
 
@@ -53,7 +59,7 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> str:
         name: {key: f"{one[key]:.4f}" + _plus_minus(one.standard_errors[key]) for key in one}
         for name, one in metrics.items()
     }
-    heading = str(next(iter(metrics.values()))).splitlines()[0]
+    heading = next(iter(metrics.values())).heading
     return f"{heading}\n{pd.DataFrame(columns).to_string()}"
 
 
@@ -83,6 +89,11 @@ def history_and_recommendations(
     lines += [f"      {title_of(item, titles)}" for item in known[-SHOWN_HISTORY:]]
     if following is not None:
         lines.append(f"what came next, hidden from the model: {title_of(following, titles)}")
+    if titles and not data.items.index(list(titles)).any():
+        example = shown(next(iter(titles)))
+        lines.append(
+            f"note: none of the {len(titles):,} titles is of an item here, first {example}"
+        )
     lines.append("recommended")
     return "\n".join([*lines, *ranked(found, titles, following)])
 

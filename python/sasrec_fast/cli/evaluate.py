@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from sasrec_fast.cli.options import (
     whole,
 )
 from sasrec_fast.cli.screen import load_keras
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.recipes import Recipe
 from sasrec_fast.saving import replaced_file, require_writable
 
@@ -45,6 +46,7 @@ PANELS = {
     "How": {
         "split": Flag(Literal["test", "validation"], SPLIT, "test"),
         "k": whole("cut-offs of hit rate and NDCG", 1, [1, 5, 10, 20], list[int]),
+        "include_seen": Flag(bool, "also rank items of the user's history, and count them", False),
     },
     **AS_TRAINED,
 }
@@ -147,13 +149,15 @@ def _measure(
 
     scorers: dict[str, Scorer] = {
         "SASRec": model,
-        "popularity": Popularity(data.train.item_counts),
+        "popularity": Popularity(data.train),
         "Markov chain": MarkovChain(data.train),
     }
     metrics = {}
     for name, scorer in scorers.items():
-        with screen.step(f"ranking with {name}"):
-            metrics[name] = evaluate(scorer, split, k=arguments.k)
+        with screen.step(f"ranking with {name}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # what it says is in the heading, once
+            seen = not arguments.include_seen
+            metrics[name] = evaluate(scorer, split, k=arguments.k, exclude_seen=seen)
     return metrics
 
 
@@ -167,6 +171,8 @@ def _write(metrics: Mapping[str, Metrics], arguments: Any) -> None:
         "model": str(arguments.model),
         "ratings": str(arguments.ratings),
         "protocol": {name: str(one).splitlines()[0] for name, one in metrics.items()},
+        "cold_targets": {name: one.cold_targets for name, one in metrics.items()},
+        "repeated_targets": {name: one.repeated_targets for name, one in metrics.items()},
         "metrics": {name: dict(one) for name, one in metrics.items()},
         "standard_errors": errors,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from sasrec_fast.cli.drawing import Drawing
 from sasrec_fast.cli.options import Flag, command, whole
 from sasrec_fast.cli.reading import prepared
 from sasrec_fast.cli.screen import load_keras, seconds
+from sasrec_fast.errors import DataWarning
 from sasrec_fast.recipes import DEFAULT, RECIPES, Recipe, claim, run
 from sasrec_fast.saving import replaced_file
 
@@ -134,7 +136,8 @@ def _run(
     seeded = recipe.changed(prepare={"seed": seed})
     data = prepared(seeded, interactions, screen, report=False)
     done = run(recipe, data, seed=seed, callback=Drawing(screen), folder=folder)
-    with screen.step("testing"):
+    with screen.step("testing"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # the metrics say it
         result = _result(done, seed)
     save_model(done.model, folder / MODEL, data)
     _write(folder / RESULT, result)
@@ -168,6 +171,7 @@ def _result(done: Run, seed: int) -> dict[str, Any]:
         "validation": {f"val_{name}": value for name, value in done.validation.items()},
         "protocol": str(done.test.setting),
         "test": dict(done.test),
+        "repeated_targets": done.test.repeated_targets,
         "standard_errors": {k: v for k, v in done.test.standard_errors.items() if v == v},
         "baselines": {name: dict(metrics) for name, metrics in done.baselines.items()},
     }

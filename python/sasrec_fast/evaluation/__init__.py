@@ -5,25 +5,31 @@
 
 from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
 from sasrec_fast.evaluation.evaluation import evaluate
-from sasrec_fast.evaluation.metrics import Metrics
+from sasrec_fast.evaluation.metrics import Metrics, digest_of
 from sasrec_fast.evaluation.scoring import (
     Scorer,
     VectorScorer,
     checked_scores,
     input_length,
     is_vector_scorer,
+    require_scorer,
     top_k,
 )
+from sasrec_fast.evaluation.servable import Servable, servable_items
 
 __all__ = [
     "MarkovChain",
     "Metrics",
     "Popularity",
     "Scorer",
+    "Servable",
     "VectorScorer",
     "checked_scores",
+    "digest_of",
     "evaluate",
     "input_length",
     "is_vector_scorer",
+    "require_scorer",
+    "servable_items",
     "top_k",
 ]

@@ -1,5 +1,6 @@
 """Ranking metrics as expected values over tied scores, with their standard errors."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.store import Split
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -15,7 +17,9 @@ Values = NDArray[np.float64]
 
 def check_cutoffs(k: int | Iterable[int]) -> tuple[int, ...]:
     """Cut-offs in ascending order, each once; an error where one is no integer from 1."""
-    cutoffs = {checks.integer("k", value, 1) for value in (k if isinstance(k, Iterable) else [k])}
+    one = not isinstance(k, Iterable) or isinstance(k, bytes) or getattr(k, "ndim", 1) != 1
+    values: Iterable[Any] = [k] if one else k  # type: ignore[assignment]
+    cutoffs = {checks.integer("k", value, 1) for value in values}
     if not cutoffs:
         raise ValueError(f"k must be one or more integers from 1, received {k!r}")
     return tuple(sorted(cutoffs))
@@ -64,6 +68,33 @@ class Setting:
         )
 
 
+@dataclass(frozen=True)
+class Targets:
+    """Which targets nobody would be served.
+
+    Attributes:
+        cold: bool [n], no candidates, or scored minus infinity.
+        repeated: bool [n], in the user's history before; misses where seen items are left out.
+        digest: Of whose targets they are, see `digest_of`.
+    """
+
+    cold: NDArray[np.bool_]
+    repeated: NDArray[np.bool_]
+    digest: int
+
+    def missed(self, seen_excluded: bool) -> NDArray[np.bool_]:
+        """Those that count as misses whatever their rank."""
+        return self.cold | self.repeated if seen_excluded else self.cold
+
+
+def digest_of(split: Split) -> int:
+    """A number for a split's users and their targets, to tell metrics of other data by."""
+    rows = split.sequence_rows
+    last = split.sequences.offsets[rows.users] + rows.ends - 1
+    users = zlib.crc32(split.sequences.user_keys[rows.users].tobytes())
+    return zlib.crc32(split.sequences.items[last].tobytes(), users)
+
+
 class Metrics(Mapping[str, float]):
     """Means over users: "hit_rate@k" and "ndcg@k" for every k, "mrr", and "coverage@k".
 
@@ -72,7 +103,7 @@ class Metrics(Mapping[str, float]):
     Args:
         counts: Of each target, int64 [n]: the items ranked above it, and those level with it,
             itself included.
-        cold: bool [n], whether it is no candidate.
+        targets: Which of them are misses.
         cutoffs: Of hit rate and NDCG.
         coverage: At each cut-off, by its key.
         setting: How the ranking was made.
@@ -81,8 +112,12 @@ class Metrics(Mapping[str, float]):
         per_user: float64 [n] that each mean is of, by its key.
         standard_errors: Of each mean, sample standard deviation / sqrt(users); NaN for one user
             and for the coverage.
-        ranks: float64 [n], each row's expected rank from 1, infinite for a cold target.
-        cold_targets: Rows whose target is no candidate: misses.
+        ranks: float64 [n], each row's expected rank from 1, infinite for a target that is a miss
+            at any k, cold or repeated.
+        cold_targets: Rows whose target is no candidate, or scored minus infinity: misses.
+        repeated_targets: Rows whose target the user had before: misses too where seen items
+            are excluded, as `seen_excluded` says.
+        targets: Which rows these are, `targets.cold` and `targets.repeated`.
         setting: How the ranking was made; its attributes `name`, `num_candidates`,
             `seen_excluded`, `num_negatives`, `seed` and `short_users` are those of this object
             too.
@@ -91,18 +126,19 @@ class Metrics(Mapping[str, float]):
     def __init__(
         self,
         counts: tuple[Counts, Counts],
-        cold: NDArray[np.bool_],
+        targets: Targets,
         cutoffs: Iterable[int],
         coverage: Mapping[str, float],
         setting: Setting,
     ) -> None:
         better, equal = counts
+        missed = targets.missed(setting.seen_excluded)
         cutoffs, users = tuple(cutoffs), len(better)
         gains = {f"hit_rate@{k}": np.ones(k) for k in cutoffs}
         gains |= {f"ndcg@{k}": 1.0 / np.log2(np.arange(2, k + 2)) for k in cutoffs}
         gains["mrr"] = 1.0 / np.arange(1, int((better + equal).max(initial=1)) + 1)
         self.per_user = {
-            key: np.where(cold, 0.0, expected_gains(better, equal, of_ranks))
+            key: np.where(missed, 0.0, expected_gains(better, equal, of_ranks))
             for key, of_ranks in gains.items()
         }
         self._means = {key: float(values.mean()) for key, values in self.per_user.items()}
@@ -112,8 +148,10 @@ class Metrics(Mapping[str, float]):
         }
         self._means |= coverage
         self.standard_errors |= dict.fromkeys(coverage, float("nan"))
-        self.ranks = np.where(cold, np.inf, better + (equal + 1) / 2)
-        self.cold_targets = int(np.count_nonzero(cold))
+        self.ranks = np.where(missed, np.inf, better + (equal + 1) / 2)
+        self.targets = targets
+        self.cold_targets = int(np.count_nonzero(targets.cold))
+        self.repeated_targets = int(np.count_nonzero(targets.repeated))
         self.setting = setting
 
     def __getattr__(self, name: str) -> Any:
@@ -130,16 +168,25 @@ class Metrics(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self._means)
 
-    def __str__(self) -> str:
-        """A table of the means with their standard errors."""
+    @property
+    def heading(self) -> str:
+        """How it was measured, and below it the targets that are misses or were seen before."""
         lines = [f"{self.setting.name}: {len(self.ranks):,} users, {self.setting}"]
         if self.cold_targets:
             lines.append(f"  {self.cold_targets:,} targets are no candidates and count as misses")
+        if self.repeated_targets:
+            what = "and count as misses" if self.setting.seen_excluded else "and may be hits"
+            lines.append(f"  {self.repeated_targets:,} targets their user had before, {what}")
         if self.setting.short_users:
             lines.append(
                 f"  users with fewer than {self.setting.num_negatives:,} possible negatives, some "
                 f"drawn repeatedly: {self.setting.short_users:,}"
             )
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        """The heading, and a table of the means with their standard errors."""
+        lines = [self.heading]
         width = max(map(len, self))
         for key, mean in self.items():
             error = self.standard_errors[key]

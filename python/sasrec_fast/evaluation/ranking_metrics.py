@@ -7,9 +7,15 @@ from typing import Any
 import keras
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation.evaluation import evaluate
+from sasrec_fast.evaluation.evaluation import measure as evaluate  # which warns, each time
+from sasrec_fast.evaluation.evaluation import warn_of_repeats
 from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
-from sasrec_fast.store import Split
+from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
+from sasrec_fast.evaluation.scoring import require_scorer
+from sasrec_fast.preparing import Prepared, require_split
+from sasrec_fast.store import Split, given_mask, require_same_items
+
+_OPTIONS = ("exclude_seen", "candidates", "exclude", "batch_size")
 
 
 class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
@@ -30,14 +36,18 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
             multiple of this. In between the logs repeat the last values: `patience` still
             counts epochs.
         prefix: Of the names in the logs.
-        **options: Further arguments of `evaluate`: exclude_seen, candidates, batch_size.
+        **options: Further arguments of `evaluate`: exclude_seen, candidates, exclude, batch_size.
 
     Attributes:
         metrics: The latest `Metrics`, or None.
 
     Raises:
-        ValueError: A number out of range.
-        TypeError: A number that is no integer.
+        ValueError: A number out of range, or, when training begins, a split of other items than
+            the model's.
+        TypeError: A number that is no integer, no split, or an argument that `evaluate` lacks.
+
+    Warns:
+        DataWarning: More than 5 % of the targets are misses, see `evaluate`; said once, here.
     """
 
     def __init__(
@@ -52,14 +62,22 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         super().__init__()
+        split = _checked_split(split)
         self.split = split if sample_users is None else split.sample(sample_users, seed)
+        options = _checked_options(split, options)
+        if options.get("exclude_seen", True):
+            warn_of_repeats(self.split)
         self.every = checks.integer("every", every, 1)
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix must be text, received {checks.received(prefix)}")
         self.prefix = prefix
         self.metrics: Metrics | None = None
         self._options = {**options, "k": check_cutoffs(k)}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the metrics of an earlier `fit`."""
+        """Forget the metrics of an earlier `fit`; refuse a model of other items."""
+        require_scorer(self.model, "RankingMetrics")
+        require_same_items(self.model, self.split, f"the {self.split.name} split")
         self.metrics = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -75,3 +93,32 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         for other in others:
             if ours.fullmatch(str(getattr(other, "monitor", ""))) and other.mode == "auto":
                 other.mode = "max"
+
+
+def _checked_split(split: Any) -> Split:
+    if isinstance(split, Prepared):
+        raise TypeError("split is all prepared data: RankingMetrics takes data.validation")
+    found = require_split(split, "RankingMetrics")
+    if not len(found):
+        raise ValueError(f"the {found.name} split has no rows to evaluate")
+    return found
+
+
+def _checked_options(split: Split, options: dict[str, Any]) -> dict[str, Any]:
+    """The options as `evaluate` takes them in every epoch: an iterator of ids is read once."""
+    for name in options:
+        if name not in _OPTIONS:
+            raise TypeError(
+                f"RankingMetrics has no argument {name!r}; those of evaluate are {_OPTIONS}"
+            )
+    checks.flag("exclude_seen", options.get("exclude_seen", True))
+    checks.integer("batch_size", options.get("batch_size", 256), 1)
+    given = {name: options.get(name) for name in ("candidates", "exclude")}
+    if sampling_protocol(given["candidates"]) is not None:
+        given.pop("candidates")
+    masks = {
+        name: given_mask(name, ids, split.items, split.vocabulary_size, "have no effect")
+        for name, ids in given.items()
+        if ids is not None
+    }
+    return {**options, **masks}

@@ -1,10 +1,40 @@
 """The negatives of a sampled ranking, uniform outside the user's training items."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast import _core
+from sasrec_fast import _core, checks
 from sasrec_fast.store import SPLITS, Histories, Rows, Sequences, Split, WindowOptions, streams
+
+
+def sampling_protocol(candidates: Any) -> tuple[int, int] | None:
+    """Number and seed of sampled negatives; None where candidates are no sampling protocol.
+
+    Raises:
+        ValueError: A protocol that is not known, or numbers out of range.
+        TypeError: Numbers that are no integers.
+    """
+    if isinstance(candidates, str):
+        candidates = (candidates,)
+    elif not isinstance(candidates, tuple) or not _mixes_text(candidates):
+        return None
+    if len(candidates) != 3 or candidates[0] != "uniform":
+        raise ValueError(
+            "candidates must be item ids, a mask, or ('uniform', negatives, seed), received "
+            f"{candidates!r}"
+        )
+    return checks.integer("negatives", candidates[1], 1), checks.integer("seed", candidates[2], 0)
+
+
+def _mixes_text(values: tuple[Any, ...]) -> bool:
+    """Whether it starts with text and goes on with something else, unlike a tuple of ids."""
+    return (
+        bool(values)
+        and isinstance(values[0], str)
+        and not all(isinstance(value, str) for value in values)
+    )
 
 
 def draw_negatives(

@@ -29,6 +29,22 @@ class Scorer(Protocol):
         """Scores [n, vocabulary_size] after the histories x ("item_ids", "padding_mask")."""
 
 
+def require_scorer(model: Any, taker: str) -> None:
+    """A TypeError that says what `taker` takes, where the model is something else."""
+    needed = ("vocabulary_size", "candidate_mask", "score_items")
+    if isinstance(model, type):
+        raise TypeError(
+            f"model is the class {model.__name__}, not a model: call it first, as "
+            "SASRec.for_data(data) or MarkovChain(data.train)"
+        )
+    if not all(hasattr(model, name) for name in needed):
+        received = "None" if model is None else f"a {type(model).__name__}"
+        raise TypeError(
+            f"model is {received}; {taker} takes a SASRec or a baseline first, or another object "
+            f"with {', '.join(needed)}, and then the data"
+        )
+
+
 @runtime_checkable
 class VectorScorer(Scorer, Protocol):
     """A scorer whose scores are dot products, so that they need not all be held: `SASRec`."""
@@ -82,9 +98,15 @@ def checked_scores(model: Scorer, histories: Histories, length: int) -> Scores:
         [n, vocabulary_size].
 
     Raises:
-        ValueError: A score is NaN.
+        ValueError: A score is NaN, or they are of another shape.
     """
     scores = np.array(model.score_items(histories.inputs(length)))
+    expected = (len(histories), model.vocabulary_size)
+    if scores.shape != expected:
+        raise ValueError(
+            f"score_items of the {type(model).__name__} gives scores of shape {scores.shape}, "
+            f"expected {expected}: a row for each history, a column for each item index"
+        )
     if not np.issubdtype(scores.dtype, np.floating):
         scores = scores.astype(np.float64)  # integers have no NaN to mark the excluded
     lowest = scores.min(axis=1, initial=np.inf)

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.store import Vocabulary
 
 
 def checked_items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
-    """The vocabulary of a model, or None; a ValueError where its number of items is another."""
+    """The vocabulary of a model, or None; an error where it is none or of another size."""
+    if not isinstance(vocabulary, Vocabulary | None):
+        raise TypeError(
+            "items must be a Vocabulary, such as data.items, received "
+            f"{checks.received(vocabulary)}"
+        )
     if vocabulary is not None and len(vocabulary) + 1 != vocabulary_size:
         raise ValueError(
             f"vocabulary_size={vocabulary_size}, but items holds {len(vocabulary)} "

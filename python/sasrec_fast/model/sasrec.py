@@ -1,6 +1,6 @@
 """SASRec, self-attentive sequential recommendation (Kang & McAuley 2018), as a Keras model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -21,7 +21,7 @@ from sasrec_fast.model.inference import ItemScorer, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Vocabulary, candidate_mask, pack_mask
+from sasrec_fast.store import Vocabulary, model_candidates, pack_mask
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -68,8 +68,9 @@ class SASRec(ItemScorer, NextItemModel):
         l2: Factor of the L2 penalty on the item embeddings. It is added to the training
             loss and never to the validation loss, which stays comparable between values.
         k: Number of predictions a row; all candidates where they are fewer.
-        candidates: Item indices that may be predicted (or a bool mask of vocabulary_size
-            entries); default: every item. Saved with the model.
+        candidates: External ids of the only items to predict, for a model that has `items`, or a
+            bool for each item index; default: every item. Saved with the model.
+        candidate_indices: The same as item indices, for a model without `items`.
         items: The `Vocabulary` of the data, saved with the model; the model then
             refuses data that has another. Where None, `fit` adopts items and counts of its data.
             `from_config` does not restore it, a saved file does.
@@ -104,7 +105,8 @@ class SASRec(ItemScorer, NextItemModel):
         tie_embeddings: bool = True,
         l2: float = 0.0,
         k: int = 10,
-        candidates: ArrayLike | str | None = None,
+        candidates: Iterable[Any] | str | None = None,
+        candidate_indices: ArrayLike | None = None,
         items: Vocabulary | None = None,
         item_counts: ArrayLike | None = None,
         dtype: Any = None,
@@ -124,7 +126,7 @@ class SASRec(ItemScorer, NextItemModel):
         self.items = checked_items(items, self.vocabulary_size)
         self.item_counts = checked_counts(item_counts, self.vocabulary_size)
         self._create_layers()
-        mask = candidate_mask(candidates, self.vocabulary_size)
+        mask = model_candidates(candidates, candidate_indices, self.items, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
 
     @classmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sasrec_fast import checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +50,7 @@ def panels(
     Raises:
         ImportError: matplotlib is missing.
         ValueError: Another number of them was given, or one that is in no figure.
+        TypeError: Something else was given.
     """
     require_matplotlib()
     from matplotlib.figure import Figure
@@ -55,7 +58,12 @@ def panels(
     if ax is None:
         figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
         return figure, list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])
-    given = list(ax) if isinstance(ax, Sequence | np.ndarray) else [ax]
+    flat: Any = ax.ravel() if isinstance(ax, np.ndarray) else ax
+    several = isinstance(flat, Sequence | np.ndarray) and not isinstance(flat, str)
+    given = list(flat) if several else [flat]
+    for one in given:
+        if not hasattr(one, "get_figure"):
+            raise TypeError(f"ax must be matplotlib Axes, received {checks.received(one)}")
     if len(given) != count:
         raise ValueError(f"ax holds {len(given)} Axes, expected {count}: one for each panel")
     if (root := given[0].get_figure(root=True)) is None:
@@ -79,6 +87,9 @@ def colours(count: int) -> list[Colour]:
 
 def set_title(ax: Axes, title: str, *facts: str) -> None:
     """A title, and below it what it is about, in lines that break between facts."""
+    for fact in facts:
+        if not isinstance(fact, str):
+            raise TypeError(f"data_name must be text, received {checks.received(fact)}")
     unbroken = ", ".join(fact.replace(" ", _NO_BREAK) for fact in facts if fact)
     lines = textwrap.wrap(unbroken, max(20, int(inches_wide(ax) * _CHARACTERS_AN_INCH)))
     text = "\n".join([title, *lines]).replace(_NO_BREAK, " ")

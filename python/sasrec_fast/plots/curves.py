@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sasrec_fast import checks
 from sasrec_fast.plots.canvas import colours, panels, set_title, whole_ticks
 from sasrec_fast.plots.runs import best_epoch, read_runs
 
@@ -86,10 +87,14 @@ def _shown_metrics(logged: Sequence[str], wanted: Sequence[str] | None) -> list[
         found = [name for name in logged if name.startswith("val_") and "loss" not in name]
         usual = [name for name in USUAL if name in found] or found[:1]
         return usual or ([] if set(LOSSES) & set(logged) else list(logged[:1]))
+    if not isinstance(wanted, str | Iterable) or getattr(wanted, "ndim", 1) != 1:
+        raise TypeError(f"metrics must be names in the logs, received {checks.received(wanted)}")
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     for name in names:
-        if name not in logged:
-            raise ValueError(f"metrics has {name!r}, which was not logged; logged are {logged}")
+        if not isinstance(name, str) or name not in logged:
+            raise ValueError(
+                f"metrics has {checks.received(name)}, which was not logged; logged are {logged}"
+            )
     return names
 
 

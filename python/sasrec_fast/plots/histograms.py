@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.plots.canvas import colours, panels, set_title, whole_ticks
-from sasrec_fast.preparing import Prepared
+from sasrec_fast.preparing import Prepared, require_prepared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,9 @@ def history_lengths(data: Prepared, *, data_name: str = "", ax: Axes | None = No
 
     Raises:
         ImportError: matplotlib is missing.
+        TypeError: The data is of another kind.
     """
+    require_prepared(data, "history_lengths")
     figure, (ax,) = panels(1, ax, _HEIGHT)
     lengths = np.diff(data.sequences.offsets)
     _draw(ax, lengths, "users", "interactions of a user, held-out ones included")
@@ -57,6 +59,7 @@ def item_popularity(data: Prepared, *, data_name: str = "", ax: Axes | None = No
     Items that only held-out interactions show count as 0; ids without any interaction do not count.
     Arguments, result and errors are as in `history_lengths`.
     """
+    require_prepared(data, "item_popularity")
     figure, (ax,) = panels(1, ax, _HEIGHT)
     counts = np.sort(data.train.item_counts[data.item_counts > 0])[::-1]
     _draw(ax, counts, "items", "training interactions of an item")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation import Metrics
+from sasrec_fast.evaluation import Metrics, digest_of
 from sasrec_fast.plots.canvas import colours, inches_wide, panels, set_title
-from sasrec_fast.preparing import Prepared
+from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.store import Split
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def ndcg_by_history_length(
     Raises:
         ValueError: The metrics were measured in different ways, on other data or without ndcg@k;
             more than ten models; `groups` below 1.
+        TypeError: Metrics or data are of another kind.
         ImportError: matplotlib is missing.
     """
     named, split, how = _checked(metrics, data, k)
@@ -130,7 +131,9 @@ def _checked(
     metrics: Metrics | Mapping[str, Metrics], data: Prepared, k: int
 ) -> tuple[dict[str, Metrics], Split, list[str]]:
     """Metrics by name, the split that all of them were measured on, and how they were."""
-    named = {"": metrics} if isinstance(metrics, Metrics) else dict(metrics)
+    named = _named(metrics)
+    checks.integer("k", k, 1)
+    require_prepared(data, "a plot of metrics")
     if not named:
         raise ValueError("metrics is empty: nothing to draw")
     protocols = {str(one).partition("\n")[0]: name for name, one in named.items()}
@@ -145,10 +148,28 @@ def _checked(
             raise ValueError(
                 f"{shown} is of {len(one.ranks):,} users of {one.name}, where the data has {rows:,}"
             )
+        if one.targets.digest != digest_of(split):
+            raise ValueError(f"{shown} is of the {one.name} split of other data")
         if f"ndcg@{k}" not in one:
             raise ValueError(f"{shown} has no 'ndcg@{k}'; it has {', '.join(one)}")
     assert split is not None
     return named, split, next(iter(protocols)).split(", ")
+
+
+def _named(metrics: Any) -> dict[str, Metrics]:
+    """Metrics by name; a TypeError that says what to pass where they are something else."""
+    if isinstance(metrics, Metrics):
+        return {"": metrics}
+    wrong = metrics
+    if isinstance(metrics, Mapping):
+        others = [value for value in metrics.values() if not isinstance(value, Metrics)]
+        if not others:
+            return {str(name): value for name, value in metrics.items()}
+        wrong = others[0]
+    raise TypeError(
+        "metrics must be what evaluate() returns, or a mapping of names to these, received "
+        f"{checks.received(wrong)}"
+    )
 
 
 def _draw(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sasrec_fast import checks
 from sasrec_fast.errors import DataError
 
 
@@ -40,7 +41,14 @@ def _is_run(value: Any) -> bool:
 def _read(history: Any, source: str) -> pd.DataFrame:
     is_file = isinstance(history, str | os.PathLike)
     table = _of_file(Path(history)) if is_file else _of_columns(history, source)
-    return table.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    try:
+        table = table.astype(np.float64)
+    except (TypeError, ValueError):
+        name = next(name for name in table if table[name].dtype.kind not in "iufb")
+        raise TypeError(
+            f"{source} has {checks.received(table[name].iloc[0])} in {name!r}, expected numbers"
+        ) from None
+    return table.replace([np.inf, -np.inf], np.nan)
 
 
 def _of_columns(history: Any, source: str) -> pd.DataFrame:
@@ -66,9 +74,16 @@ def _of_columns(history: Any, source: str) -> pd.DataFrame:
 
 
 def _of_file(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file")
     try:
         table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as failure:
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+        OSError,
+    ) as failure:
         raise DataError(f"{path} was not written by a CSVLogger: {failure}") from None
     if table.empty:
         raise DataError(f"{path} has no epochs")

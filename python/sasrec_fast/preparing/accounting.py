@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.preparing.grouping import Grouped, rows_of_inactive_users
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.store import Lengths, Report, Split
+from sasrec_fast.store import Lengths, Report, Split, repeated_targets
 
 
 def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[Split]) -> Report:
@@ -40,6 +40,10 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
             for split in held_out
         },
         cold_targets=_cold_targets(train, held_out),
+        repeated_targets={
+            split.name: int(repeated_targets(split.sequences, split.sequence_rows).sum())
+            for split in held_out
+        },
         rows_by_split={split.name: len(split) for split in splits},
         fill_rate=float(train.lengths.sum()) / positions if positions else 0.0,
         dense_bytes={split.name: split.nbytes for split in splits},

@@ -64,7 +64,7 @@ class Run:
         """Metrics of popularity and a Markov chain on the test rows."""
         from sasrec_fast.evaluation import MarkovChain, Popularity
 
-        popularity = Popularity(self.data.train.item_counts)
+        popularity = Popularity(self.data.train)
         chain = MarkovChain(self.data.train)
         return {"popularity": self._tested(popularity), "Markov chain": self._tested(chain)}
 

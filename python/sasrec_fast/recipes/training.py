@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from sasrec_fast import losses
 from sasrec_fast.backend import set_random_seed
+from sasrec_fast.errors import DataWarning
 from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
 from sasrec_fast.model import SASRec
 from sasrec_fast.recipes.best_epoch import BestEpoch
@@ -39,7 +41,9 @@ def train_model(
     )
     model.compile(optimizer(training, len(batches)), loss=loss(training.loss, data))
     assert data.validation is not None
-    metrics = RankingMetrics(data.validation, k=10, candidates=recipe.candidates)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # `prepare` has said it
+        metrics = RankingMetrics(data.validation, k=10, candidates=recipe.candidates)
     best = BestEpoch(training.patience, progress, folder)
     progress.begins(model, recipe.candidates)
     model.fit(batches, epochs=training.epochs, callbacks=[metrics, best], resume=folder, verbose=0)

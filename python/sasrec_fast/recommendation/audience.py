@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast.evaluation import Scorer
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Histories, Vocabulary, require_same_items, user_positions
+from sasrec_fast.store import (
+    Histories,
+    Vocabulary,
+    given_histories,
+    require_same_items,
+    user_positions,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class Audience:
 
     Attributes:
         label: Column name, "user_id" or "history".
-        values: External user ids, or the histories' numbers from 0.
+        values: External user ids, or the histories' keys or numbers from 0.
         histories: Their items.
     """
 
@@ -49,7 +56,12 @@ def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
     return Audience("user_id", data.users.ids[positions], histories)
 
 
-def raw_histories(histories: Iterable[Iterable[Any]], items: Vocabulary) -> Audience:
-    """Histories of external item ids, see `Histories.of_ids`."""
-    found = Histories.of_ids(histories, items, stacklevel=4)
-    return Audience("history", np.arange(len(found)), found)
+def raw_histories(histories: Any, items: Vocabulary) -> Audience:
+    """Histories of external item ids, see `given_histories` and `Histories.of_ids`."""
+    rows, keys = given_histories(histories)
+    found = Histories.of_ids(rows, items)
+    if keys is None:
+        return Audience("history", np.arange(len(found)), found)
+    values = np.asarray(keys)
+    are_text = pd.api.types.infer_dtype(keys) == "string"
+    return Audience("history", values.astype(object) if are_text else values, found)

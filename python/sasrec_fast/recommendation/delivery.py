@@ -5,19 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.recommendation.audience import Audience
 from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.recommendation.ranking import Ranking
 from sasrec_fast.saving import replaced_file, require_writable
-
-Titles: TypeAlias = pd.DataFrame | pd.Series | Mapping[Any, str]
 
 SUFFIXES = (".parquet", ".csv")
 EMPTY = Ranking(0, np.zeros((0, 1)), np.zeros((0, 1), np.int64))
@@ -50,12 +49,12 @@ class Columns:
     Attributes:
         audience: Whose recommendations they are.
         catalogue: What the columns of a ranking stand for.
-        titles: Titles by item id, or None.
+        titles: The title of each item index, or None.
     """
 
     audience: Audience
     catalogue: Catalogue
-    titles: "pd.Series[Any] | None"
+    titles: NDArray[np.object_] | None
 
     def table(self, ranking: Ranking) -> pa.Table:
         """One row for each recommendation: user_id or history, item_id, rank, score, title."""
@@ -67,37 +66,20 @@ class Columns:
             "rank": places + 1,
             "score": ranking.scores[rows, places].astype(np.float32),
         }
-        return with_titles(columns, self.titles)
+        return with_titles(columns, None if self.titles is None else self.titles[items])
 
 
-def with_titles(columns: Mapping[str, NDArray[Any]], titles: "pd.Series[Any] | None") -> pa.Table:
-    """The columns as a table, and the title of each "item_id" where titles are given."""
+def with_titles(
+    columns: Mapping[str, NDArray[Any]], titles: NDArray[np.object_] | None
+) -> pa.Table:
+    """The columns as a table, and the title of each row where titles are given."""
     arrays = {
         name: pa.array(values, pa.string() if values.dtype == object else None)
         for name, values in columns.items()
     }
     if titles is not None:
-        found = pd.Series(columns["item_id"]).map(titles).astype(object)
-        arrays["title"] = pa.array(found, pa.string(), from_pandas=True)
+        arrays["title"] = pa.array(titles, pa.string())
     return pa.table(arrays)
-
-
-def titles_by_id(titles: Titles) -> "pd.Series[Any]":
-    """Titles, indexed by item id, of what `recommend` takes; a ValueError where it is wrong."""
-    if isinstance(titles, pd.DataFrame):
-        missing = {"item_id", "title"} - set(titles.columns)
-        if missing:
-            raise ValueError(
-                f"titles has columns {list(titles.columns)}, without {sorted(missing)}"
-            )
-        titles = titles.set_index("item_id")["title"]
-    series = titles if isinstance(titles, pd.Series) else pd.Series(dict(titles))
-    repeated = series.index[series.index.duplicated()]
-    if len(repeated):
-        raise ValueError(
-            f"items with two titles: {len(repeated.unique()):,}, first {repeated[0]!r}"
-        )
-    return series
 
 
 def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
@@ -110,7 +92,7 @@ def as_frame(columns: Columns, rankings: Iterable[Ranking]) -> pd.DataFrame:
 def require_output(output: str | os.PathLike[str]) -> Path:
     """The path of a .parquet or .csv file that can be written; an error says why it cannot."""
     if not isinstance(output, str | os.PathLike):
-        raise TypeError(f"output must be a path, received {output!r}")
+        raise TypeError(f"output must be a path, received {checks.received(output)}")
     path = Path(output)
     require_writable("output", path, SUFFIXES)
     return path

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
+from sasrec_fast.evaluation import Scorer, Servable, checked_scores, is_vector_scorer, top_k
 from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
 
@@ -89,22 +89,23 @@ class Ranker:
         length = _width(int((part.ends - part.starts).max()), self.length)
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
-            if self.exclude_seen:
-                scores[part.pairs()] = -np.inf
+            self._servable.hide(scores, part)
             return top_k(scores[:, self.catalogue.selection], self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
         return _core.top_k(queries, self._vectors, self._seen(part), self._found)
 
     def _seen(self, part: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Columns to leave out of each row, ascending, behind the offsets of the rows."""
-        if not self.exclude_seen:
-            return np.zeros(len(part) + 1, np.int64), np.zeros(0, np.int32)
-        rows, items = part.pairs()
+        rows, items = self._servable.seen(part)
         columns = self.catalogue.columns[items]
         rows, columns = rows[columns >= 0], columns[columns >= 0]
         order = np.lexsort((columns, rows))
         offsets = np.searchsorted(rows, np.arange(len(part) + 1))
         return offsets.astype(np.int64), columns[order]
+
+    @cached_property
+    def _servable(self) -> Servable:
+        return Servable(self.catalogue.mask, self.exclude_seen)
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:

@@ -1,8 +1,7 @@
 """Top-k recommendations in external ids, for known users and for raw histories."""
 
 import os
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, overload
 
@@ -10,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from sasrec_fast import checks
-from sasrec_fast.evaluation import Scorer, input_length
-from sasrec_fast.preparing import Prepared
+from sasrec_fast.evaluation import Scorer, input_length, require_scorer
+from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
-from sasrec_fast.recommendation.delivery import Columns, Titles, Written, titles_by_id
+from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
+from sasrec_fast.recommendation.titles import Titles, item_titles
+from sasrec_fast.store import note
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class Request:
     def __post_init__(self) -> None:
         checks.integer("k", self.k, 1)
         checks.integer("batch_size", self.batch_size, 1)
+        checks.flag("exclude_seen", self.exclude_seen)
 
 
 class _Options(TypedDict, total=False):
     users: Iterable[Any] | None
-    histories: Sequence[Sequence[Any]] | None
+    histories: Any
     k: int
     exclude_seen: bool
     candidates: Iterable[Any] | None
@@ -64,7 +66,7 @@ def recommend(
     data: Prepared | None = None,
     *,
     users: Iterable[Any] | None = None,
-    histories: Sequence[Sequence[Any]] | None = None,
+    histories: Any = None,
     k: int = 10,
     exclude_seen: bool = True,
     candidates: Iterable[Any] | None = None,
@@ -82,20 +84,26 @@ def recommend(
         model: A `SASRec` or a baseline.
         data: The prepared data; with `histories` it may be left out if the model carries its
             `items`.
-        users: External ids of users of the data, who are served from their whole kept
-            history, held-out items included. None, without histories: every user.
+        users: External ids of users of the data (a list, a column, a table of one column), who
+            are served from their whole kept history, held-out items included. None, without
+            histories: every user.
         histories: Instead of users, one list of external item ids for each history, oldest
-            first. Unknown ids are skipped, with a warning that counts them. A history without
-            any known item gets the most popular items of `data` or of the model's `item_counts`,
-            with a warning; their scores are numbers of interactions.
+            first. A mapping, a Series, or a grouped column, as
+            `frame.groupby("user_id")["item_id"]`, calls each by its key. Unknown ids are skipped,
+            with a warning that counts them. A history without any known item gets the most popular
+            items of `data` or of the model's `item_counts`, with a warning; their scores are
+            numbers of interactions.
         k: Items for each; fewer where fewer are left to recommend.
-        exclude_seen: Never recommend an item of the history, however old.
-        candidates: External ids of the only items to recommend. None: every item. Unknown ids,
-            and those of items that are never recommended, are counted in a warning.
+        exclude_seen: Never recommend an item of the history, however old. `evaluate` measures
+            what is recommended with the same arguments.
+        candidates: External ids of the only items to recommend, or a bool for each item index.
+            None: every item. Unknown ids, and those of items that are never recommended, are
+            counted in a warning.
         exclude: External ids of items not to recommend to anybody; unknown ones are counted in a
             warning.
-        titles: Titles to add: a DataFrame with columns item_id and title, a Series
-            indexed by item id, or a mapping; an unknown title is missing.
+        titles: Titles to add: a table with columns item_id and title, a Series
+            indexed by item id, or a mapping; an unknown title is missing. Where few or none of
+            them are of known items, a warning says so.
         output: A .parquet or .csv file to write to instead, while recommendations are made, in
             memory that does not grow with the users. The file appears whole, in the end;
             an earlier one stays as it is until then, and for good after an error or interrupt.
@@ -103,10 +111,11 @@ def recommend(
 
     Returns:
         A DataFrame in the order asked for, then by rank: user_id (external id) or history (its
-        number, from 0), item_id (external id), rank (int64, from 1), score (float32), and title
-        if titles are given. Among equal scores the smaller item index comes first. Items without
-        an interaction in `data`, or else in the model's `item_counts`, are not recommended. With
-        `output`, these columns are in the file, and returned is a `Written`, which counts them.
+        key, or number from 0), item_id (external id), rank (int64, from 1), score (float32), and
+        title if titles are given. Among equal scores the smaller item index comes first. Items
+        without an interaction in `data`, or else in the model's `item_counts`, are not
+        recommended. With `output`, these columns are in the file, and returned is a `Written`,
+        which counts them.
 
     Raises:
         KeyError: A user is not in the data.
@@ -114,11 +123,15 @@ def recommend(
             vocabulary is at hand, a history is empty and no counts are known, no candidate is
             known or left, scores are NaN, titles have no such columns or two titles for an item,
             or the output cannot be written.
-        TypeError: Users, histories, candidates or exclude are not lists.
+        TypeError: Users, histories, candidates or exclude are not lists, or model or data is of
+            another kind.
     """
     request = Request(k, exclude_seen, candidates, exclude, titles, output, batch_size)
     if users is not None and histories is not None:
         raise ValueError("give users or histories, not both")
+    require_scorer(model, "recommend")
+    if data is not None:
+        require_prepared(data, "recommend")
     items = shared_items(model, data)
     if histories is not None:
         audience = raw_histories(histories, items)
@@ -134,8 +147,8 @@ def serve(
 ) -> pd.DataFrame | Written:
     """Recommend to an audience whose item indices are the model's; see `recommend`."""
     path = None if request.output is None else delivery.require_output(request.output)
-    titles = None if request.titles is None else titles_by_id(request.titles)
     catalogue = open_catalogue(model, data, request.candidates, request.exclude)
+    titles = None if request.titles is None else item_titles(request.titles, catalogue)
     _note_empty(audience, catalogue)
     ranker = Ranker(
         model,
@@ -164,4 +177,4 @@ def _note_empty(audience: Audience, catalogue: Catalogue) -> None:
             f"{some}: the most popular items are recommended to them, which takes the data, or a "
             "model that knows how popular items are, SASRec(..., item_counts=data.item_counts)"
         )
-    warnings.warn(f"{some}: the most popular items are recommended to them", stacklevel=4)
+    note(f"{some}: the most popular items are recommended to them")

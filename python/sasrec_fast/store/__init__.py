@@ -1,14 +1,18 @@
 """What is kept: each user's items in time order, vocabularies, and which rows show what."""
 
 from sasrec_fast.store import streams
-from sasrec_fast.store.candidates import candidate_mask, pack_mask
+from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candidates, pack_mask
+from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
+from sasrec_fast.store.notes import note
+from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
+from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
-from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, require_same_items, shown
+from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, shown
 
 __all__ = [
     "MAX_ITEMS",
@@ -25,9 +29,17 @@ __all__ = [
     "WindowOptions",
     "candidate_mask",
     "dated",
+    "given_histories",
+    "given_ids",
+    "given_mask",
+    "indices_of",
+    "kind_note",
     "listed",
     "make_splits",
+    "model_candidates",
+    "note",
     "pack_mask",
+    "repeated_targets",
     "require_same_items",
     "shown",
     "slices",

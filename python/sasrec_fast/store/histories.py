@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
+from sasrec_fast.store.given import (
+    given_histories,
+    given_ids,
+    indices_in_rows,
+    indices_of,
+    kind_note,
+)
+from sasrec_fast.store.notes import note
+from sasrec_fast.store.vocabulary import Vocabulary, shown
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""
@@ -35,21 +42,20 @@ class Histories:
     ends: NDArray[np.int64]
 
     @classmethod
-    def of_ids(
-        cls, histories: Iterable[Iterable[Any]], items: Vocabulary, stacklevel: int = 3
-    ) -> Histories:
-        """Histories of external item ids, each oldest first; warns of unknown ones, skipped."""
-        rows = [_listed(history, number) for number, history in enumerate(_listed(histories))]
-        ids = list(chain.from_iterable(rows))
-        indices = items.index(ids)
+    def of_ids(cls, histories: Iterable[Iterable[Any]], items: Vocabulary) -> Histories:
+        """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped."""
+        rows, _ = given_histories(histories)
+        indices = indices_in_rows(rows, "history {}".format, items)
         numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         known = indices > 0
         if not known.all():
             first = int(np.argmin(known))
-            warnings.warn(
-                f"{np.count_nonzero(~known)} of {len(ids)} item ids are unknown and were skipped, "
-                f"first {shown(ids[first])} in history {numbers[first]}",
-                stacklevel=stacklevel,
+            unknown = next(islice(chain.from_iterable(rows), first, None))
+            count = f"{np.count_nonzero(~known)} of {len(indices)}"
+            note(
+                f"{count} item ids are unknown and were skipped, first {shown(unknown)} in history "
+                f"{numbers[first]}"
+                f"{kind_note(unknown, items, 'item')}"
             )
         counts = np.bincount(numbers[known], minlength=len(rows))
         ends = np.cumsum(counts)
@@ -141,20 +147,12 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
     """
     if users is None:
         return np.arange(len(known))
-    if isinstance(users, str) or not isinstance(users, Iterable):
-        raise TypeError(f"users must be a list of user ids, received {users!r}")
-    users = listed(users)
-    positions = known.index(users).astype(np.int64) - 1
+    users = given_ids("users", users, "user")
+    positions = indices_of("users", users, known).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]
     if unknown:
         some = ", ".join(shown(user) for user in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise KeyError(f"users not in the data: {some}{more}")
+        kind = kind_note(unknown[0], known, "user")
+        raise KeyError(f"users not in the data: {some}{more}{kind}")
     return positions
-
-
-def _listed(values: Any, number: int | None = None) -> list[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        what = "histories" if number is None else f"history {number}"
-        raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
-    return listed(values)

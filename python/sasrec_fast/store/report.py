@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ class Report:
         fill_rate: Share of the train arrays' positions that hold a real item.
         dense_bytes: Bytes of each split's dense arrays.
         store_bytes: Bytes of the compact store and the lists of rows, without the vocabularies.
+        repeated_targets: Held-out targets that their user had before, by split; empty where the
+            data was saved by a version that did not count them.
     """
 
     rows_in: int
@@ -91,6 +93,7 @@ class Report:
     fill_rate: float
     dense_bytes: dict[str, int]
     store_bytes: int
+    repeated_targets: dict[str, int] = field(default_factory=dict)
 
     @property
     def tied_share(self) -> float:
@@ -105,16 +108,23 @@ class Report:
     @property
     def cold_share(self) -> dict[str, float]:
         """Share of held-out targets whose item no training row shows, by split."""
-        rows = self.rows_by_split
-        return {name: cold / max(rows[name], 1) for name, cold in self.cold_targets.items()}
+        return self._shares(self.cold_targets)
+
+    @property
+    def repeated_share(self) -> dict[str, float]:
+        """Share of held-out targets that their user had before, by split."""
+        return self._shares(self.repeated_targets)
+
+    def _shares(self, targets: dict[str, int]) -> dict[str, float]:
+        return {name: n / max(self.rows_by_split[name], 1) for name, n in targets.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain Python values."""
-        shares = ("tied_share", "tie_dependent_share", "cold_share")
+        shares = ("tied_share", "tie_dependent_share", "cold_share", "repeated_share")
         return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
     def warn(self, ties: str, stacklevel: int) -> None:
-        """Warn of what changes conclusions: targets decided by ties, or never trained on.
+        """Warn of what changes conclusions: targets decided by ties, never trained on, or repeated.
 
         Warns:
             DataWarning: More than 5 % of the held-out targets are so.
@@ -134,6 +144,13 @@ class Report:
             f"{self.cold_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
             f"({share:.1%}) are items that no training row shows: a model can only guess them"
             for name, share in self.cold_share.items()
+            if share > WARNING_SHARE
+        ]
+        said += [
+            f"{self.repeated_targets[name]:,} of {self.rows_by_split[name]:,} {name} targets "
+            f"({share:.1%}) are items that their user had before: `recommend` serves no such item "
+            "and `evaluate` counts them as misses, unless exclude_seen=False"
+            for name, share in self.repeated_share.items()
             if share > WARNING_SHARE
         ]
         for text in said:
@@ -162,8 +179,8 @@ class Report:
         ]
 
     def _lines_of_splits(self) -> list[tuple[str, str]]:
-        share = self.cold_share
-        cold = [f"{name} {n:,} ({share[name]:.1%})" for name, n in self.cold_targets.items()]
+        cold = _by_split(self.cold_targets, self.cold_share)
+        repeated = _by_split(self.repeated_targets, self.repeated_share)
         tied = f"{self.users_tie_dependent:,} users ({self.tie_dependent_share:.1%})"
         cut = f"{self.interactions_truncated:,} training interactions of {self.users_truncated:,}"
         targets = self.targets_truncated.items()
@@ -172,7 +189,8 @@ class Report:
         return [
             ("rows tied in time", f"{self.rows_tied:,} ({self.tied_share:.1%})"),
             ("  held-out target decided by a tie", tied),
-            *([("held-out targets not in training", ", ".join(cold))] if cold else []),
+            *([("held-out targets not in training", cold)] if cold else []),
+            *([("  that the user had before", repeated)] if repeated else []),
             ("cut by the window", f"{cut} users"),
             *((f"  {name} targets cut", f"{count:,}") for name, count in targets if count),
             ("rows by split", rows),
@@ -195,3 +213,7 @@ class Report:
             shown = cell.format(indent, html.escape(label.strip()))
             rows.append(f"<tr>{shown}{cell.format('', html.escape(value))}</tr>")
         return f"<table>\n{chr(10).join(rows)}\n</table>"
+
+
+def _by_split(targets: dict[str, int], shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {n:,} ({shares[name]:.1%})" for name, n in targets.items())

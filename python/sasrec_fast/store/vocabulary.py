@@ -218,28 +218,6 @@ def shown(external: Any) -> str:
     return shorten(external.item() if isinstance(external, np.generic) else external)
 
 
-def require_same_items(model: Any, data: Any, name: str) -> None:
-    """Refuse a model that was made for other items than those of prepared data or a split.
-
-    Raises:
-        ValueError: They differ; the message calls the data `name`.
-    """
-    if model.vocabulary_size != data.vocabulary_size:
-        raise ValueError(
-            f"the model was made for vocabulary_size={model.vocabulary_size}, {name} has "
-            f"vocabulary_size={data.vocabulary_size}"
-        )
-    own: Vocabulary | None = getattr(model, "items", None)
-    other = data.items
-    if own is None or other is None or own == other:
-        return
-    index = int(np.argmax(own.ids != other.ids)) if own.ids.dtype == other.ids.dtype else 0
-    raise ValueError(
-        f"the model was made for other items than {name} has: index {index + 1} is "
-        f"{shown(own.ids[index])} in the model and {shown(other.ids[index])} in {name}"
-    )
-
-
 def _array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
     if isinstance(values, np.ndarray | pd.Series | pd.Index):

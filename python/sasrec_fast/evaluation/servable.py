@@ -1,0 +1,93 @@
+"""Which items a user may get: the one rule of what `recommend` serves and `evaluate` measures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast.evaluation.scoring import Scorer, Scores
+from sasrec_fast.store import Histories, Vocabulary, given_mask, note, shown
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Servable:
+    """Which items each user may get.
+
+    An item scored minus infinity is never served either.
+
+    Attributes:
+        items: bool [vocabulary_size], what anybody may get; never the padding.
+        exclude_seen: Whether nobody gets an item of their own history.
+    """
+
+    items: Mask
+    exclude_seen: bool
+
+    def seen(self, histories: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Row number and item index of what a row may not get, since it is in its history."""
+        if not self.exclude_seen:
+            return np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return histories.pairs()
+
+    def hide(self, scores: Scores, histories: Histories) -> None:
+        """Score minus infinity, in place, what the users of these histories may not get."""
+        scores[:, ~self.items] = -np.inf
+        scores[self.seen(histories)] = -np.inf
+
+
+def servable_items(
+    model: Scorer,
+    items: Vocabulary | None,
+    counts: NDArray[np.int64] | None,
+    candidates: Iterable[Any] | None,
+    exclude: Iterable[Any] | None,
+) -> Mask:
+    """What the model may recommend, of what is allowed, bool [vocabulary_size].
+
+    Args:
+        model: The scorer.
+        items: The item vocabulary.
+        counts: Interactions of each item index, each of which needs one; None where unknown.
+        candidates: External ids, or a mask, of the only items allowed; None for all of them.
+        exclude: Of items not allowed.
+
+    Raises:
+        ValueError: No item is left, or no candidate is known.
+        TypeError: No lists of ids.
+
+    Warns:
+        UserWarning: Unknown ids, and candidates that are never recommended.
+    """
+    size = model.vocabulary_size
+    allowed = model.candidate_mask.copy()
+    allowed[0] = False
+    if counts is not None:
+        allowed &= counts > 0
+    if candidates is not None:
+        wanted = given_mask("candidates", candidates, items, size, "cannot be recommended")
+        _note_never_recommended(np.flatnonzero(wanted & ~allowed), int(wanted.sum()), items)
+        allowed &= wanted
+    if exclude is not None:
+        allowed &= ~given_mask("exclude", exclude, items, size, "have no effect")
+    if not allowed.any():
+        raise ValueError(
+            f"no item is left to recommend: of {size - 1} items the model may recommend "
+            f"{np.count_nonzero(model.candidate_mask)}, and candidates, exclude and the need of "
+            "an interaction leave none of them"
+        )
+    return allowed
+
+
+def _note_never_recommended(
+    indices: NDArray[np.intp], total: int, items: Vocabulary | None
+) -> None:
+    if indices.size:
+        first = f"index {indices[0]}" if items is None else shown(items.ids[indices[0] - 1])
+        note(
+            f"{indices.size} of {total} known candidates are never recommended, first {first}: "
+            "they have no interaction, or the model was made with other candidates"
+        )

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// What can be wrong with columns, or with a request for arrays.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Error {
     /// Columns of one table differ in length.
     #[error("column '{column}' has {rows} rows where column 'user' has {expected}")]
@@ -39,9 +39,32 @@ pub enum Error {
         /// Rows of the batch.
         rows: usize,
     },
-    /// The caller asked to stop between two passes.
+    /// The allocator refused.
+    #[error("no memory for {} more", shown(*.bytes))]
+    OutOfMemory {
+        /// What was wanted.
+        bytes: usize,
+    },
+    /// The threads of the pool could not be started.
+    #[error("no threads could be started ({0}), most often for lack of memory")]
+    NoThreads(String),
+    /// A panic.
+    #[error("a fault in sasrec_fast itself, please report it: {0}")]
+    Fault(String),
+    /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Bytes as a person reads them, in powers of 1,000.
+fn shown(bytes: usize) -> String {
+    let (mut size, mut unit) = (bytes as f64, "bytes");
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if size >= 1000.0 {
+            (size, unit) = (size / 1000.0, larger);
+        }
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") }
 }
 
 /// Return [`Error::Inconsistent`] with a message where a condition does not hold.

@@ -152,6 +152,9 @@ impl Source<'_> {
         out: &mut [i32],
     ) -> Result<usize, Error> {
         let window = &self.window;
+        if window.num_negatives == 0 {
+            return Ok(0);
+        }
         sampler.reject(row.rejected(window))?;
         let user_key = self.store.user_keys[row.user];
         let counter = [0, user_key, window.split as u64, row.window as u64];

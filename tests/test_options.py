@@ -245,7 +245,7 @@ def test_large_arrays_are_refused_before_they_are_allocated(monkeypatch: Any) ->
     assert small.train.arrays(max_bytes=30 * 10 * 17)
     with pytest.raises(MemoryError, match=r"take 5\.1 kB, more than max_bytes, 5\.1 kB"):
         small.train.arrays(max_bytes=30 * 10 * 17 - 1)
-    monkeypatch.setattr("sasrec_fast.store.split.free_memory", lambda: 10**8)
+    monkeypatch.setattr("sasrec_fast.store.memory.free_memory", lambda: 10**8)
     large = sf.prepare(table(), max_sequence_length=10**5)
     with pytest.raises(
         MemoryError, match=r"take 51\.0 MB, more than half of the free .*, 50\.0 MB"

@@ -39,7 +39,7 @@ class Options:
         checks.integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)
         checks.integer("min_item_interactions", self.min_item_interactions, 1, 2**63 - 1)
         checks.integer("max_sequence_length", self.max_sequence_length, 1, 2**31 - 2)
-        checks.integer("num_negatives", self.num_negatives, 1, 2**31 - 1)
+        checks.integer("num_negatives", self.num_negatives, 0, 2**31 - 1)
         checks.integer("holdout", self.holdout, 0, 2)
         checks.integer("seed", self.seed, 0, 2**64 - 1)
         checks.one_of("duplicates", self.duplicates, ("keep", "first", "last"))

@@ -90,7 +90,7 @@ def prepare(
             first, with "oldest"), or ("stride", s), 1 <= s <= L: further rows, each s positions
             from the one before, until every item is shown. With s = L each item but the first is
             a target once.
-        num_negatives: K, negatives a position.
+        num_negatives: K, negatives a position; 0 for losses that need none or draw their own.
         negatives: Proposed uniformly, or in proportion to training "popularity", or, with
             ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
@@ -187,14 +187,15 @@ def _splits(grouped: Grouped, options: Options) -> list[Split]:
 
 def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:
     """Refuse users who have every item that there is."""
-    for split in splits:
+    for split in splits if splits[0].num_negatives else []:
         store, rows = grouped.sequences, split.sequence_rows
         owner = _core.find_without_negative(store, split._options, rows)
         if owner is not None:
             shown = grouped.users.ids[owner : owner + 1].tolist()[0]
             raise DataError(
                 f"user {shown!r} (column '{names.user}') has interacted with all "
-                f"{len(grouped.items):,} items, so no negative exists; add items or drop the user"
+                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, for losses that need "
+                "none or draw their own (softmax, sampled_softmax); or drop the user"
             )
 
 

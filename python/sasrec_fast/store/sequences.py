@@ -54,7 +54,7 @@ class Arrays:
         item_ids: int32 [n, L], inputs.
         padding_mask: bool [n, L], True on real items.
         positive_sequence: int32 [n, L], the target at each position: the next item.
-        negative_sequence: int32 [n, L], or [n, L, K] for K > 1; 0 on padding.
+        negative_sequence: int32 [n, L], or [n, L, K] for K other than 1; 0 on padding.
         sample_weight: float32 [n, L], 1 where the loss counts.
     """
 
@@ -70,10 +70,12 @@ class Arrays:
     def xyw(
         self,
     ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-        """Inputs, targets and weights, nested as `SASRec.fit` and `evaluate` take them."""
+        """Inputs, targets and weights, nested as `SASRec.fit` and `evaluate` take them.
+
+        Without negatives (K = 0) there is no "negative_sequence" among the targets.
+        """
         x = {"item_ids": self.item_ids, "padding_mask": self.padding_mask}
-        y = {
-            "positive_sequence": self.positive_sequence,
-            "negative_sequence": self.negative_sequence,
-        }
+        y = {"positive_sequence": self.positive_sequence}
+        if self.negative_sequence.size or not self.item_ids.size:
+            y["negative_sequence"] = self.negative_sequence
         return x, y, dict.fromkeys(y, self.sample_weight)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.columns.values import read_values
+from sasrec_fast.columns.zones import Zone, zone_of
 from sasrec_fast.errors import DataError
 
 _SIGN = np.uint64(1 << 63)
@@ -84,9 +85,12 @@ def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """What Arrow holds an array of strings in."""
     _, offsets, text = strings.buffers()
     wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
-    ends = np.zeros(1, wide) if offsets is None else np.frombuffer(offsets, wide)
+    if not len(strings):  # which need have no buffers
+        return np.zeros(1, wide), np.zeros(0, np.uint8)
+    # A buffer may lie anywhere in memory, and hold more than the offsets.
+    ends = np.frombuffer(offsets, wide, strings.offset + len(strings) + 1)
     letters = np.zeros(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
-    return ends[strings.offset : strings.offset + len(strings) + 1], letters
+    return _laid_out(ends[strings.offset :], wide), letters
 
 
 def _dictionary_ids(strings: Any) -> IdColumn:
@@ -118,11 +122,13 @@ class TimeColumn:
 
     Attributes:
         values: int64 or float64; of uint64 beyond int64, with the upper bit flipped.
-        dtype: Of the timestamps as they were: integer, float or datetime64.
+        dtype: Of the timestamps as they were: integer, float or datetime64, which is in UTC.
+        zone: Of datetimes that have one.
     """
 
     values: NDArray[Any]
     dtype: np.dtype[Any]
+    zone: Zone | None = None
 
     @property
     def span(self) -> tuple[Any, Any]:
@@ -156,7 +162,8 @@ def read_timestamps(values: Any, column: object) -> TimeColumn:
         else:
             dtype = np.dtype(np.int64)
     bits = array.dtype == np.uint64 or dtype.kind == "M"
-    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype)
+    zone = zone_of(values) if dtype.kind == "M" else None
+    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype, zone)
 
 
 def read_ratings(values: Any, column: object) -> NDArray[Any]:

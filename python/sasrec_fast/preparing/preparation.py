@@ -1,15 +1,16 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
+import warnings
 from typing import Any, Literal
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, DataWarning
 from sasrec_fast.preparing.accounting import account
 from sasrec_fast.preparing.grouping import Grouped, group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
-from sasrec_fast.store import SPLITS, Split, Vocabulary, WindowOptions, dated, make_splits
+from sasrec_fast.store import SPLITS, Report, Split, Vocabulary, WindowOptions, dated, make_splits
 
 KERAS_EXAMPLE: dict[str, Any] = {
     "min_rating": 2,
@@ -81,8 +82,8 @@ def prepare(
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
-            values of the timestamp column (datetimes also as text). A user trains on what is
-            before the first; its validation and test targets are its first interaction of that
+            values of the timestamp column (datetimes also as text; without a zone they are times
+            of the column's zone, as pandas compares). A user trains on what is before the first; its validation and test targets are its first interaction of that
             period, and the inputs everything earlier.
         max_sequence_length: L, most input positions of a row.
         truncation: Of longer sequences, show the most "recent" L + 1 items, or the "oldest".
@@ -113,8 +114,9 @@ def prepare(
         ValueError: An option is out of range.
 
     Warns:
-        DataWarning: Equal timestamps decide more than 5 % of the held-out targets, or more than
-            5 % of them are items that no training row shows. The report has the figures.
+        DataWarning: A split has no rows; equal timestamps decide more than 5 % of the held-out
+            targets, or more than 5 % of them are items that no training row shows. The report has
+            the figures.
 
     Example:
         >>> import sasrec_fast as sf
@@ -154,6 +156,7 @@ def prepare(
     if options.split_at is not None and not len(splits[0]):
         raise _nothing_before(table, options, names)
     report = account(len(table), grouped, options, splits)
+    _warn_of_empty(report, options)
     report.warn(options.ties, stacklevel=3)
     train, validation, test = [*splits, None, None][: len(SPLITS)]
     assert train is not None
@@ -197,6 +200,32 @@ def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames
                 f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, for losses that need "
                 "none or draw their own (softmax, sampled_softmax); or drop the user"
             )
+
+
+def _warn_of_empty(report: Report, options: Options) -> None:
+    """Warn of splits without rows, on which nothing can be trained or measured."""
+    empty = [name for name, rows in report.rows_by_split.items() if not rows]
+    for name in empty if options.split_at is not None else []:
+        period = f"from {options.split_at[0]} to before {options.split_at[1]}"
+        if name == "test":
+            period = f"from {options.split_at[1]} on"
+        warnings.warn(
+            f"{name} has no rows: no user has an interaction {period} and one earlier; choose "
+            "other times for split_at",
+            DataWarning,
+            stacklevel=3,
+        )
+    if empty and options.split_at is None:
+        held = f" besides the last {options.holdout} held out" if options.holdout else ""
+        advice = "lower holdout, or " if options.holdout else ""
+        warnings.warn(
+            f"{' and '.join(empty)} ha{'s' if len(empty) == 1 else 've'} no rows: a training row "
+            f"takes 2 interactions{held}, and no user has more than "
+            f"{report.sequence_lengths.max}; {advice}bring users with longer histories "
+            f"(min_user_interactions={options.holdout + 2} keeps those who have enough)",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:

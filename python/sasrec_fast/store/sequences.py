@@ -76,6 +76,6 @@ class Arrays:
         """
         x = {"item_ids": self.item_ids, "padding_mask": self.padding_mask}
         y = {"positive_sequence": self.positive_sequence}
-        if self.negative_sequence.size or not self.item_ids.size:
+        if self.negative_sequence.shape[2:] != (0,):
             y["negative_sequence"] = self.negative_sequence
         return x, y, dict.fromkeys(y, self.sample_weight)

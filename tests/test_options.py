@@ -91,18 +91,13 @@ def test_a_start_of_another_kind_is_refused(
         boundaries((moment, moment), times, "when")
 
 
-UTC_HOUR_LATER = datetime.datetime(
-    1970, 1, 1, 1, 0, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1))
-)
-
-
 @pytest.mark.parametrize(
     ("dtype", "starts", "expected"),
     [
         ("int64", (1.5, np.int32(4)), [2, 4]),
         ("int64", (-(2**63), 2**63 - 1), [-(2**63), 2**63 - 1]),
         ("float64", (1, 2**53 + 1), [1.0, 2.0**53 + 2]),
-        ("M8[s]", (UTC_HOUR_LATER, "1970-01-01 00:00:03.5"), [2, 4]),
+        ("M8[s]", (datetime.datetime(1970, 1, 1, 0, 0, 2), "1970-01-01 00:00:03.5"), [2, 4]),
         ("M8[ns]", (pd.Timestamp(7), np.datetime64(1, "s")), [7, 10**9]),
         ("M8[D]", (datetime.date(1970, 1, 2), "1970-01-03 12:00"), [1, 3]),
         ("M8[D]", ("1969-12-30 12:00", "1969-12-31"), [-1, -1 + 0]),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sasrec_fast.checks import received
 from sasrec_fast.columns.ids_and_times import TimeColumn
 from sasrec_fast.columns.zones import SEVERAL, Zone, at_zone
 
@@ -40,8 +41,8 @@ def boundaries(split_at: tuple[Any, Any], times: TimeColumn, column: object) -> 
     starts = [_start(name, moment, times, column) for name, moment in named]
     if not starts[0] < starts[1]:
         raise ValueError(
-            f"split_at is {tuple(split_at)!r}; validation starts before test does, so that there "
-            "is a validation period"
+            f"split_at is {received(tuple(split_at))}; validation starts before test does, so that "
+            "there is a validation period"
         )
     return np.array(starts, times.values.dtype)
 
@@ -52,42 +53,51 @@ def _start(name: str, moment: Any, times: TimeColumn, column: object) -> int | f
         return _datetime_start(name, moment, times, column)
     if isinstance(moment, bool) or not isinstance(moment, int | float | np.number):
         raise TypeError(
-            f"{name} is {moment!r}, but column '{column}' holds numbers ({times.dtype}); give a "
-            "number in their unit"
+            f"{name} is {received(moment)}, but column '{column}' holds numbers "
+            f"({times.dtype}); give a number in their unit"
         )
-    if not math.isfinite(moment):
-        raise ValueError(f"{name} is {moment!r}; a start is a finite number")
     number = moment.item() if isinstance(moment, np.generic) else moment
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ValueError(f"{name} is {received(moment)}; a start is a finite number")
     if kind == "f":
-        rounded = float(number)
-        return rounded if rounded >= number else math.nextafter(rounded, math.inf)
+        return _float_start(name, number)
     whole = math.ceil(number)
     if times.dtype == np.uint64:  # stored with the upper bit flipped
         whole -= 2**63
     if not -_INT64_MAX - 1 <= whole <= _INT64_MAX:
-        raise ValueError(f"{name} is {moment!r}, which no {times.dtype} timestamp reaches")
+        shown = received(moment)
+        raise ValueError(f"{name} is {shown}, which no {times.dtype} timestamp reaches")
     return whole
+
+
+def _float_start(name: str, number: float) -> float:
+    """The smallest float that is not less than a number, which may be an integer."""
+    try:
+        rounded = float(number)
+    except OverflowError:
+        raise ValueError(f"{name} is {received(number)}, which no float reaches") from None
+    return rounded if rounded >= number else math.nextafter(rounded, math.inf)
 
 
 def _datetime_start(name: str, moment: Any, times: TimeColumn, column: object) -> int:
     dtype = times.dtype
     if not isinstance(moment, str | datetime.date | np.datetime64):
         raise TypeError(
-            f"{name} is {moment!r}, but column '{column}' holds datetimes ({dtype}); give a "
-            "datetime, or text such as '2020-01-31 12:00'"
+            f"{name} is {received(moment)}, but column '{column}' holds datetimes "
+            f"({dtype}); give a datetime, or text such as '2020-01-31 12:00'"
         )
     if isinstance(moment, str):
         _refuse_vague(name, moment)
     try:
         stamp = pd.Timestamp(moment)
     except ValueError as failure:
-        raise ValueError(f"{name} is {moment!r}, which is no datetime: {failure}") from None
+        raise ValueError(f"{name} is {received(moment)}, which is no datetime: {failure}") from None
     if pd.isna(stamp):
-        raise ValueError(f"{name} is {moment!r}; a start is a datetime")
+        raise ValueError(f"{name} is {received(moment)}; a start is a datetime")
     stamp = _as_stored(name, moment, stamp, times.zone, column)
     ticks = _ticks(stamp.to_datetime64(), dtype)
     if not -_INT64_MAX <= ticks <= _INT64_MAX:
-        raise ValueError(f"{name} is {moment!r}, which no {dtype} timestamp reaches")
+        raise ValueError(f"{name} is {received(moment)}, which no {dtype} timestamp reaches")
     return ticks
 
 
@@ -95,11 +105,11 @@ def _refuse_vague(name: str, text: str) -> None:
     """Refuse text that pandas completes by today's date, or of which it guesses the month."""
     if _DAY_OR_MONTH.match(text):
         raise ValueError(
-            f"{name} is {text!r}, which may begin with the day or the month; write it as "
+            f"{name} is {received(text)}, which may begin with the day or the month; write it as "
             "'2020-01-31'"
         )
     if not _YEAR.search(text):
-        raise ValueError(f"{name} is {text!r}, which is no datetime: it names no year")
+        raise ValueError(f"{name} is {received(text)}, which is no datetime: it names no year")
 
 
 def _as_stored(
@@ -110,19 +120,19 @@ def _as_stored(
         if stamp.tz is None:
             return stamp
         raise TypeError(
-            f"{name} is {moment!r}, with a zone, but the times of column '{column}' have none; "
-            "give it without, as a time of the same clock as theirs"
+            f"{name} is {received(moment)}, with a zone, but the times of column "
+            f"'{column}' have none; give it without, as a time of the same clock as theirs"
         )
     if stamp.tz is None:
         if zone == SEVERAL:
             raise TypeError(
-                f"{name} is {moment!r}, without a zone, but the times of column '{column}' are in "
-                "several; give it with a zone"
+                f"{name} is {received(moment)}, without a zone, but the times of column "
+                f"'{column}' are in several; give it with a zone"
             )
         if isinstance(moment, np.datetime64) and str(zone) != "UTC":
             raise TypeError(
-                f"{name} is {moment!r}, which has no zone, but the times of column '{column}' are "
-                f"in {zone}; give text or a pandas.Timestamp"
+                f"{name} is {received(moment)}, which has no zone, but the times of column "
+                f"'{column}' are in {zone}; give text or a pandas.Timestamp"
             )
         stamp = at_zone(stamp, zone, name)
     return stamp.tz_convert("UTC").tz_localize(None)

@@ -83,8 +83,9 @@ def prepare(
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
             values of the timestamp column (datetimes also as text; without a zone they are times
-            of the column's zone, as pandas compares). A user trains on what is before the first; its validation and test targets are its first interaction of that
-            period, and the inputs everything earlier.
+            of the column's zone). A user trains on what is before the first; its validation and
+            test targets are its first interaction of that period, and the inputs everything
+            earlier.
         max_sequence_length: L, most input positions of a row.
         truncation: Of longer sequences, show the most "recent" L + 1 items, or the "oldest".
         windows: Training rows of sequences longer than L + 1: the "last" window alone (or the
@@ -197,25 +198,27 @@ def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames
             shown = grouped.users.ids[owner : owner + 1].tolist()[0]
             raise DataError(
                 f"user {shown!r} (column '{names.user}') has interacted with all "
-                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, for losses that need "
-                "none or draw their own (softmax, sampled_softmax); or drop the user"
+                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, "
+                "for losses that need none or draw their own (softmax, sampled_softmax); or drop "
+                "the user"
             )
 
 
 def _warn_of_empty(report: Report, options: Options) -> None:
     """Warn of splits without rows, on which nothing can be trained or measured."""
     empty = [name for name, rows in report.rows_by_split.items() if not rows]
-    for name in empty if options.split_at is not None else []:
-        period = f"from {options.split_at[0]} to before {options.split_at[1]}"
-        if name == "test":
-            period = f"from {options.split_at[1]} on"
+    starts = options.split_at
+    for name in empty if starts is not None else []:
+        assert starts is not None
+        before = f" to before {starts[1]}" if name == "validation" else " on"
+        first = starts[0] if name == "validation" else starts[1]
         warnings.warn(
-            f"{name} has no rows: no user has an interaction {period} and one earlier; choose "
-            "other times for split_at",
+            f"{name} has no rows: no user has an interaction from {first}{before} and one "
+            "earlier; choose other times for split_at",
             DataWarning,
             stacklevel=3,
         )
-    if empty and options.split_at is None:
+    if empty and starts is None:
         held = f" besides the last {options.holdout} held out" if options.holdout else ""
         advice = "lower holdout, or " if options.holdout else ""
         warnings.warn(

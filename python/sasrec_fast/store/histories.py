@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
 
@@ -155,8 +156,12 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
     """
     if users is None:
         return np.arange(len(known))
-    if isinstance(users, str) or not isinstance(users, Iterable):
-        raise TypeError(f"users must be a list of user ids, received {users!r}")
+    if (
+        isinstance(users, str)
+        or not isinstance(users, Iterable)
+        or getattr(users, "shape", None) == ()
+    ):
+        raise TypeError(f"users must be a list of user ids, received {checks.received(users)}")
     users = listed(users)
     positions = known.index(users).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]
@@ -168,7 +173,9 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
 
 
 def _listed(values: Any, number: int | None = None) -> list[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    no_list = isinstance(values, str | bytes) or not isinstance(values, Iterable)
+    if no_list or getattr(values, "shape", None) == ():
         what = "histories" if number is None else f"history {number}"
-        raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
+        received = checks.received(values)
+        raise TypeError(f"{what} must be a list, received {received}; one history is [[id, ...]]")
     return listed(values)

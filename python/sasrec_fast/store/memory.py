@@ -60,7 +60,9 @@ def _left_of_groups() -> Iterator[int]:
         _, _, names_and_path = entry.partition(":")
         names, _, path = names_and_path.partition(":")
         if not names:
-            yield from _left(_CONTROL_GROUP, path, ("memory.max", "memory.current", "inactive_file"))
+            yield from _left(
+                _CONTROL_GROUP, path, ("memory.max", "memory.current", "inactive_file")
+            )
         elif "memory" in names.split(","):
             files = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
             yield from _left(_CONTROL_GROUP / "memory", path, files)

@@ -67,7 +67,7 @@ def _weight(count: int, most: int, exponent: float) -> int:
         return max(1, round(share * _LARGEST_WEIGHT))
     power, root = float(exponent).as_integer_ratio()
     if root <= _LARGEST_ROOT and power <= 2 * _LARGEST_ROOT:
-        twice = count**power * (2 * _LARGEST_WEIGHT) ** root // most**power
+        twice: int = count**power * (2 * _LARGEST_WEIGHT) ** root // most**power
         for _ in range(root.bit_length() - 1):
             twice = isqrt(twice)
         return max(1, (twice + 1) // 2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError
+from sasrec_fast.store.numbers import integers
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def row_numbers(rows: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
         TypeError: They are no integers; a mask is none either.
         ValueError: A row that does not exist, or more than one axis.
     """
-    wanted = _integers(rows)
+    wanted = integers("rows", rows)
     if wanted.ndim != 1:
         raise ValueError(f"rows has shape {wanted.shape}; it has one axis")
     outside = (wanted < -1) | (wanted >= count)
@@ -114,21 +114,3 @@ def row_numbers(rows: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
             f"rows 0..{count - 1}, -1 is an empty row"
         )
     return np.ascontiguousarray(wanted, np.int64)
-
-
-def _integers(rows: Any) -> NDArray[Any]:
-    """An array of integers of any width, of Python's own where they are huge."""
-    array = np.asarray(rows)
-    if not array.size and array.ndim and not isinstance(rows, np.ndarray):
-        return array.astype(np.int64)  # an empty list
-    plain = np.asarray(rows, object).ravel() if isinstance(rows, list | tuple) else ()
-    mixed = next((value for value in plain if isinstance(value, bool | np.bool_)), None)
-    huge = array.dtype == object and all(type(value) is int for value in array.flat)
-    if mixed is None and (array.dtype.kind in "iu" or huge):
-        return array
-    if mixed is not None or array.dtype.kind == "b":
-        raise TypeError(
-            "rows must be row numbers (integers), received bools; np.flatnonzero(mask) gives the "
-            "numbers of a mask"
-        )
-    raise TypeError(f"rows must be row numbers (integers), received {checks.received(rows)}")

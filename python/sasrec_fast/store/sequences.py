@@ -79,3 +79,23 @@ class Arrays:
         if self.negative_sequence.shape[2:] != (0,):
             y["negative_sequence"] = self.negative_sequence
         return x, y, dict.fromkeys(y, self.sample_weight)
+
+
+def require_room(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what the native code cannot write negatives of this shape into."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array of int32, received a {type(out).__name__}")
+    if out.dtype != np.int32:  # another byte order is another dtype
+        raise TypeError(f"out must be an array of int32, received one of {out.dtype.str}")
+    if out.shape != shape:
+        raise ValueError(
+            f"out has shape {list(out.shape)}; the negatives of this split have shape {list(shape)}"
+        )
+    faults = {
+        "not C-contiguous": not out.flags.c_contiguous,
+        "misaligned": not out.flags.aligned,
+        "read-only": not out.flags.writeable,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise ValueError(f"out is {fault}; negatives are written into it as it lies in memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ from sasrec_fast.store import streams
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
-from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
+from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions, require_room
 from sasrec_fast.store.vocabulary import Vocabulary
 
 _LARGEST = 2**64 - 1
@@ -238,19 +239,17 @@ class Split:
             MemoryError: A new array is larger than half of the free memory.
         """
         epoch = checks.integer("epoch", epoch, 0, _LARGEST)
-        shape = (len(self), self.max_sequence_length, self.num_negatives)
-        shape = shape[:2] if self.num_negatives == 1 else shape
+        shape: tuple[int, ...] = (len(self), self.max_sequence_length)
+        if self.num_negatives != 1:
+            shape = (*shape, self.num_negatives)
         if out is None:
-            self._require_memory_of_negatives()
+            what = f"the negatives of {self.name} ({len(self):,} rows)"
+            advice = "train on batches(), which draws them as needed, or give out="
+            require_memory(what, 4 * math.prod(shape), advice)
             out = np.empty(shape, np.int32)
-        _require_room(out, shape)
+        require_room(out, shape)
         _core.fill_negatives(self.sequences, self._options, self._rows, self._table, epoch, out)
         return out
-
-    def _require_memory_of_negatives(self) -> None:
-        cells = len(self) * self.max_sequence_length * self.num_negatives
-        what = f"the negatives of {self.name} ({len(self):,} rows)"
-        require_memory(what, 4 * cells, "train on batches(), which draws them as needed, or give out=")
 
     @property
     def _table(self) -> _core.AliasTable | None:
@@ -294,17 +293,3 @@ class Split:
             **options: See `Batches`.
         """
         return later("batching", "Batches")(self, batch_size=batch_size, **options)
-
-
-def _require_room(out: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what the native code cannot write negatives of this shape into."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a NumPy array of int32, received a {type(out).__name__}")
-    if out.dtype != np.int32:  # another byte order is another dtype
-        raise TypeError(f"out must be an array of int32, received one of {out.dtype.str}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}; the negatives of this split have {shape}")
-    faults = {"C_CONTIGUOUS": "not C-contiguous", "ALIGNED": "misaligned", "WRITEABLE": "read-only"}
-    for flag, fault in faults.items():
-        if not out.flags[flag]:
-            raise ValueError(f"out is {fault}; negatives are written into it as it lies in memory")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sasrec_fast import _core
+from sasrec_fast import _core, checks
 from sasrec_fast.errors import DataError
+from sasrec_fast.store.numbers import integers
 
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
@@ -38,6 +39,7 @@ class Vocabulary:
     is_identity = False
 
     def __init__(self, ids: Iterable[Any]) -> None:
+        _refuse_set(ids)
         self._source = _typed(ids)
         if not self._positions.is_unique:
             second = int(self._positions.duplicated().argmax())
@@ -134,7 +136,11 @@ class Vocabulary:
 
         Returns:
             int32 array of n indices; 0 where an id is unknown.
+
+        Raises:
+            TypeError: No list of ids.
         """
+        _refuse_set(ids)
         wanted = _array(ids)
         if self.are_strings:
             return self._found(pd.Index(wanted, dtype=object))
@@ -151,7 +157,12 @@ class Vocabulary:
 
     def _found(self, wanted: pd.Index[Any]) -> NDArray[np.int32]:
         positions = self._positions.astype(wanted.dtype, copy=False)
-        return (positions.get_indexer(wanted) + 1).astype(np.int32)
+        try:
+            found = positions.get_indexer(wanted)
+        except TypeError:  # not hashable
+            wrong = next(value for value in wanted if getattr(value, "__hash__", None) is None)
+            raise TypeError(f"an id is an integer or a string, received {shown(wrong)}") from None
+        return (found + 1).astype(np.int32)
 
     def extend(self, ids: Iterable[Any]) -> Vocabulary:
         """A vocabulary with further ids, in which every index of this one is as before.
@@ -197,15 +208,16 @@ class Vocabulary:
 
         Raises:
             ValueError: An index is outside 1..len(self); 0 is padding and has no id.
+            TypeError: Something else than integers.
         """
-        wanted = np.asarray(indices, np.int64)
+        wanted = integers("indices", indices, whole_floats=True)
         outside = (wanted < 1) | (wanted > len(self))
         if outside.any():
             raise ValueError(
-                f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, "
-                "0 is padding"
+                f"index {checks.received(wanted[outside].tolist()[0])} has no id; indices are "
+                f"1..{len(self)}, 0 is padding"
             )
-        return self.ids[wanted - 1]
+        return self.ids[wanted.astype(np.int64) - 1]
 
 
 def listed(values: Iterable[Any]) -> list[Any]:
@@ -215,7 +227,7 @@ def listed(values: Iterable[Any]) -> list[Any]:
 
 def shown(external: Any) -> str:
     """An external id as a message shows it."""
-    return repr(external.item() if isinstance(external, np.generic) else external)
+    return checks.received(external.item() if isinstance(external, np.generic) else external)
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:
@@ -242,10 +254,22 @@ def require_same_items(model: Any, data: Any, name: str) -> None:
 
 def _array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
-    if isinstance(values, np.ndarray | pd.Series | pd.Index):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
+    if len(getattr(values, "shape", "1")) != 1:
+        raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
+    if isinstance(values, pd.Series | pd.Index) or isinstance(
+        getattr(values, "dtype", 0), np.dtype
+    ):
         return np.asarray(values)
     plain = listed(values)
     return np.fromiter(plain, object, len(plain))
+
+
+def _refuse_set(ids: Iterable[Any]) -> None:
+    """Refuse what has no order, where indices follow it."""
+    if isinstance(ids, set | frozenset):
+        raise TypeError("ids must be a list of ids, received a set, which has no order")
 
 
 def _kind(array: NDArray[Any]) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast import checks
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
 
@@ -173,9 +172,7 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
 
 
 def _listed(values: Any, number: int | None = None) -> list[Any]:
-    no_list = isinstance(values, str | bytes) or not isinstance(values, Iterable)
-    if no_list or getattr(values, "shape", None) == ():
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         what = "histories" if number is None else f"history {number}"
-        received = checks.received(values)
-        raise TypeError(f"{what} must be a list, received {received}; one history is [[id, ...]]")
+        raise TypeError(f"{what} must be a list, received {values!r}; one history is [[id, ...]]")
     return listed(values)

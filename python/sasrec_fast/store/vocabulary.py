@@ -15,6 +15,7 @@ from sasrec_fast import _core, checks
 from sasrec_fast.errors import DataError
 from sasrec_fast.store.numbers import integers
 
+_UNORDERED = (str, bytes, set, frozenset, Mapping)
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
 
@@ -39,7 +40,6 @@ class Vocabulary:
     is_identity = False
 
     def __init__(self, ids: Iterable[Any]) -> None:
-        _refuse_set(ids)
         self._source = _typed(ids)
         if not self._positions.is_unique:
             second = int(self._positions.duplicated().argmax())
@@ -140,7 +140,6 @@ class Vocabulary:
         Raises:
             TypeError: No list of ids.
         """
-        _refuse_set(ids)
         wanted = _array(ids)
         if self.are_strings:
             return self._found(pd.Index(wanted, dtype=object))
@@ -179,7 +178,7 @@ class Vocabulary:
             ValueError: Integers that no index can be (identity), or that int64 and uint64 cannot
                 hold together.
         """
-        wanted = _typed(ids)
+        wanted = _typed([*ids] if isinstance(ids, set | frozenset) else ids)
         if not len(wanted):
             return self
         if (wanted.dtype == object) != self.are_strings:
@@ -227,7 +226,7 @@ def listed(values: Iterable[Any]) -> list[Any]:
 
 def shown(external: Any) -> str:
     """An external id as a message shows it."""
-    return checks.received(external.item() if isinstance(external, np.generic) else external)
+    return repr(external.item() if isinstance(external, np.generic) else external)
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:
@@ -254,7 +253,7 @@ def require_same_items(model: Any, data: Any, name: str) -> None:
 
 def _array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, _UNORDERED) or not isinstance(values, Iterable):
         raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
     if len(getattr(values, "shape", "1")) != 1:
         raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
@@ -264,12 +263,6 @@ def _array(values: Iterable[Any]) -> NDArray[Any]:
         return np.asarray(values)
     plain = listed(values)
     return np.fromiter(plain, object, len(plain))
-
-
-def _refuse_set(ids: Iterable[Any]) -> None:
-    """Refuse what has no order, where indices follow it."""
-    if isinstance(ids, set | frozenset):
-        raise TypeError("ids must be a list of ids, received a set, which has no order")
 
 
 def _kind(array: NDArray[Any]) -> str:

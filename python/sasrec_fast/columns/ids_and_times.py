@@ -107,7 +107,10 @@ def _dictionary_ids(strings: Any) -> IdColumn:
 
 def _texts(names: Any, codes: NDArray[np.int64]) -> NDArray[Any]:
     """Strings of their codes."""
-    ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    try:
+        ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    except pa.ArrowException as failure:  # text that is sound fails for one reason alone
+        raise MemoryError(f"no memory for {len(codes):,} ids: {failure}") from None
     return ids.astype(object)
 
 

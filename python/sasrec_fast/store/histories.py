@@ -155,12 +155,8 @@ def user_positions(users: Iterable[Any] | None, known: Vocabulary) -> NDArray[np
     """
     if users is None:
         return np.arange(len(known))
-    if (
-        isinstance(users, str)
-        or not isinstance(users, Iterable)
-        or getattr(users, "shape", None) == ()
-    ):
-        raise TypeError(f"users must be a list of user ids, received {checks.received(users)}")
+    if isinstance(users, str) or not isinstance(users, Iterable):
+        raise TypeError(f"users must be a list of user ids, received {users!r}")
     users = listed(users)
     positions = known.index(users).astype(np.int64) - 1
     unknown = [users[i] for i in np.flatnonzero(positions < 0)]

@@ -114,20 +114,110 @@ def test_a_sound_store_is_filled() -> None:
     assert split({}, vars(rows)).arrays().item_ids.tolist() == [[0] * 4, [1, 2, 0, 0]]
 
 
-OUTPUTS: dict[str, Any] = {
-    "another shape": np.zeros((2, 5), np.int32),
-    "too few rows": np.zeros((1, 4), np.int32),
-    "another dtype": np.zeros((2, 4), np.int64),
-    "strided": np.zeros((2, 8), np.int32)[:, ::2],
-    "read-only": np.broadcast_to(np.int32(0), (2, 4)),
-    "a list": [[0] * 4] * 2,
+READ_ONLY = np.zeros((2, 4), np.int32)
+READ_ONLY.flags.writeable = False
+OUTPUTS: dict[str, tuple[Any, str]] = {
+    "another shape": (np.zeros((2, 5), np.int32), "out has shape [2, 5]; the negatives of this"),
+    "too few rows": (np.zeros((1, 4), np.int32), "out has shape [1, 4]; the negatives of this"),
+    "wide": (np.zeros((2, 4), np.int64), "out must be an array of int32, received one of <i8"),
+    "floats": (np.zeros((2, 4), np.float32), "out must be an array of int32, received one of <f4"),
+    "other byte order": (np.zeros((2, 4), ">i4"), "out must be an array of int32, received one"),
+    "strided": (np.zeros((2, 8), np.int32)[:, ::2], "out is not C-contiguous"),
+    "misaligned": (
+        np.frombuffer(bytearray(33), np.int32, offset=1).reshape(2, 4),
+        "out is misaligned",
+    ),
+    "read-only": (READ_ONLY, "out is read-only"),
+    "a list": ([[0] * 4] * 2, "out must be a NumPy array of int32, received a list"),
+    "text": ("out", "out must be a NumPy array of int32, received a str"),
 }
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_negatives_are_written_only_where_they_fit(kind: str) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        split({}).negatives(out=OUTPUTS[kind])
+    out, said = OUTPUTS[kind]
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        split({}).negatives(out=out)
+
+
+NO_ROWS: dict[str, tuple[Any, type[Exception], str]] = {
+    "a fraction": ([0.7], TypeError, "rows must be integers, received [0.7]"),
+    "whole floats": (np.array([0.0, 1.0]), TypeError, "rows must be integers, received array("),
+    "a bool": ([True], TypeError, "rows must be integers, received bools; np.flatnonzero(mask)"),
+    "a bool among integers": ([0, True], TypeError, "rows must be integers, received bools"),
+    "a mask": (np.array([True, False]), TypeError, "rows must be integers, received bools"),
+    "text": (["0"], TypeError, "rows must be integers, received ['0']"),
+    "nothing": (None, TypeError, "rows must be integers, received None"),
+    "missing": ([0, None], TypeError, "rows must be integers, received [0, None]"),
+    "lists": ([[0], [1, 1]], TypeError, "rows must be integers, received [[0], [1, 1]]"),
+    "one number": (0, ValueError, "rows has shape (); it has one axis"),
+    "a table": ([[0, 1]], ValueError, "rows has shape (1, 2); it has one axis"),
+    "beyond": ([0, 2], ValueError, "row 2 does not exist; train has rows 0..1, -1 is an empty"),
+    "before": ([-2], ValueError, "row -2 does not exist; train has rows 0..1"),
+    "huge": ([2**70], ValueError, f"row {2**70} does not exist"),
+    "unsigned": (np.array([2**63], np.uint64), ValueError, f"row {2**63} does not exist"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ROWS)
+def test_what_are_no_row_numbers_is_refused(kind: str) -> None:
+    rows, error, said = NO_ROWS[kind]
+    with pytest.raises(error, match=re.escape(said)):
+        split({}).fill(rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], (1, 0), range(2), np.array([1, -1], np.int8), [np.uint64(1), 0], np.zeros(0), [-1, 1]],
+)
+def test_row_numbers_of_any_kind_of_integers_are_taken(rows: Any) -> None:
+    whole = split({}).arrays().item_ids
+    expected = [whole[row].tolist() if row >= 0 else [0] * 4 for row in map(int, rows)]
+    assert split({}).fill(rows).item_ids.tolist() == expected
+
+
+NO_NUMBERS = [10**400, -1, True, 0.5, float("nan"), "1", None, [], b"1", 1j, np.float32(1)]
+
+
+@pytest.mark.parametrize("wrong", NO_NUMBERS, ids=lambda value: repr(value)[:9])
+def test_what_is_no_number_of_the_kind_is_refused(wrong: Any) -> None:
+    sound = split({})
+    calls = {
+        "epoch": [
+            lambda: sound.arrays(wrong),
+            lambda: sound.negatives(wrong),
+            lambda: sound.fill([0], epoch=wrong),
+        ],
+        "seed": [lambda: sound.sample(1, seed=wrong), lambda: sound.sample(1, seed=wrong)],
+        "length": [lambda: sound.fill([0], length=wrong)] if wrong is not None else [],
+    }
+    for name, uses_of_it in calls.items():
+        for call in uses_of_it:
+            with pytest.raises((TypeError, ValueError), match=f"^{name} must be ") as refusal:
+                call()
+            assert len(str(refusal.value)) < 300
+    with pytest.raises(ValueError, match=r"seed must be in 0\.\."):
+        sound.sample(1, seed=2**64)
+
+
+@pytest.mark.parametrize("wrong", [[1.5], [True], ["1"], [None], [float("inf")], [2**70], 0, [-1]])
+def test_what_is_no_index_has_no_id(wrong: Any) -> None:
+    with pytest.raises(
+        (TypeError, ValueError), match=r"^(indices must be integers|index .* no id)"
+    ):
+        sf.Vocabulary([10, 20]).lookup(wrong)
+    assert sf.Vocabulary([10, 20]).lookup([1.0, 2]).tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("wrong", ["12", b"12", 12, None, {1, 2}, {1: 2}, np.array(3), 1.5])
+def test_what_is_no_list_of_ids_is_refused(wrong: Any) -> None:
+    for call in (sf.Vocabulary, sf.Vocabulary([1, 2]).index):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^ids (must be a list of ids|have shape)"
+        ):
+            call(wrong)
+    with pytest.raises(TypeError, match=r"an id is an integer or a string, received \[1\]"):
+        sf.Vocabulary([1, 2]).index([[1], 2])
 
 
 def test_a_width_and_a_table_that_do_not_fit_are_refused() -> None:
@@ -206,10 +296,12 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
     group(*[np.arange(3)] * 3, np.ones(3, bool))
 
 
-def test_no_choice_of_ids_is_slow() -> None:
+@pytest.mark.parametrize("shift", [4, 20, 32, 44, 57])
+def test_no_choice_of_ids_is_slow(shift: int) -> None:
     """Ids that a multiplicative hash without a seed puts into one place: time was quadratic."""
     inverse = pow(0xF1357AEA2E62A9C5, -1, 2**64)
-    ids = np.array([inverse * (j << 4) % 2**64 for j in range(40_000)], np.uint64).view(np.int64)
+    spread = [inverse * (number << shift) % 2**64 for number in range(40_000)]
+    ids = np.unique(np.array(spread, np.uint64).view(np.int64))
     began = time.process_time()
     data = sf.prepare({"user_id": ids, "item_id": ids}, timestamp=None, min_user_interactions=1)
     assert len(data.users) == len(ids)

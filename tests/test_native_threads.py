@@ -116,7 +116,7 @@ def test_several_threads_at_once_get_what_one_gets() -> None:
         np.testing.assert_array_equal(array, expected[number % len(calls)])
 
 
-class Raised(Exception):
+class HandlerError(Exception):
     """By the handler of a signal."""
 
 
@@ -155,9 +155,8 @@ def long_calls() -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no such signal here")
-@pytest.mark.parametrize("kind", [Raised, KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("kind", [HandlerError, KeyboardInterrupt, TimeoutError])
 def test_what_the_handler_of_a_signal_raises_reaches_the_caller(kind: type[BaseException]) -> None:
     for call in long_calls().values():
         with pytest.raises(kind, match="by the handler"), signalled(0.03, kind):
             call()
-

@@ -72,21 +72,28 @@ def _string_ids(strings: Any) -> IdColumn:
             return _dictionary_ids(strings)
         except pa.ArrowException:  # more strings than its indices can count
             strings = pc.cast(strings, pa.large_string())
-    if pa.types.is_string_view(strings.type) or strings.nbytes > _LARGEST_CHUNK:
+    if pa.types.is_string_view(strings.type):
         strings = pc.cast(strings, pa.large_string())
-    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
-    codes, first_rows = _core.encode_strings([_offsets_and_bytes(chunk) for chunk in chunks])
+    # An array without strings may have no offsets, which Arrow then reads all the same.
+    chunks = [chunk for chunk in _chunks(strings) if len(chunk)]
+    texts = [_offsets_and_bytes(chunk) for chunk in chunks]
+    codes, first_rows = _core.encode_strings(texts)
+    strings = pa.chunked_array(chunks, strings.type)
+    if sum(int(ends[-1] - ends[0]) for ends, _ in texts) > _LARGEST_CHUNK:
+        strings = pc.cast(strings, pa.large_string())
     names = strings.take(pa.array(first_rows))
     names.validate(full=True)
     return IdColumn(codes, partial(_texts, names), are_integers=False)
+
+
+def _chunks(array: Any) -> list[Any]:
+    return list(array.chunks) if isinstance(array, pa.ChunkedArray) else [array]
 
 
 def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """What Arrow holds an array of strings in."""
     _, offsets, text = strings.buffers()
     wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
-    if not len(strings):  # which need have no buffers
-        return np.zeros(1, wide), np.zeros(0, np.uint8)
     # A buffer may lie anywhere in memory, and hold more than the offsets.
     ends = np.frombuffer(offsets, wide, strings.offset + len(strings) + 1)
     letters = np.zeros(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
@@ -96,7 +103,7 @@ def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 def _dictionary_ids(strings: Any) -> IdColumn:
     """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
     chunked = isinstance(strings, pa.ChunkedArray)
-    chunks = strings.unify_dictionaries().chunks if chunked else [strings]
+    chunks = _chunks(strings.unify_dictionaries() if chunked else strings)
     if not chunks:
         return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
     indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])

@@ -45,8 +45,8 @@ impl AliasTable {
         let mut thresholds = filled(weights.len(), u64::MAX)?;
         let mut aliases: Vec<i32> = collected(1..=weights.len() as i32)?;
         let (mut small, mut large) = (Vec::new(), Vec::new());
-        for item in 0..weights.len() {
-            push(if left[item] < total { &mut small } else { &mut large }, item)?;
+        for (item, &parts) in left.iter().enumerate() {
+            push(if parts < total { &mut small } else { &mut large }, item)?;
         }
         while let Some(item) = small.pop() {
             // The parts add up, so whatever lacks some has another that has too many.

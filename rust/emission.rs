@@ -24,6 +24,18 @@ pub struct Rules {
     pub moments: bool,
 }
 
+impl Rules {
+    /// Whether item codes are the indices.
+    pub fn keeps_codes(&self) -> bool {
+        self.identity && !self.has_core()
+    }
+
+    /// Whether the k-core is more than a minimum for users.
+    pub fn has_core(&self) -> bool {
+        self.minima.item > 1
+    }
+}
+
 /// What is held out of each user's rows.
 #[derive(Clone, Copy)]
 pub enum HeldOut {

@@ -58,13 +58,16 @@ pub enum Error {
 
 /// Bytes as a person reads them, in powers of 1,000.
 fn shown(bytes: usize) -> String {
-    let (mut size, mut unit) = (bytes as f64, "bytes");
-    for larger in ["kB", "MB", "GB", "TB"] {
-        if size >= 1000.0 {
-            (size, unit) = (size / 1000.0, larger);
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    let bytes = bytes as u64;
+    match UNITS.into_iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => {
+            let tenths = bytes / (size / 10);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
         }
+        None => format!("{bytes} bytes"),
     }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") }
 }
 
 /// Return [`Error::Inconsistent`] with a message where a condition does not hold.

@@ -3,8 +3,9 @@
 
 use crate::error::Error;
 use bytemuck::Zeroable;
-use foldhash::{HashMap, HashSet};
-use std::hash::Hash;
+use foldhash::HashMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash};
 
 /// So many zeros, fresh from the allocator.
 ///
@@ -73,7 +74,10 @@ pub fn push<T>(values: &mut Vec<T>, value: T) -> Result<(), Error> {
 /// # Errors
 /// [`Error::OutOfMemory`].
 #[inline]
-pub fn insert<T: Eq + Hash>(set: &mut HashSet<T>, value: T) -> Result<bool, Error> {
+pub fn insert<T: Eq + Hash, S: BuildHasher>(
+    set: &mut HashSet<T, S>,
+    value: T,
+) -> Result<bool, Error> {
     if set.len() == set.capacity() {
         set.try_reserve(1).map_err(|_| lack::<T>(2 * set.len()))?;
     }
@@ -115,7 +119,7 @@ mod tests {
     fn what_fits_is_there() {
         assert_eq!(zeroed::<u32>(2), Ok(vec![0, 0]));
         assert_eq!(collected((0..100).filter(|n| n % 3 == 0)).map(|found| found.len()), Ok(34));
-        let mut set = HashSet::default();
+        let mut set = HashSet::new();
         assert_eq!((insert(&mut set, 1), insert(&mut set, 1)), (Ok(true), Ok(false)));
     }
 }

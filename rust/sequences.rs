@@ -16,18 +16,6 @@ use rayon::prelude::*;
 /// Largest item index: 0 is padding and `vocabulary_size` itself must fit an int32.
 pub const MAX_ITEMS: usize = i32::MAX as usize - 1;
 
-impl Rules {
-    /// Whether item codes are the indices.
-    fn keeps_codes(&self) -> bool {
-        self.identity && !self.has_core()
-    }
-
-    /// Whether the k-core is more than a minimum for users.
-    fn has_core(&self) -> bool {
-        self.minima.item > 1
-    }
-}
-
 /// The compact store and how it came about.
 #[derive(Default)]
 pub struct Sequences {

@@ -20,12 +20,13 @@ pub fn split_off<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
     head
 }
 
-/// The parts `slice[offsets[i]..offsets[i + 1]]`; the first offset is 0.
+/// The parts `slice[offsets[i]..offsets[i + 1]]`.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where the offsets do not ascend, or leave the slice;
+/// [`Error::Inconsistent`] where the offsets do not ascend from 0, or leave the slice;
 /// [`Error::OutOfMemory`].
 pub fn by_offsets<'a, T>(offsets: &[i64], slice: &'a mut [T]) -> Result<Vec<&'a mut [T]>, Error> {
+    ensure!(offsets.first().is_none_or(|&first| first == 0), "offsets do not begin with 0");
     let mut rest = slice;
     let mut parts = room(offsets.len())?;
     for bounds in offsets.windows(2) {

@@ -250,6 +250,10 @@ def test_a_weight_out_of_range_is_named(weight: int) -> None:
         ([0, 3], [1, 2], [0, 0], "2 moments of 2 items; the last offset is Some(3)"),
         ([0, 3, 2], [1, 2], [0, 0], "offsets do not ascend"),
         ([0, 2], [1, 3], [0, 0], "item 3 is not in 1..=2"),
+        ([-2, 0, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([2, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([SMALLEST, HUGE, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([0, HUGE, 2], [1, 2], [0, 0], "offsets do not ascend"),
         ([], [], [], "0 moments of 0 items; the last offset is None"),
     ],
 )

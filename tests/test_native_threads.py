@@ -40,6 +40,12 @@ def fresh(queue):
 def inherited(queue):
     queue.put(digest(DATA))
 
+def batched(queue):
+    queue.put([first(DATA.train.batches(batch_size=8)), first(BATCHES)])
+
+def first(batches):
+    return int(batches[0][0]["item_ids"].sum())
+
 def grandchild(queue):
     digest(DATA)
     child = multiprocessing.get_context("fork").Process(target=inherited, args=(queue,))
@@ -74,6 +80,8 @@ if __name__ == "__main__":
     stop.set()
     for method in ("forkserver", "spawn"):
         assert run(method, fresh) == expected, method
+    BATCHES = DATA.train.batches(batch_size=8, workers=0)
+    assert run("fork", batched) == [first(BATCHES)] * 2
     print("equal")
 """
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
+from sasrec_fast.recipes import Recipe, Training
+from sasrec_fast.recipes.run import prepare_for
 
 
 def table() -> dict[str, Any]:
@@ -67,3 +69,20 @@ def test_softmax_needs_none_and_binary_cross_entropy_asks_for_them() -> None:
     model.compile("adam")
     with pytest.raises(ValueError, match="negative"):
         model.test_on_batch(*batches[0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "negatives"),
+    [
+        ({"name": "softmax"}, 0),
+        ({"name": "sampled_softmax", "num_negatives": 5}, 0),
+        ({"name": "sampled_softmax", "num_negatives": None}, 1),
+        ({"name": "bce"}, 1),
+    ],
+)
+def test_a_recipe_draws_negatives_for_losses_that_take_them(
+    loss: dict[str, Any], negatives: int
+) -> None:
+    few = {name: column[:-12] for name, column in table().items()}
+    recipe = Recipe(training=Training(loss=loss), prepare={"max_sequence_length": 6})
+    assert prepare_for(recipe, few).train.num_negatives == negatives

@@ -49,7 +49,10 @@ pub enum Error {
     #[error("no threads could be started ({0}), most often for lack of memory")]
     NoThreads(String),
     /// A panic.
-    #[error("a fault in sasrec_fast itself, please report it: {0}")]
+    #[error(
+        "a fault in sasrec_fast itself, or its input was changed while it was read; if not, please \
+         report it: {0}"
+    )]
     Fault(String),
     /// The caller asked to stop.
     #[error("interrupted")]

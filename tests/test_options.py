@@ -1,9 +1,7 @@
 """What the options of prepare() mean where the reference cannot say it: errors, types, memory."""
 
 import datetime
-import decimal
 import re
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ import sasrec_fast as sf
 from sasrec_fast.columns import boundaries
 from sasrec_fast.columns.ids_and_times import read_timestamps
 from sasrec_fast.store import memory
-from sasrec_fast.store.popularity import PopularityDistribution
 
 
 def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
@@ -282,57 +279,6 @@ def test_what_is_kept_is_compact(options: dict[str, Any], as_text: bool) -> None
     assert data.report.store_bytes <= 8 * data.report.rows_kept + 24 * data.report.users
 
 
-THREE = {
-    "user_id": np.repeat(np.arange(20), 3),
-    "item_id": np.concatenate([np.random.default_rng(n).permutation(8)[:3] for n in range(20)]),
-    "timestamp": np.tile([10, 20, 30], 20),
-}
-EMPTY: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "the holdout takes all": (
-        {},
-        [
-            "train has no rows: a training row takes 2 interactions besides the last 2 held out, "
-            "and no user has more than 3; lower holdout, or bring users with longer histories "
-            "(min_user_interactions=4 keeps those who have enough)"
-        ],
-    ),
-    "one interaction a user": (
-        {"duplicates": "first", "min_user_interactions": 1, "holdout": 0},
-        ["train has no rows: a training row takes 2 interactions, and no user has more than 1;"],
-    ),
-    "all splits": (
-        {"duplicates": "first", "min_user_interactions": 1, "holdout": 1},
-        ["train and validation have no rows: a training row takes 2 interactions besides the last"],
-    ),
-    "nothing after the start of test": (
-        {"split_at": (30, 90)},
-        ["test has no rows: no user has an interaction from 90 on and one earlier; choose other"],
-    ),
-    "nothing between the starts": (
-        {"split_at": (21, 30)},
-        ["validation has no rows: no user has an interaction from 21 to before 30 and one earlier"],
-    ),
-    "nothing after both": ({"split_at": (80, 90)}, ["validation has no rows", "test has no rows"]),
-    "rows in each": ({"holdout": 1}, []),
-}
-
-
-@pytest.mark.parametrize("kind", EMPTY)
-def test_splits_without_rows_are_warned_of_at_once(kind: str) -> None:
-    options, expected = EMPTY[kind]
-    rows = THREE
-    if "duplicates" in options:
-        rows = {**THREE, "item_id": THREE["user_id"] % 5}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        sf.prepare(rows, **options)
-    said = [one for one in caught if re.match(r"[a-z ]+ (has|have) no rows", str(one.message))]
-    assert [one.category for one in said] == [sf.DataWarning] * len(expected)
-    assert all(one.filename == __file__ for one in said)
-    for one, text in zip(said, expected, strict=True):
-        assert str(one.message).startswith(text)
-
-
 def test_narrow_integers_of_numpy_are_pythons_own() -> None:
     names = ("min_user_interactions", "min_item_interactions", "max_sequence_length")
     options = {name: np.int8(100 if "length" in name else 2) for name in names}
@@ -350,26 +296,3 @@ def test_items_are_counted_once() -> None:
     assert counts is data.item_counts
     assert not counts.flags.writeable
     assert counts.tolist() == np.bincount(data.sequences.items, minlength=len(counts)).tolist()
-
-
-def weight(count: int, most: int, exponent: str) -> int:
-    """With as many digits as tell all weights apart from halves."""
-    with decimal.localcontext(prec=60):
-        power = (decimal.Decimal(count) / most) ** decimal.Decimal(exponent)
-        return max(1, int((power * (2**32 - 1)).to_integral_value(decimal.ROUND_HALF_EVEN)))
-
-
-@pytest.mark.parametrize("exponent", ["0", "0.0625", "0.25", "0.5", "0.75", "1", "1.5", "2", "40"])
-@pytest.mark.parametrize("most", [1, 2, 16, 977, 123_456])
-def test_weights_of_popularity_are_exact(exponent: str, most: int) -> None:
-    counts = np.unique(np.linspace(1, most, 300).astype(np.int64))
-    made = PopularityDistribution(lambda: np.concatenate([[0], counts]), float(exponent))
-    assert made.weights.tolist() == [weight(count, most, exponent) for count in counts.tolist()]
-
-
-@pytest.mark.parametrize("exponent", [0.1, 0.33, 0.9, 1.1, 100.0, 1e300])
-def test_weights_of_other_exponents_need_no_power_of_floats(exponent: float) -> None:
-    counts = np.arange(1, 500)
-    made = PopularityDistribution(lambda: np.concatenate([[0], counts]), exponent)
-    floats = np.maximum((counts / 499) ** exponent * (2.0**32 - 1), 1)
-    np.testing.assert_allclose(made.weights, floats, rtol=0, atol=0.501)

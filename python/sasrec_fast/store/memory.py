@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 _PROCESSES = Path("/proc")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
@@ -47,6 +45,8 @@ def _available() -> int:
         sizes = dict(line.split(":", 1) for line in lines)
         return int(sizes["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError, IndexError):  # another system, or an old kernel
+        import psutil
+
         return int(psutil.virtual_memory().available)
 
 

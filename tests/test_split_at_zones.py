@@ -120,6 +120,11 @@ def test_what_names_no_one_moment_is_refused(kind: str) -> None:
     assert len(str(refusal.value)) < 400
 
 
+def test_where_nothing_is_before_the_times_are_shown_as_the_column_has_them() -> None:
+    with pytest.raises(sf.DataError, match=r"runs from 2024-04-01 10:00:00-04:00 to 2024-06-10"):
+        targets(FRAME, ("2024-01-01", "2024-02-01"))
+
+
 def test_a_time_that_the_clocks_skip_is_when_they_skip_it() -> None:
     hours = ["2024-03-10 00:30", "2024-03-10 01:30", "2024-03-10 03:00", "2024-03-10 04:00"]
     table = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.columns.values import read_values
-from sasrec_fast.columns.zones import Zone, zone_of
+from sasrec_fast.columns.zones import Zone, shown_at, zone_of
 from sasrec_fast.errors import DataError
 
 _SIGN = np.uint64(1 << 63)
@@ -148,6 +148,8 @@ class TimeColumn:
             edges = edges.view(np.uint64) ^ _SIGN
         elif self.dtype.kind == "M":
             edges = edges.view(self.dtype)
+        if self.zone is not None:
+            return shown_at(edges[0], self.zone), shown_at(edges[1], self.zone)
         return edges[0], edges[1]
 
 

@@ -52,6 +52,12 @@ def at_zone(moment: pd.Timestamp, zone: Zone, name: str) -> pd.Timestamp:
     return first
 
 
+def shown_at(moment: np.datetime64, zone: Zone) -> pd.Timestamp:
+    """A moment of UTC as the clocks of a zone show it."""
+    stamp = pd.Timestamp(moment).tz_localize("UTC")
+    return stamp if zone == SEVERAL else stamp.tz_convert(zone)
+
+
 def _zone_of_type(kind: pa.DataType) -> str | None:
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type

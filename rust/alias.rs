@@ -2,6 +2,7 @@
 //! (1991) in integers, so that every machine makes the same one.
 
 use crate::error::{Error, ensure};
+use crate::memory::{collected, filled, push, room};
 
 /// Largest weight; the sum of 2^31 of them, times the number of items, fits a word.
 pub const MAX_WEIGHT: u64 = u32::MAX as u64;
@@ -21,7 +22,8 @@ impl AliasTable {
     /// The table of the weights of the items 1..=n.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] for a weight outside 1..=[`MAX_WEIGHT`], or more than 2^31 items.
+    /// [`Error::Inconsistent`] for a weight outside 1..=[`MAX_WEIGHT`], or more than 2^31 items;
+    /// [`Error::OutOfMemory`].
     pub fn new(weights: &[u64]) -> Result<Self, Error> {
         let items = weights.len() as u64;
         for weight in weights {
@@ -31,25 +33,28 @@ impl AliasTable {
             );
         }
         ensure!(items <= 1 << 31, "{items} weights; at most 2^31 are allowed");
-        let mut cumulative = vec![0];
+        let mut cumulative = room(weights.len() + 1)?;
+        cumulative.push(0);
         cumulative.extend(weights.iter().scan(0, |sum, weight| {
             *sum += weight;
             Some(*sum)
         }));
         let total = cumulative[weights.len()];
         // A bin holds `total` parts; `left` is what an item has beyond what is placed.
-        let mut left: Vec<u64> = weights.iter().map(|weight| weight * items).collect();
-        let mut thresholds = vec![u64::MAX; weights.len()];
-        let mut aliases: Vec<i32> = (1..=weights.len() as i32).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
-            (0..weights.len()).partition(|&item| left[item] < total);
+        let mut left: Vec<u64> = collected(weights.iter().map(|weight| weight * items))?;
+        let mut thresholds = filled(weights.len(), u64::MAX)?;
+        let mut aliases: Vec<i32> = collected(1..=weights.len() as i32)?;
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        for (item, &parts) in left.iter().enumerate() {
+            push(if parts < total { &mut small } else { &mut large }, item)?;
+        }
         while let Some(item) = small.pop() {
             // The parts add up, so whatever lacks some has another that has too many.
             let Some(giver) = large.pop() else { break };
             thresholds[item] = ((u128::from(left[item]) << 64) / u128::from(total)) as u64;
             aliases[item] = giver as i32 + 1;
             left[giver] -= total - left[item];
-            if left[giver] < total { &mut small } else { &mut large }.push(giver);
+            push(if left[giver] < total { &mut small } else { &mut large }, giver)?;
         }
         Ok(Self { thresholds, aliases, cumulative })
     }

@@ -1,5 +1,7 @@
 //! The k best of a query's scores, which come block after block in ascending order of their number.
 
+use crate::error::Error;
+use crate::memory::lack;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -36,8 +38,13 @@ impl PartialEq for Found {
 
 impl Eq for Found {}
 
-/// A score is NaN.
-pub struct NotANumber;
+/// Why a row of scores was not looked at to its end.
+pub enum Halt {
+    /// A score is NaN.
+    NotANumber,
+    /// Of another kind.
+    Error(Error),
+}
 
 /// Put those of a row of scores that are among the k best into the heap.
 pub fn keep_best(
@@ -46,7 +53,7 @@ pub fn keep_best(
     excluded: &[i32],
     k: usize,
     heap: &mut BinaryHeap<Found>,
-) -> Result<(), NotANumber> {
+) -> Result<(), Halt> {
     let mut least = threshold(heap, k);
     for (place, group) in row.chunks(GROUP).enumerate() {
         // NaN is not at most the threshold, so it does not pass unseen.
@@ -59,13 +66,18 @@ pub fn keep_best(
                 continue;
             }
             if score.is_nan() {
-                return Err(NotANumber);
+                return Err(Halt::NotANumber);
             }
             if excluded.binary_search(&number).is_ok() {
                 continue;
             }
             if heap.len() == k {
                 heap.pop();
+            } else if heap.len() == heap.capacity() {
+                let more = heap.len().clamp(1, k - heap.len());
+                let wanted = heap.len() + more;
+                let grown = heap.try_reserve_exact(more);
+                grown.map_err(|_| Halt::Error(lack::<Found>(wanted)))?;
             }
             heap.push(Found { score, number });
             least = threshold(heap, k);

@@ -3,6 +3,8 @@
 //! slow; neither ever shows in the result.
 
 use crate::columns::Integers;
+use crate::error::Error;
+use crate::memory::{collected, insert, map};
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 use std::hash::Hash;
@@ -28,16 +30,20 @@ pub enum Coder {
 
 impl Coder {
     /// The coder of a non-empty column.
-    pub fn of(column: Integers) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn of(column: Integers) -> Result<Self, Error> {
         let (min, max) = column.span();
         let width = i128::from(max) - i128::from(min) + 1;
         // Tables over the range then cost at most about as much as the columns themselves.
         if width <= 2 * column.len() as i128 + (1 << 16) {
-            return Self::Offset { min, width: width as usize };
+            return Ok(Self::Offset { min, width: width as usize });
         }
-        let ids = distinct(column);
-        let ranks = ids.iter().enumerate().map(|(rank, &id)| (id, rank as u32)).collect();
-        Self::Ranked { ids, ranks }
+        let ids = distinct(column)?;
+        let mut ranks = map(ids.len())?;
+        ranks.extend(ids.iter().enumerate().map(|(rank, &id)| (id, rank as u32)));
+        Ok(Self::Ranked { ids, ranks })
     }
 
     /// The coder of a non-empty column of non-negative ids that keeps them as they are.
@@ -93,24 +99,30 @@ impl Coder {
 }
 
 /// The distinct ids of a column, ascending.
-fn distinct(column: Integers) -> Vec<i64> {
+fn distinct(column: Integers) -> Result<Vec<i64>, Error> {
     let mut ids: Vec<i64> = match column {
-        Integers::Wide(ids) => distinct_set(ids).into_iter().collect(),
-        Integers::Narrow(ids) => distinct_set(ids).into_iter().map(i64::from).collect(),
+        Integers::Wide(ids) => collected(distinct_set(ids)?)?,
+        Integers::Narrow(ids) => collected(distinct_set(ids)?.into_iter().map(i64::from))?,
     };
     ids.par_sort_unstable();
-    ids
+    Ok(ids)
 }
 
-fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> HashSet<T> {
+fn distinct_set<T: Copy + Eq + Hash + Send + Sync>(ids: &[T]) -> Result<HashSet<T>, Error> {
     ids.par_chunks(1 << 16)
-        .fold(HashSet::default, |mut set, chunk| {
-            set.extend(chunk);
-            set
+        .try_fold(HashSet::default, |set, chunk| with(set, chunk.iter().copied()))
+        .try_reduce(HashSet::default, |a, b| {
+            let (large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
+            with(large, small)
         })
-        .reduce(HashSet::default, |a, b| {
-            let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
-            large.extend(small);
-            large
-        })
+}
+
+fn with<T: Eq + Hash>(
+    mut set: HashSet<T>,
+    more: impl IntoIterator<Item = T>,
+) -> Result<HashSet<T>, Error> {
+    for value in more {
+        insert(&mut set, value)?;
+    }
+    Ok(set)
 }

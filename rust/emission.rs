@@ -1,9 +1,12 @@
 //! Sorted partitions -> item indices of each kept user, in time order, and counts of ties.
 
+use crate::error::Error;
 use crate::filters::{Duplicates, Minima};
+use crate::memory::{collected, filled};
 use crate::partition::Partitioned;
 use crate::record::{Layout, Record};
 use crate::slices::split_off;
+use crate::threads::Pause;
 use rayon::prelude::*;
 
 /// What decides which rows are kept and what is counted.
@@ -19,6 +22,18 @@ pub struct Rules {
     pub identity: bool,
     /// Number the distinct times of each user's rows.
     pub moments: bool,
+}
+
+impl Rules {
+    /// Whether item codes are the indices.
+    pub fn keeps_codes(&self) -> bool {
+        self.identity && !self.has_core()
+    }
+
+    /// Whether the k-core is more than a minimum for users.
+    pub fn has_core(&self) -> bool {
+        self.minima.item > 1
+    }
 }
 
 /// What is held out of each user's rows.
@@ -90,25 +105,33 @@ impl Tally {
 /// that of users is applied.
 ///
 /// `indices` maps item codes to what is written; where it is empty, codes are written.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `pause` returns.
 pub fn sort_partitions<R: Record>(
     partitioned: &Partitioned<R>,
-    layout: &Layout,
-    rules: &Rules,
+    (layout, rules): (&Layout, &Rules),
     indices: &[i32],
     mut outputs: Outputs,
-) -> Vec<Tally> {
+    pause: &Pause,
+) -> Result<Vec<Tally>, Error> {
     let partitions = partitioned.starts.windows(2).map(|bounds| {
         let records = &partitioned.records[bounds[0]..bounds[1]];
         (records, outputs.take(1 << layout.user_bits, records.len()))
     });
-    let partitions: Vec<_> = partitions.collect();
-    partitions
-        .into_par_iter()
-        .map_init(R::Scratch::default, |scratch, (records, outputs)| {
-            let records = R::sorted(records, scratch, layout);
-            emit(records, layout, rules, indices, outputs)
-        })
-        .collect()
+    let partitions = collected(partitions)?;
+    let mut tallies = filled(partitions.len(), Tally::default())?;
+    pause.between()?;
+    partitions.into_par_iter().zip(&mut tallies).try_for_each_init(
+        R::Scratch::default,
+        |scratch, ((records, outputs), tally)| {
+            pause.ask()?;
+            let records = R::sorted(records, scratch, layout)?;
+            *tally = emit(records, layout, rules, indices, outputs)?;
+            Ok(())
+        },
+    )?;
+    Ok(tallies)
 }
 
 impl<'a> Outputs<'a> {
@@ -132,11 +155,11 @@ fn emit<R: Record>(
     rules: &Rules,
     indices: &[i32],
     outputs: Outputs,
-) -> Tally {
+) -> Result<Tally, Error> {
     let mut tally = Tally { rows_filtered: records.len(), ..Tally::default() };
     let (mut items, mut moments) = (outputs.items, outputs.moments);
     for rows in records.chunk_by(|a, b| a.user(layout) == b.user(layout)) {
-        let distinct = rules.duplicates.kept(rows, |row| row.item(layout));
+        let distinct = rules.duplicates.kept(rows, |row| row.item(layout))?;
         tally.rows_duplicate += distinct.as_ref().map_or(0, |kept| rows.len() - kept.len());
         let rows = distinct.as_deref().unwrap_or(rows);
         if rows.len() < rules.minima.user {
@@ -158,7 +181,7 @@ fn emit<R: Record>(
         tally.rows_kept += rows.len();
         count_ties(rows, |row| row.time(layout), targets, &mut tally);
     }
-    tally
+    Ok(tally)
 }
 
 impl HeldOut {

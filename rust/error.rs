@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// What can be wrong with columns, or with a request for arrays.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Error {
     /// Columns of one table differ in length.
     #[error("column '{column}' has {rows} rows where column 'user' has {expected}")]
@@ -39,9 +39,38 @@ pub enum Error {
         /// Rows of the batch.
         rows: usize,
     },
-    /// The caller asked to stop between two passes.
+    /// The allocator refused.
+    #[error("no memory for {} more", shown(*.bytes))]
+    OutOfMemory {
+        /// What was wanted.
+        bytes: usize,
+    },
+    /// The threads of the pool could not be started.
+    #[error("no threads could be started ({0}), most often for lack of memory")]
+    NoThreads(String),
+    /// A panic.
+    #[error(
+        "a fault in sasrec_fast itself, or its input was changed while it was read; if not, please \
+         report it: {0}"
+    )]
+    Fault(String),
+    /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Bytes as a person reads them, in powers of 1,000.
+fn shown(bytes: usize) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    let bytes = bytes as u64;
+    match UNITS.into_iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => {
+            let tenths = bytes / (size / 10);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
 }
 
 /// Return [`Error::Inconsistent`] with a message where a condition does not hold.

@@ -2,7 +2,9 @@
 //! user and every item has enough interactions among those kept. The k-core is unique.
 
 use crate::error::Error;
+use crate::memory::{collected, insert, push, room, zeroed};
 use crate::slices::by_offsets;
+use crate::threads::Pause;
 use foldhash::HashSet;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,19 +22,27 @@ pub enum Duplicates {
 
 impl Duplicates {
     /// The rows of one user, in time order, that are kept; None for all of them.
-    pub fn kept<R: Copy>(self, rows: &[R], item: impl Fn(R) -> u32) -> Option<Vec<R>> {
-        let mut seen = HashSet::default();
-        let is_new = |row: &R| seen.insert(item(*row));
-        let kept: Vec<R> = match self {
-            Self::Keep => return None,
-            Self::First => rows.iter().copied().filter(is_new).collect(),
-            Self::Last => {
-                let mut kept: Vec<R> = rows.iter().rev().copied().filter(is_new).collect();
-                kept.reverse();
-                kept
-            }
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn kept<R: Copy>(
+        self,
+        rows: &[R],
+        item: impl Fn(R) -> u32,
+    ) -> Result<Option<Vec<R>>, Error> {
+        let (mut seen, mut kept) = (HashSet::default(), Vec::new());
+        let mut keep_new = |row: &R| {
+            if insert(&mut seen, item(*row))? { push(&mut kept, *row) } else { Ok(()) }
         };
-        (kept.len() < rows.len()).then_some(kept)
+        match self {
+            Self::Keep => return Ok(None),
+            Self::First => rows.iter().try_for_each(&mut keep_new)?,
+            Self::Last => {
+                rows.iter().rev().try_for_each(&mut keep_new)?;
+                kept.reverse();
+            }
+        }
+        Ok((kept.len() < rows.len()).then_some(kept))
     }
 }
 
@@ -49,23 +59,29 @@ pub struct Minima {
 /// items. In every round users are dropped first, then items, and the count follows that order.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where the offsets do not ascend.
+/// [`Error::Inconsistent`] where the offsets do not ascend, [`Error::OutOfMemory`], or what `pause`
+/// returns.
 pub fn k_core(
     offsets: &[i64],
-    items: &[i32],
-    num_items: usize,
+    (items, num_items): (&[i32], usize),
     minima: Minima,
     keep: &mut [bool],
+    pause: &Pause,
 ) -> Result<usize, Error> {
     let mut rows_of_rare_items = 0;
-    let counts: Vec<AtomicU32> = (0..=num_items).map(|_| AtomicU32::new(0)).collect();
+    let counts: Vec<AtomicU32> = zeroed(num_items + 1)?;
+    let mut rare = room(num_items + 1)?;
     items.par_iter().with_min_len(1 << 15).for_each(|&item| {
         counts[item as usize].fetch_add(1, Ordering::Relaxed);
     });
     let mut users = by_user(offsets, items, keep)?;
     loop {
+        pause.between()?;
         drop_users(&mut users, minima.user, &counts);
-        let rows = drop_items(&mut users, minima.item, &counts);
+        let count = |count: &AtomicU32| count.load(Ordering::Relaxed) as usize;
+        rare.clear();
+        rare.extend(counts.iter().map(|found| count(found) < minima.item));
+        let rows = drop_items(&mut users, &rare, &counts);
         rows_of_rare_items += rows;
         if rows == 0 {
             return Ok(rows_of_rare_items);
@@ -90,7 +106,7 @@ fn by_user<'a>(
         let (start, kept) = (start as usize, keep.len());
         User { items: &items[start..start + kept], keep, kept }
     });
-    Ok(users.collect())
+    collected(users)
 }
 
 /// Drop users with fewer than `least` kept rows.
@@ -105,10 +121,8 @@ fn drop_users(users: &mut [User], least: usize, counts: &[AtomicU32]) {
     });
 }
 
-/// Drop the rows of items with fewer than `least` kept rows; returns how many.
-fn drop_items(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
-    let rare: Vec<bool> =
-        counts.iter().map(|count| (count.load(Ordering::Relaxed) as usize) < least).collect();
+/// Drop the rows of rare items; returns how many.
+fn drop_items(users: &mut [User], rare: &[bool], counts: &[AtomicU32]) -> usize {
     let dropped = users
         .par_iter_mut()
         .map(|user| {
@@ -123,7 +137,7 @@ fn drop_items(users: &mut [User], least: usize, counts: &[AtomicU32]) -> usize {
             dropped
         })
         .sum();
-    for (count, _) in counts.iter().zip(&rare).filter(|(_, rare)| **rare) {
+    for (count, _) in counts.iter().zip(rare).filter(|(_, rare)| **rare) {
         count.store(0, Ordering::Relaxed);
     }
     dropped

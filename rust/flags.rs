@@ -1,5 +1,7 @@
 //! Flags that many threads raise at once, and nobody lowers.
 
+use crate::error::Error;
+use crate::memory::zeroed;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A number of flags, all down at first.
@@ -7,8 +9,11 @@ pub struct Flags(Vec<AtomicBool>);
 
 impl Flags {
     /// So many flags.
-    pub fn new(length: usize) -> Self {
-        Self((0..length).map(|_| AtomicBool::new(false)).collect())
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(length: usize) -> Result<Self, Error> {
+        Ok(Self(zeroed(length)?))
     }
 
     /// Whether there are none.

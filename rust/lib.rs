@@ -10,6 +10,7 @@ pub mod emission;
 pub mod error;
 pub mod filters;
 pub mod flags;
+pub mod memory;
 pub mod negatives;
 pub mod partition;
 pub mod philox;
@@ -20,6 +21,7 @@ pub mod search;
 pub mod sequences;
 pub mod slices;
 pub mod strings;
+pub mod threads;
 pub mod ties;
 pub mod windows;
 

@@ -3,6 +3,7 @@
 
 use crate::alias::AliasTable;
 use crate::error::{Error, check_items};
+use crate::memory::{reserve, zeroed};
 use crate::philox::Philox;
 
 /// Drops in one slot before the exact draw.
@@ -25,22 +26,26 @@ pub struct Sampler<'a> {
 
 impl<'a> Sampler<'a> {
     /// A sampler with an empty rejected set.
-    pub fn new(num_items: usize, popularity: Option<&'a AliasTable>) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(num_items: usize, popularity: Option<&'a AliasTable>) -> Result<Self, Error> {
         let words = if num_items <= MAX_BITSET_ITEMS { num_items / 64 + 1 } else { 0 };
-        Self {
+        Ok(Self {
             num_items,
             popularity,
-            bits: vec![0; words],
+            bits: zeroed(words)?,
             rejected: Vec::new(),
             sorted: Vec::new(),
             rejected_weights: Vec::new(),
-        }
+        })
     }
 
     /// Replace the rejected set by `items` (indices `1..=num_items`, repeats allowed).
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] where an item is no such index; the set is then unusable.
+    /// [`Error::Inconsistent`] where an item is no such index, or [`Error::OutOfMemory`]; the set is
+    /// then unusable.
     pub fn reject(&mut self, items: &[i32]) -> Result<(), Error> {
         check_items(items, self.num_items)?;
         if !self.bits.is_empty() {
@@ -51,13 +56,22 @@ impl<'a> Sampler<'a> {
                 self.bits[item as usize / 64] |= 1 << (item % 64);
             }
         }
-        self.rejected.clear();
+        self.make_room(items.len())?;
         self.rejected.extend_from_slice(items);
-        self.sorted.clear();
         if self.bits.is_empty() {
             self.sort();
         }
         Ok(())
+    }
+
+    /// Make room for all that is kept of so many rejected items, so that no draw lacks any.
+    fn make_room(&mut self, items: usize) -> Result<(), Error> {
+        for kept in [&mut self.rejected, &mut self.sorted] {
+            kept.clear();
+            reserve(kept, items)?;
+        }
+        self.rejected_weights.clear();
+        reserve(&mut self.rejected_weights, if self.popularity.is_some() { items + 1 } else { 0 })
     }
 
     /// The next negative of the stream; 0 if every item is rejected.
@@ -164,7 +178,7 @@ mod tests {
     #[test]
     fn one_allowed_item_of_many_is_found_in_bounded_draws() {
         for num_items in [100_000, MAX_BITSET_ITEMS + 9] {
-            let mut sampler = Sampler::new(num_items, None);
+            let mut sampler = Sampler::new(num_items, None).unwrap();
             let rejected: Vec<i32> = (1..=num_items as i32).filter(|&item| item != 4321).collect();
             sampler.reject(&rejected).unwrap();
             let mut stream = stream();
@@ -174,7 +188,7 @@ mod tests {
 
     #[test]
     fn nothing_allowed_gives_padding() {
-        let mut sampler = Sampler::new(3, None);
+        let mut sampler = Sampler::new(3, None).unwrap();
         sampler.reject(&[3, 1, 2, 1]).unwrap();
         assert_eq!(sampler.draw(&mut stream()), 0);
     }
@@ -183,7 +197,7 @@ mod tests {
     fn popular_items_are_picked_by_their_weight() {
         let weights = [5, 1, 4, 2];
         let made = AliasTable::new(&weights).unwrap();
-        let mut sampler = Sampler::new(4, Some(&made));
+        let mut sampler = Sampler::new(4, Some(&made)).unwrap();
         sampler.reject(&[3]).unwrap();
         let mut stream = stream();
         let mut counts = [0; 5];

@@ -3,9 +3,12 @@
 
 use crate::coder::Coder;
 use crate::columns::{Columns, Integers, Time};
+use crate::error::Error;
 use crate::flags::Flags;
+use crate::memory::{room, zeroed};
 use crate::record::{Layout, Record};
 use crate::slices::{parts, split_off};
+use crate::threads::Pause;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -22,34 +25,40 @@ pub struct Partitioned<R> {
 }
 
 /// Partition the kept rows of `columns`; sets `seen` at their item codes, unless it is empty.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `pause` returns.
 pub fn partition<R: Record, T: Time>(
     columns: &Columns<T>,
-    users: &Coder,
-    items: &Coder,
+    (users, items): (&Coder, &Coder),
     layout: &Layout,
     seen: &Flags,
-) -> Partitioned<R> {
+    pause: &Pause,
+) -> Result<Partitioned<R>, Error> {
     let rows = columns.rows();
     let size = rows.div_ceil(4 * rayon::current_num_threads()).max(MIN_CHUNK_ROWS);
     let chunks: Vec<Range<usize>> = parts(0..rows, size).collect();
     let histograms: Vec<Vec<u32>> = chunks
         .par_iter()
         .map(|chunk| {
+            pause.ask()?;
             mark_seen(columns, items, chunk.clone(), seen);
             histogram(columns, users, layout, chunk.clone())
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let mut starts = vec![0; layout.partitions + 1];
     for partition in 0..layout.partitions {
         let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
-    let mut records = vec![R::default(); starts[layout.partitions]];
-    let cells = cells(&mut records, &histograms, layout.partitions);
-    chunks.into_par_iter().zip(cells).for_each(|(chunk, cells)| {
+    let mut records = zeroed(starts[layout.partitions])?;
+    let cells = cells(&mut records, &histograms, layout.partitions)?;
+    pause.between()?;
+    chunks.into_par_iter().zip(cells).try_for_each(|(chunk, cells)| {
         scatter(columns, (users, items), layout, chunk, cells);
-    });
-    Partitioned { records, starts }
+        pause.ask()
+    })?;
+    Ok(Partitioned { records, starts })
 }
 
 /// Move the kept rows of a chunk to their cells, packing a block of them at a time.
@@ -62,7 +71,7 @@ fn scatter<R: Record, T: Time>(
 ) {
     let mut places = [0u32; BLOCK_ROWS];
     let mut item_codes = [0; BLOCK_ROWS];
-    let mut records = [R::default(); BLOCK_ROWS];
+    let mut records = [R::zeroed(); BLOCK_ROWS];
     let local = (1u64 << layout.user_bits) as u32 - 1;
     for rows in parts(chunk, BLOCK_ROWS) {
         let length = rows.len();
@@ -103,12 +112,12 @@ fn histogram<T: Time>(
     users: &Coder,
     layout: &Layout,
     chunk: Range<usize>,
-) -> Vec<u32> {
-    let mut counts = vec![0; layout.partitions];
+) -> Result<Vec<u32>, Error> {
+    let mut counts = zeroed(layout.partitions)?;
     each_code(users, columns.users, chunk, |row, code| {
         counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
     });
-    counts
+    Ok(counts)
 }
 
 /// Set `seen` at the item codes of the kept rows of a chunk.
@@ -145,14 +154,14 @@ fn cells<'a, R>(
     records: &'a mut [R],
     histograms: &[Vec<u32>],
     partitions: usize,
-) -> Vec<Vec<std::slice::IterMut<'a, R>>> {
+) -> Result<Vec<Vec<std::slice::IterMut<'a, R>>>, Error> {
     let mut cells: Vec<Vec<_>> =
-        histograms.iter().map(|_| Vec::with_capacity(partitions)).collect();
+        histograms.iter().map(|_| room(partitions)).collect::<Result<_, Error>>()?;
     let mut rest = records;
     for partition in 0..partitions {
         for (cells, counts) in cells.iter_mut().zip(histograms) {
             cells.push(split_off(&mut rest, counts[partition] as usize).iter_mut());
         }
     }
-    cells
+    Ok(cells)
 }

@@ -1,60 +1,96 @@
-//! Stable least-significant-digit radix sort of words by their upper bits. A partition fits
+//! Stable least-significant-digit radix sort of records by some bits of a word of theirs. A partition fits
 //! the cache, so each pass streams; equal keys keep their order, which is input order. The input is
 //! only read: its lines were written by all threads, and to take them over costs more than a copy.
+
+use crate::error::Error;
+use crate::memory::zeroed;
+use bytemuck::Zeroable;
 
 const MAX_DIGIT_BITS: u32 = 11;
 /// Below this, counting all bins costs more than comparing.
 const MIN_RADIX_LENGTH: usize = 128;
 
 /// Two buffers, reused from sort to sort.
-#[derive(Default)]
-pub struct Scratch {
-    front: Vec<u64>,
-    back: Vec<u64>,
+pub struct Scratch<T> {
+    front: Vec<T>,
+    back: Vec<T>,
 }
 
-/// The words in the order of their bits from `low` on, stably; no bit from `low + width` on is set.
-pub fn sorted<'a>(words: &[u64], scratch: &'a mut Scratch, low: u32, width: u32) -> &'a [u64] {
-    let length = words.len();
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self { front: Vec::new(), back: Vec::new() }
+    }
+}
+
+/// The bits of a word that decide: `width` of them from `low` on; of a record's word none from
+/// `low + width` on is set.
+#[derive(Clone, Copy)]
+pub struct Key {
+    /// Lowest bit.
+    pub low: u32,
+    /// Number of bits.
+    pub width: u32,
+}
+
+/// The records in the order of a key of the word that `word` gives, stably.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn sorted<'a, T: Copy + Zeroable>(
+    records: &[T],
+    scratch: &'a mut Scratch<T>,
+    key: Key,
+    word: impl Fn(&T) -> u64 + Copy,
+) -> Result<&'a [T], Error> {
+    let length = records.len();
     if scratch.front.len() < length {
-        scratch.front.resize(length, 0);
-        scratch.back.resize(length, 0);
+        *scratch = Scratch::default(); // to have both at once is not needed
+        *scratch = Scratch { front: zeroed(length)?, back: zeroed(length)? };
     }
     let (front, back) = (&mut scratch.front[..length], &mut scratch.back[..length]);
-    if length < MIN_RADIX_LENGTH || width == 0 {
-        front.copy_from_slice(words);
-        front.sort_by_key(|word| word >> low);
-        return front;
+    if length < MIN_RADIX_LENGTH || key.width == 0 {
+        front.copy_from_slice(records);
+        if key.width > 0 {
+            front.sort_by_key(|record| word(record) >> key.low); // so few are sorted on the stack
+        }
+        return Ok(front);
     }
-    let passes = width.div_ceil(MAX_DIGIT_BITS);
+    let passes = key.width.div_ceil(MAX_DIGIT_BITS);
+    let shift = |pass: u32, bits: u32| key.low + pass * bits;
     // Bins in an array of their own size: few are cleared, and no index needs a check.
-    match width.div_ceil(passes) {
-        ..=8 => sort_digits::<256>(words, (front, back), low, passes),
-        9 => sort_digits::<512>(words, (front, back), low, passes),
-        10 => sort_digits::<1024>(words, (front, back), low, passes),
-        _ => sort_digits::<2048>(words, (front, back), low, passes),
-    }
+    Ok(match key.width.div_ceil(passes) {
+        ..=8 => {
+            sort_digits::<T, 256>(records, (front, back), passes, |r, p| word(r) >> shift(p, 8))
+        }
+        9 => sort_digits::<T, 512>(records, (front, back), passes, |r, p| word(r) >> shift(p, 9)),
+        10 => {
+            sort_digits::<T, 1024>(records, (front, back), passes, |r, p| word(r) >> shift(p, 10))
+        }
+        _ => sort_digits::<T, 2048>(records, (front, back), passes, |r, p| word(r) >> shift(p, 11)),
+    })
 }
 
-fn sort_digits<'a, const BINS: usize>(
-    words: &[u64],
-    (mut front, mut back): (&'a mut [u64], &'a mut [u64]),
-    low: u32,
+/// Sort by the lowest bits of the word that `word` gives for a record and a pass.
+fn sort_digits<'a, T: Copy, const BINS: usize>(
+    records: &[T],
+    (mut front, mut back): (&'a mut [T], &'a mut [T]),
     passes: u32,
-) -> &'a [u64] {
-    scatter::<BINS>(words, front, low);
+    word: impl Fn(&T, u32) -> u64,
+) -> &'a [T] {
+    scatter::<T, BINS>(records, front, |record| word(record, 0));
     for pass in 1..passes {
-        scatter::<BINS>(front, back, low + pass * BINS.ilog2());
+        scatter::<T, BINS>(front, back, |record| word(record, pass));
         std::mem::swap(&mut front, &mut back);
     }
     front
 }
 
-/// Copy each word to the place of its digit, the bits from `shift` on.
-fn scatter<const BINS: usize>(source: &[u64], target: &mut [u64], shift: u32) {
+/// Copy each record to the place of its digit, the lowest bits of its word.
+fn scatter<T: Copy, const BINS: usize>(source: &[T], target: &mut [T], word: impl Fn(&T) -> u64) {
+    let digit = |record: &T| word(record) as usize % BINS;
     let mut ends = [0u32; BINS];
-    for word in source {
-        ends[(word >> shift) as usize % BINS] += 1;
+    for record in source {
+        ends[digit(record)] += 1;
     }
     let mut start = 0;
     for end in &mut ends {
@@ -63,15 +99,15 @@ fn scatter<const BINS: usize>(source: &[u64], target: &mut [u64], shift: u32) {
     // Four digits ahead of their stores: one at a time costs three times as much on some processors.
     let (quads, rest) = source.as_chunks::<4>();
     for quad in quads {
-        let digits = quad.map(|word| (word >> shift) as usize % BINS);
-        for (&word, digit) in quad.iter().zip(digits) {
-            target[ends[digit] as usize] = word;
+        let digits = quad.each_ref().map(digit);
+        for (&record, digit) in quad.iter().zip(digits) {
+            target[ends[digit] as usize] = record;
             ends[digit] += 1;
         }
     }
-    for &word in rest {
-        let digit = (word >> shift) as usize % BINS;
-        target[ends[digit] as usize] = word;
+    for record in rest {
+        let digit = digit(record);
+        target[ends[digit] as usize] = *record;
         ends[digit] += 1;
     }
 }
@@ -92,7 +128,8 @@ mod tests {
                 (0..length).map(|_| stream.draw() >> (64 - low - width)).collect();
             let mut expected = words.clone();
             expected.sort_by_key(|word| word >> low);
-            assert_eq!(sorted(&words, &mut scratch, low, width), expected);
+            let found = sorted(&words, &mut scratch, Key { low, width }, |word| *word);
+            assert_eq!(found, Ok(&expected[..]));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A row as the radix partition moves and sorts it: user, time and item, packed into one word where
 //! they fit.
 
-use crate::radix;
+use crate::error::Error;
+use crate::radix::{self, Key};
+use bytemuck::Zeroable;
 
 /// Rows a partition should hold: with as much scratch, 128 KiB of a second-level cache.
 const PARTITION_ROWS: usize = 1 << 13;
@@ -48,7 +50,7 @@ pub fn bits(largest: u64) -> u32 {
 }
 
 /// A row as it travels: user code within its partition, relative time, item code.
-pub trait Record: Copy + Default + Send + Sync {
+pub trait Record: Copy + Zeroable + Send + Sync {
     /// Pack the fields.
     fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self;
     /// User code within the partition.
@@ -60,7 +62,14 @@ pub trait Record: Copy + Default + Send + Sync {
     /// Buffers of one thread for sorting.
     type Scratch: Default;
     /// One partition in the order of user, then time; stable.
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self];
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    fn sorted<'a>(
+        records: &[Self],
+        scratch: &'a mut Self::Scratch,
+        layout: &Layout,
+    ) -> Result<&'a [Self], Error>;
 }
 
 /// All fields in one word; requires [`Layout::fits_word`].
@@ -85,11 +94,15 @@ impl Record for u64 {
         (self & ((1 << layout.item_bits) - 1)) as u32
     }
 
-    type Scratch = radix::Scratch;
+    type Scratch = radix::Scratch<Self>;
 
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, layout: &Layout) -> &'a [Self] {
-        let width = layout.time_bits + layout.user_bits;
-        radix::sorted(records, scratch, layout.item_bits, width)
+    fn sorted<'a>(
+        records: &[Self],
+        scratch: &'a mut Self::Scratch,
+        layout: &Layout,
+    ) -> Result<&'a [Self], Error> {
+        let key = Key { low: layout.item_bits, width: layout.time_bits + layout.user_bits };
+        radix::sorted(records, scratch, key, |word| *word)
     }
 }
 
@@ -115,12 +128,15 @@ impl Record for [u64; 2] {
         self[1] as u32
     }
 
-    type Scratch = Vec<Self>;
+    type Scratch = [radix::Scratch<Self>; 2];
 
-    fn sorted<'a>(records: &[Self], scratch: &'a mut Self::Scratch, _: &Layout) -> &'a [Self] {
-        scratch.clear();
-        scratch.extend_from_slice(records);
-        scratch.sort_by_key(|record| (record[1] >> 32, record[0]));
-        scratch
+    fn sorted<'a>(
+        records: &[Self],
+        [times, users]: &'a mut Self::Scratch,
+        layout: &Layout,
+    ) -> Result<&'a [Self], Error> {
+        let key = Key { low: 0, width: layout.time_bits };
+        let records = radix::sorted(records, times, key, |record| record[0])?;
+        radix::sorted(records, users, Key { low: 32, width: layout.user_bits }, |record| record[1])
     }
 }

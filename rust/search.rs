@@ -3,9 +3,11 @@
 //! and only those above the k-th best so far are looked at again. Exact; among equal scores the
 //! vector of the smaller number comes first.
 
-use crate::best::{Found, keep_best};
+use crate::best::{Found, Halt, keep_best};
 use crate::error::{Error, ensure};
+use crate::memory::{collected, filled, push, reserve, zeroed};
 use crate::slices::parts;
+use crate::threads::Pause;
 use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use rayon::prelude::*;
@@ -82,8 +84,8 @@ struct Task {
 ///
 /// # Errors
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
-/// NaN, and what `pause` returns.
-pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Result<Best, Error> {
+/// NaN, [`Error::OutOfMemory`], and what `pause` returns.
+pub fn top_k(search: &Search<'_>, pause: &Pause) -> Result<Best, Error> {
     let (queries, items) = (search.queries.nrows(), search.vectors.nrows());
     let widths = (search.queries.ncols(), search.vectors.ncols());
     ensure!(widths.0 == widths.1, "queries of width {}, vectors of width {}", widths.0, widths.1);
@@ -93,30 +95,32 @@ pub fn top_k(search: &Search<'_>, pause: &dyn Fn() -> Result<(), Error>) -> Resu
     }
     search.excluded.check(queries)?;
     let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
-    let mut tasks = tasks(queries, shares);
+    let mut tasks = tasks(queries, shares)?;
     for stretch in parts(0..items, STRETCH) {
-        pause()?;
-        tasks.par_iter_mut().for_each_init(
-            || vec![0.0; TILE * BLOCK],
-            |buffer, task| task.meet(search, part(&stretch, task.share, shares), buffer),
-        );
+        pause.between()?;
+        tasks.par_iter_mut().try_for_each_init(
+            || zeroed(TILE * BLOCK),
+            |buffer, task| {
+                let buffer = buffer.as_mut().map_err(|lack| lack.clone())?;
+                task.meet(search, part(&stretch, task.share, shares), buffer, pause)
+            },
+        )?;
         if let Some(row) = tasks.iter().filter_map(|task| task.nan).min() {
             return Err(Error::NotANumber { row, rows: queries });
         }
     }
-    Ok(merge(tasks, queries, search.k))
+    merge(tasks, queries, search.k)
 }
 
-fn tasks(queries: usize, shares: usize) -> Vec<Task> {
-    parts(0..queries, TILE)
-        .flat_map(|queries| (0..shares).map(move |share| (queries.clone(), share)))
-        .map(|(queries, share)| Task {
-            heaps: queries.clone().map(|_| BinaryHeap::new()).collect(),
-            queries,
-            share,
-            nan: None,
-        })
-        .collect()
+fn tasks(queries: usize, shares: usize) -> Result<Vec<Task>, Error> {
+    let mut tasks = Vec::new();
+    for queries in parts(0..queries, TILE) {
+        for share in 0..shares {
+            let heaps = collected(queries.clone().map(|_| BinaryHeap::new()))?;
+            push(&mut tasks, Task { queries: queries.clone(), share, heaps, nan: None })?;
+        }
+    }
+    Ok(tasks)
 }
 
 /// One of so many nearly equal parts.
@@ -125,9 +129,16 @@ fn part(whole: &Range<usize>, number: usize, parts: usize) -> Range<usize> {
 }
 
 impl Task {
-    fn meet(&mut self, search: &Search<'_>, numbers: Range<usize>, buffer: &mut [f32]) {
+    fn meet(
+        &mut self,
+        search: &Search<'_>,
+        numbers: Range<usize>,
+        buffer: &mut [f32],
+        pause: &Pause,
+    ) -> Result<(), Error> {
         let queries = search.queries.slice(s![self.queries.clone(), ..]);
         for block in parts(numbers, BLOCK) {
+            pause.ask()?;
             let vectors = search.vectors.slice(s![block.clone(), ..]);
             let scores = &mut buffer[..queries.nrows() * block.len()];
             multiply(queries, vectors, scores);
@@ -135,11 +146,14 @@ impl Task {
                 let query = self.queries.start + number;
                 let excluded = search.excluded.of(query);
                 let (first, heap) = (block.start as i32, &mut self.heaps[number]);
-                if keep_best(row, first, excluded, search.k, heap).is_err() {
-                    self.nan = self.nan.or(Some(query));
+                match keep_best(row, first, excluded, search.k, heap) {
+                    Ok(()) => {}
+                    Err(Halt::NotANumber) => self.nan = self.nan.or(Some(query)),
+                    Err(Halt::Error(error)) => return Err(error),
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -156,15 +170,16 @@ fn multiply(queries: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>, scores: 
     }
 }
 
-fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Best {
-    let mut found: Vec<Vec<Found>> = (0..queries).map(|_| Vec::new()).collect();
+fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Result<Best, Error> {
+    let mut found: Vec<Vec<Found>> = collected((0..queries).map(|_| Vec::new()))?;
     for task in tasks {
         for (query, heap) in task.queries.zip(task.heaps) {
+            reserve(&mut found[query], heap.len())?;
             found[query].extend(heap);
         }
     }
-    let mut best =
-        Best { scores: vec![f32::NEG_INFINITY; queries * k], numbers: vec![-1; queries * k] };
+    let cells = queries.saturating_mul(k);
+    let mut best = Best { scores: filled(cells, f32::NEG_INFINITY)?, numbers: filled(cells, -1)? };
     let rows = best.scores.chunks_mut(k).zip(best.numbers.chunks_mut(k));
     for ((scores, numbers), mut row) in rows.zip(found) {
         row.sort_unstable();
@@ -173,7 +188,7 @@ fn merge(tasks: Vec<Task>, queries: usize, k: usize) -> Best {
             numbers[place] = one.number;
         }
     }
-    best
+    Ok(best)
 }
 
 #[cfg(test)]
@@ -185,7 +200,7 @@ mod tests {
         let offsets = vec![0; queries.nrows() + 1];
         let excluded = Excluded { offsets: &offsets, numbers: &[] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k };
-        top_k(&search, &|| Ok(()))
+        top_k(&search, &Pause::default())
     }
 
     #[test]
@@ -204,6 +219,8 @@ mod tests {
         let (queries, vectors) = (Array2::<f32>::ones((1, 1)), Array2::<f32>::ones((2, 1)));
         let excluded = Excluded { offsets: &[0, 0], numbers: &[] };
         let search = Search { queries: queries.view(), vectors: vectors.view(), excluded, k: 1 };
-        assert!(top_k(&search, &|| Err(Error::Interrupted)).is_err());
+        let pause = Pause::default();
+        pause.stop();
+        assert_eq!(top_k(&search, &pause).err(), Some(Error::Interrupted));
     }
 }

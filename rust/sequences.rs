@@ -7,24 +7,14 @@ use crate::emission::{HeldOut, Outputs, Rules, Tally, Targets, count_ties, sort_
 use crate::error::Error;
 use crate::filters::{Minima, k_core};
 use crate::flags::Flags;
+use crate::memory::{filled, room, zeroed};
 use crate::partition::{Partitioned, partition};
 use crate::record::{Layout, Record};
+use crate::threads::Pause;
 use rayon::prelude::*;
 
 /// Largest item index: 0 is padding and `vocabulary_size` itself must fit an int32.
 pub const MAX_ITEMS: usize = i32::MAX as usize - 1;
-
-impl Rules {
-    /// Whether item codes are the indices.
-    fn keeps_codes(&self) -> bool {
-        self.identity && !self.has_core()
-    }
-
-    /// Whether the k-core is more than a minimum for users.
-    fn has_core(&self) -> bool {
-        self.minima.item > 1
-    }
-}
 
 /// The compact store and how it came about.
 #[derive(Default)]
@@ -50,22 +40,27 @@ pub struct Sequences {
 /// Group the rows of `columns`; `pause` is asked between passes whether to go on.
 ///
 /// # Errors
-/// Columns of unequal length, too many rows or items, or whatever `pause` returns.
+/// Columns of unequal length, too many rows or items, [`Error::OutOfMemory`], or what `pause` returns.
 pub fn group<T: Time>(
     columns: &Columns<T>,
     rules: &Rules,
-    pause: &dyn Fn() -> Result<(), Error>,
+    pause: &Pause,
 ) -> Result<Sequences, Error> {
     columns.check()?;
+    pause.between()?;
     if columns.rows() == 0 {
         return Ok(Sequences { offsets: vec![0], ..Sequences::default() });
     }
-    let users = Coder::of(columns.users);
-    let items =
-        if rules.keeps_codes() { Coder::identity(columns.items) } else { Coder::of(columns.items) };
+    let users = Coder::of(columns.users)?;
+    pause.between()?;
+    let items = if rules.keeps_codes() {
+        Coder::identity(columns.items)
+    } else {
+        Coder::of(columns.items)?
+    };
     let times = columns.time_span();
     let layout = Layout::new(columns.rows(), users.width(), items.width(), times);
-    pause()?;
+    pause.between()?;
     let coders = (&users, &items);
     if layout.fits_word() {
         assemble::<u64, T>(columns, rules, coders, &layout, pause)
@@ -79,18 +74,18 @@ fn assemble<R: Record, T: Time>(
     rules: &Rules,
     (users, items): (&Coder, &Coder),
     layout: &Layout,
-    pause: &dyn Fn() -> Result<(), Error>,
+    pause: &Pause,
 ) -> Result<Sequences, Error> {
-    let seen = Flags::new(if rules.keeps_codes() { 0 } else { items.width() });
-    let partitioned: Partitioned<R> = partition(columns, users, items, layout, &seen);
-    pause()?;
+    let seen = Flags::new(if rules.keeps_codes() { 0 } else { items.width() })?;
+    let partitioned: Partitioned<R> = partition(columns, (users, items), layout, &seen, pause)?;
+    pause.between()?;
     let (item_ids, indices) = index_items(&seen.into_vec(), |code| items.id(code))?;
     let rows = partitioned.records.len();
-    let mut counts = vec![0u32; users.width()];
-    let mut codes = vec![0i32; rows];
-    let mut moments = vec![0u32; if rules.has_core() || rules.moments { rows } else { 0 }];
+    let mut counts = zeroed(users.width())?;
+    let mut codes = zeroed(rows)?;
+    let mut moments = zeroed(if rules.has_core() || rules.moments { rows } else { 0 })?;
     let dated = matches!(rules.held_out, HeldOut::From(_));
-    let mut before = vec![[0u32; 2]; if dated { users.width() } else { 0 }];
+    let mut before = zeroed(if dated { users.width() } else { 0 })?;
     let outputs = Outputs {
         counts: &mut counts,
         before: &mut before,
@@ -100,36 +95,39 @@ fn assemble<R: Record, T: Time>(
     // The k-core finds rare users itself.
     let user = if rules.has_core() { 1 } else { rules.minima.user };
     let emitted = Rules { minima: Minima { user, ..rules.minima }, ..*rules };
-    let tallies = sort_partitions(&partitioned, layout, &emitted, &indices, outputs);
+    let tallies = sort_partitions(&partitioned, (layout, &emitted), &indices, outputs, pause)?;
     let starts = partitioned.starts;
     drop(partitioned.records);
-    pause()?;
+    pause.between()?;
     let tally = tallies.iter().fold(Tally::default(), |sum, tally| sum.plus(*tally));
     compact(&mut codes, &starts, &tallies);
     compact(&mut moments, &starts, &tallies);
     let num_items = item_ids.len();
     let mut sequences =
         Sequences { tally, items: codes, item_ids, num_items, moments, ..Sequences::default() };
-    index_users(&mut sequences, users, &counts, &before);
+    index_users(&mut sequences, users, &counts, &before)?;
     if rules.has_core() {
-        keep_core(&mut sequences, rules)?;
+        keep_core(&mut sequences, rules, pause)?;
     }
     finish_items(&mut sequences, rules)?;
     Ok(sequences)
 }
 
 /// Drop what is outside the k-core, and count ties among what is left.
-fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
-    let mut keep = vec![true; sequences.items.len()];
-    let (offsets, items) = (&sequences.offsets, &sequences.items);
-    let rows_of_rare_items = k_core(offsets, items, sequences.num_items, rules.minima, &mut keep)?;
+fn keep_core(sequences: &mut Sequences, rules: &Rules, pause: &Pause) -> Result<(), Error> {
+    let mut keep = filled(sequences.items.len(), true)?;
+    let items = (&sequences.items[..], sequences.num_items);
+    let rows_of_rare_items = k_core(&sequences.offsets, items, rules.minima, &mut keep, pause)?;
     let mut tally =
         Tally { rows_of_rare_items, rows_tied: 0, users_tie_dependent: 0, ..sequences.tally };
-    let mut kept = Sequences { offsets: vec![0], ..Sequences::default() };
+    let mut kept = room_for_kept(sequences, &keep, rules)?;
     let moments = &sequences.moments;
+    let longest = sequences.offsets.windows(2).map(|bounds| (bounds[1] - bounds[0]) as usize).max();
+    let mut rows = room(longest.unwrap_or(0))?;
     for (user, bounds) in sequences.offsets.windows(2).enumerate() {
         let start = bounds[0] as usize;
-        let rows: Vec<usize> = (start..bounds[1] as usize).filter(|&row| keep[row]).collect();
+        rows.clear();
+        rows.extend((start..bounds[1] as usize).filter(|&row| keep[row]));
         if rows.is_empty() {
             continue;
         }
@@ -156,6 +154,23 @@ fn keep_core(sequences: &mut Sequences, rules: &Rules) -> Result<(), Error> {
     kept.item_ids = std::mem::take(&mut sequences.item_ids);
     *sequences = Sequences { tally, num_items: sequences.num_items, ..kept };
     Ok(())
+}
+
+/// Nothing yet, but room for the rows that are kept and for the users who have some.
+fn room_for_kept(sequences: &Sequences, keep: &[bool], rules: &Rules) -> Result<Sequences, Error> {
+    let rows = keep.iter().filter(|keep| **keep).count();
+    let has_kept = |bounds: &&[i64]| keep[bounds[0] as usize..bounds[1] as usize].contains(&true);
+    let users = sequences.offsets.windows(2).filter(has_kept).count();
+    let mut offsets = room(users + 1)?;
+    offsets.push(0);
+    Ok(Sequences {
+        offsets,
+        items: room(rows)?,
+        user_ids: room(users)?,
+        before: room(if sequences.before.is_empty() { 0 } else { users })?,
+        moments: room(if rules.moments { rows } else { 0 })?,
+        ..Sequences::default()
+    })
 }
 
 /// Settle the vocabulary: no gaps, or under identity, ids for indices.
@@ -192,7 +207,16 @@ fn compact<T: Copy>(values: &mut Vec<T>, starts: &[usize], tallies: &[Tally]) {
 }
 
 /// Offsets and raw ids of the users that are left.
-fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before: &[[u32; 2]]) {
+fn index_users(
+    sequences: &mut Sequences,
+    users: &Coder,
+    counts: &[u32],
+    before: &[[u32; 2]],
+) -> Result<(), Error> {
+    let kept = counts.iter().filter(|count| **count > 0).count();
+    sequences.offsets = room(kept + 1)?;
+    sequences.user_ids = room(kept)?;
+    sequences.before = room(if before.is_empty() { 0 } else { kept })?;
     sequences.offsets.push(0);
     let mut end = 0;
     for (code, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -201,27 +225,29 @@ fn index_users(sequences: &mut Sequences, users: &Coder, counts: &[u32], before:
         sequences.user_ids.push(users.id(code));
         sequences.before.extend(before.get(code));
     }
+    Ok(())
 }
 
 /// Ids of the seen codes, ascending, and the index 1.. of each.
 fn index_items(seen: &[bool], id: impl Fn(usize) -> i64) -> Result<(Vec<i64>, Vec<i32>), Error> {
-    let mut item_ids = Vec::new();
-    let mut indices = vec![0i32; seen.len()];
+    let found = seen.iter().filter(|seen| **seen).count();
+    if found > MAX_ITEMS {
+        return Err(Error::TooMany { what: "items", found, max: MAX_ITEMS });
+    }
+    let mut item_ids = room(found)?;
+    let mut indices: Vec<i32> = zeroed(seen.len())?;
     for (code, index) in indices.iter_mut().enumerate() {
         if seen[code] {
             item_ids.push(id(code));
             *index = item_ids.len() as i32;
         }
     }
-    if item_ids.len() > MAX_ITEMS {
-        return Err(Error::TooMany { what: "items", found: item_ids.len(), max: MAX_ITEMS });
-    }
     Ok((item_ids, indices))
 }
 
 /// Close the gaps in the vocabulary that dropped rows left.
 fn drop_unseen_items(sequences: &mut Sequences) -> Result<(), Error> {
-    let seen = Flags::new(sequences.num_items + 1);
+    let seen = Flags::new(sequences.num_items + 1)?;
     sequences.items.par_iter().with_min_len(1 << 15).for_each(|&item| seen.raise(item as usize));
     let (ids, indices) = index_items(&seen.into_vec(), |index| sequences.item_ids[index - 1])?;
     if ids.len() < sequences.num_items {
@@ -259,7 +285,7 @@ mod tests {
                 identity: false,
                 moments: false,
             };
-            let found = group(&columns, &rules, &|| Ok(())).unwrap();
+            let found = group(&columns, &rules, &Pause::default()).unwrap();
             assert_eq!(found.before, before);
             assert_eq!(found.items.len(), kept);
         }

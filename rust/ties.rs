@@ -2,8 +2,10 @@
 //! the input nor that of the ids decides.
 
 use crate::error::{Error, check_items, ensure};
+use crate::memory::zeroed;
 use crate::philox::Philox;
 use crate::slices::by_offsets;
+use crate::threads::Pause;
 use rayon::prelude::*;
 
 /// The third word of the counters; `store/streams.py` says what the others are drawn for.
@@ -16,13 +18,14 @@ const STREAM: u64 = 4;
 /// index from 1 on.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where these do not fit together.
+/// [`Error::Inconsistent`] where these do not fit together, [`Error::OutOfMemory`], or what `pause`
+/// returns.
 pub fn order_ties(
     offsets: &[i64],
-    items: &mut [i32],
-    moments: &[u32],
+    (items, moments): (&mut [i32], &[u32]),
     keys: &[u64],
     seed: u64,
+    pause: &Pause,
 ) -> Result<(), Error> {
     let (known, length, end) = (moments.len(), items.len(), offsets.last());
     ensure!(
@@ -30,19 +33,23 @@ pub fn order_ties(
         "{known} moments of {length} items; the last offset is {end:?}"
     );
     items.par_chunks(1 << 15).try_for_each(|items| check_items(items, keys.len()))?;
-    let hash = |&key| Philox::new([0, key, STREAM, 0], [seed, 0]).draw();
-    let hashes: Vec<u64> = keys.par_iter().map(hash).collect();
+    let mut hashes: Vec<u64> = zeroed(keys.len())?;
+    hashes.par_iter_mut().zip(keys).for_each(|(hash, &key)| {
+        *hash = Philox::new([0, key, STREAM, 0], [seed, 0]).draw();
+    });
     let users = by_offsets(offsets, items)?;
-    users.into_par_iter().zip(offsets).with_min_len(1 << 6).for_each(|(items, &start)| {
+    pause.between()?;
+    users.into_par_iter().zip(offsets).with_min_len(1 << 6).try_for_each(|(items, &start)| {
+        pause.ask()?;
         let mut first = 0;
         let moments = &moments[start as usize..start as usize + items.len()];
         for tied in moments.chunk_by(|a, b| a == b) {
             let items = &mut items[first..first + tied.len()];
             first += tied.len();
             if items.len() > 1 {
-                items.sort_by_key(|&item| (hashes[item as usize - 1], item));
+                items.sort_unstable_by_key(|&item| (hashes[item as usize - 1], item));
             }
         }
-    });
-    Ok(())
+        Ok(())
+    })
 }

@@ -3,16 +3,18 @@
 
 use crate::alias::AliasTable;
 use crate::error::{Error, ensure};
+use crate::memory::collected;
 use crate::negatives::Sampler;
 use crate::philox::Philox;
 use crate::rows::{Row, Rows, Store, Window};
 use crate::slices::{parts, split_off};
+use crate::threads::Pause;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Rows handed to a thread at a time.
 const BLOCK_ROWS: usize = 16;
-/// Rows filled between two questions whether to go on.
+/// Rows whose blocks are laid out at once.
 const PAUSE_ROWS: usize = 1 << 16;
 
 /// Zeroed outputs, row after row.
@@ -33,13 +35,14 @@ pub struct Arrays<'a> {
 /// go on.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where store, rows and width do not fit together, or what `pause` returns.
+/// [`Error::Inconsistent`] where store, rows and width do not fit together, [`Error::OutOfMemory`], or
+/// what `pause` returns.
 pub fn fill(
     source: &Source,
     rows: &Rows,
     width: usize,
     mut out: Arrays,
-    pause: &dyn Fn() -> Result<(), Error>,
+    pause: &Pause,
 ) -> Result<(), Error> {
     let take = |rows| out.take(rows * width);
     each_block(source, rows, pause, take, |sampler, numbers, mut block| {
@@ -64,7 +67,7 @@ pub fn fill_negatives(
     rows: &Rows,
     width: usize,
     mut out: &mut [i32],
-    pause: &dyn Fn() -> Result<(), Error>,
+    pause: &Pause,
 ) -> Result<(), Error> {
     let size = width * source.window.num_negatives;
     let take = |rows| split_off(&mut out, rows * size);
@@ -85,19 +88,22 @@ pub fn fill_negatives(
 fn each_block<O: Send>(
     source: &Source,
     rows: &Rows,
-    pause: &dyn Fn() -> Result<(), Error>,
+    pause: &Pause,
     mut take: impl FnMut(usize) -> O,
     write: impl Fn(&mut Sampler, Range<usize>, O) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     source.check(rows)?;
     for numbers in parts(0..rows.len(), PAUSE_ROWS) {
         let blocks = parts(numbers, BLOCK_ROWS);
-        let blocks: Vec<_> = blocks.map(|block| (block.clone(), take(block.len()))).collect();
+        let blocks = collected(blocks.map(|block| (block.clone(), take(block.len()))))?;
+        pause.between()?;
         blocks.into_par_iter().try_for_each_init(
             || Sampler::new(source.window.num_items, source.popularity),
-            |sampler, (numbers, out)| write(sampler, numbers, out),
+            |sampler, (numbers, out)| {
+                pause.ask()?;
+                write(sampler.as_mut().map_err(|lack| lack.clone())?, numbers, out)
+            },
         )?;
-        pause()?;
     }
     Ok(())
 }
@@ -146,6 +152,9 @@ impl Source<'_> {
         out: &mut [i32],
     ) -> Result<usize, Error> {
         let window = &self.window;
+        if window.num_negatives == 0 {
+            return Ok(0);
+        }
         sampler.reject(row.rejected(window))?;
         let user_key = self.store.user_keys[row.user];
         let counter = [0, user_key, window.split as u64, row.window as u64];
@@ -228,7 +237,7 @@ mod tests {
             sample_weight: &mut filled.weights,
         };
         let source = Source { store: STORE, window: *window, popularity: None, epoch: 0 };
-        fill(&source, &rows, width, out, &|| Ok(())).map(|()| filled)
+        fill(&source, &rows, width, out, &Pause::default()).map(|()| filled)
     }
 
     #[test]

@@ -114,20 +114,30 @@ def test_a_sound_store_is_filled() -> None:
     assert split({}, vars(rows)).arrays().item_ids.tolist() == [[0] * 4, [1, 2, 0, 0]]
 
 
-OUTPUTS: dict[str, Any] = {
-    "another shape": np.zeros((2, 5), np.int32),
-    "too few rows": np.zeros((1, 4), np.int32),
-    "another dtype": np.zeros((2, 4), np.int64),
-    "strided": np.zeros((2, 8), np.int32)[:, ::2],
-    "read-only": np.broadcast_to(np.int32(0), (2, 4)),
-    "a list": [[0] * 4] * 2,
+READ_ONLY = np.zeros((2, 4), np.int32)
+READ_ONLY.flags.writeable = False
+OUTPUTS: dict[str, tuple[Any, str]] = {
+    "another shape": (np.zeros((2, 5), np.int32), "out has shape [2, 5]; the negatives of this"),
+    "too few rows": (np.zeros((1, 4), np.int32), "out has shape [1, 4]; the negatives of this"),
+    "wide": (np.zeros((2, 4), np.int64), "out must be an array of int32, received one of <i8"),
+    "floats": (np.zeros((2, 4), np.float32), "out must be an array of int32, received one of <f4"),
+    "other byte order": (np.zeros((2, 4), ">i4"), "out must be an array of int32, received one"),
+    "strided": (np.zeros((2, 8), np.int32)[:, ::2], "out is not C-contiguous"),
+    "misaligned": (
+        np.frombuffer(bytearray(33), np.int32, offset=1).reshape(2, 4),
+        "out is misaligned",
+    ),
+    "read-only": (READ_ONLY, "out is read-only"),
+    "a list": ([[0] * 4] * 2, "out must be a NumPy array of int32, received a list"),
+    "text": ("out", "out must be a NumPy array of int32, received a str"),
 }
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_negatives_are_written_only_where_they_fit(kind: str) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        split({}).negatives(out=OUTPUTS[kind])
+    out, said = OUTPUTS[kind]
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        split({}).negatives(out=out)
 
 
 def test_a_width_and_a_table_that_do_not_fit_are_refused() -> None:
@@ -160,6 +170,10 @@ def test_a_weight_out_of_range_is_named(weight: int) -> None:
         ([0, 3], [1, 2], [0, 0], "2 moments of 2 items; the last offset is Some(3)"),
         ([0, 3, 2], [1, 2], [0, 0], "offsets do not ascend"),
         ([0, 2], [1, 3], [0, 0], "item 3 is not in 1..=2"),
+        ([-2, 0, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([2, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([SMALLEST, HUGE, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
+        ([0, HUGE, 2], [1, 2], [0, 0], "offsets do not ascend"),
         ([], [], [], "0 moments of 0 items; the last offset is None"),
     ],
 )
@@ -206,10 +220,12 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
     group(*[np.arange(3)] * 3, np.ones(3, bool))
 
 
-def test_no_choice_of_ids_is_slow() -> None:
+@pytest.mark.parametrize("shift", [4, 20, 32, 44, 57])
+def test_no_choice_of_ids_is_slow(shift: int) -> None:
     """Ids that a multiplicative hash without a seed puts into one place: time was quadratic."""
     inverse = pow(0xF1357AEA2E62A9C5, -1, 2**64)
-    ids = np.array([inverse * (j << 4) % 2**64 for j in range(40_000)], np.uint64).view(np.int64)
+    spread = [inverse * (number << shift) % 2**64 for number in range(40_000)]
+    ids = np.unique(np.array(spread, np.uint64).view(np.int64))
     began = time.process_time()
     data = sf.prepare({"user_id": ids, "item_id": ids}, timestamp=None, min_user_interactions=1)
     assert len(data.users) == len(ids)

@@ -91,18 +91,13 @@ def test_a_start_of_another_kind_is_refused(
         boundaries((moment, moment), times, "when")
 
 
-UTC_HOUR_LATER = datetime.datetime(
-    1970, 1, 1, 1, 0, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1))
-)
-
-
 @pytest.mark.parametrize(
     ("dtype", "starts", "expected"),
     [
         ("int64", (1.5, np.int32(4)), [2, 4]),
         ("int64", (-(2**63), 2**63 - 1), [-(2**63), 2**63 - 1]),
         ("float64", (1, 2**53 + 1), [1.0, 2.0**53 + 2]),
-        ("M8[s]", (UTC_HOUR_LATER, "1970-01-01 00:00:03.5"), [2, 4]),
+        ("M8[s]", (datetime.datetime(1970, 1, 1, 0, 0, 2), "1970-01-01 00:00:03.5"), [2, 4]),
         ("M8[ns]", (pd.Timestamp(7), np.datetime64(1, "s")), [7, 10**9]),
         ("M8[D]", (datetime.date(1970, 1, 2), "1970-01-03 12:00"), [1, 3]),
         ("M8[D]", ("1969-12-30 12:00", "1969-12-31"), [-1, -1 + 0]),
@@ -245,7 +240,7 @@ def test_large_arrays_are_refused_before_they_are_allocated(monkeypatch: Any) ->
     assert small.train.arrays(max_bytes=30 * 10 * 17)
     with pytest.raises(MemoryError, match=r"take 5\.1 kB, more than max_bytes, 5\.1 kB"):
         small.train.arrays(max_bytes=30 * 10 * 17 - 1)
-    monkeypatch.setattr("sasrec_fast.store.split.free_memory", lambda: 10**8)
+    monkeypatch.setattr("sasrec_fast.store.memory.free_memory", lambda: 10**8)
     large = sf.prepare(table(), max_sequence_length=10**5)
     with pytest.raises(
         MemoryError, match=r"take 51\.0 MB, more than half of the free .*, 50\.0 MB"
@@ -282,3 +277,22 @@ def test_what_is_kept_is_compact(options: dict[str, Any], as_text: bool) -> None
     own = [array for array in kept if not np.shares_memory(array, data.users.ids)]
     assert data.report.store_bytes == sum(array.nbytes for array in own)
     assert data.report.store_bytes <= 8 * data.report.rows_kept + 24 * data.report.users
+
+
+def test_narrow_integers_of_numpy_are_pythons_own() -> None:
+    names = ("min_user_interactions", "min_item_interactions", "max_sequence_length")
+    options = {name: np.int8(100 if "length" in name else 2) for name in names}
+    narrow = {**options, "num_negatives": np.int8(50), "holdout": np.uint8(1), "seed": np.int8(7)}
+    data = sf.prepare(table(), **narrow)
+    plain = sf.prepare(table(), **{name: int(value) for name, value in narrow.items()})
+    assert data.train.nbytes == plain.train.nbytes == 30 * 100 * (13 + 4 * 50)
+    assert data.fingerprint == plain.fingerprint
+    assert {type(data.options[name]) for name in narrow} == {int}
+
+
+def test_items_are_counted_once() -> None:
+    data = sf.prepare(table())
+    counts = data.item_counts
+    assert counts is data.item_counts
+    assert not counts.flags.writeable
+    assert counts.tolist() == np.bincount(data.sequences.items, minlength=len(counts)).tolist()

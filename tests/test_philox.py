@@ -1,12 +1,19 @@
 """The counter-based generator against published vectors, stored vectors and NumPy itself."""
 
+import re
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sasrec_fast as sf
 from sasrec_fast import _core
+from sasrec_fast.batching.buckets import Bucket, deal_all
 
 U64_MAX = 2**64 - 1
 
@@ -94,3 +101,53 @@ word = st.integers(0, U64_MAX) | st.sampled_from([0, 1, U64_MAX - 1, U64_MAX])
 def test_draws_equal_numpy(counter: list[int], key: list[int], n: int) -> None:
     drawn = _core.philox(words(counter), words(key), n)
     np.testing.assert_array_equal(drawn, numpy_philox(counter, key, n), strict=True)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+STREAM = re.search(
+    r"^```text\n(np\.random\.Philox.*?)^```",
+    (ROOT / "README.md").read_text(encoding="utf-8"),
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+@pytest.mark.parametrize("seed", [0, 2**53 + 1, U64_MAX])
+@pytest.mark.parametrize("kind", ["small", "unsigned", "negative", "text"])
+def test_the_stream_that_the_readme_names_gives_the_negatives(seed: int, kind: str) -> None:
+    """Its formula as it must be typed, for keys beyond 2**63 and seeds beyond 2**53."""
+    ids: npt.NDArray[Any] = {
+        "small": np.arange(1, 5),
+        "unsigned": np.arange(4, dtype=np.uint64) + np.uint64(2**63 + 7),
+        "negative": np.arange(4) - 2**62,
+        "text": np.array(["a", "b", "é", ""], object),
+    }[kind]
+    items = [100, 200, 300, 400] * 3 + [1, 2, 3, 4]
+    data = sf.prepare(
+        {"user_id": np.repeat(ids, 4), "item_id": items},
+        timestamp=None,
+        max_sequence_length=3,
+        seed=seed,
+    )
+    keys = pd.util.hash_array(ids) if kind == "text" else ids.astype(np.uint64)
+    assert STREAM is not None
+    formula = f"({STREAM[1].rstrip().removesuffix('.random_raw()')})"
+    names: dict[str, Any] = {"np": np, "seed": seed}
+    for names["epoch"] in (0, 2**40):
+        for names["split"], split in enumerate((data.train, data.validation, data.test)):
+            drawn = split.negatives(names["epoch"])
+            for row, user in enumerate(split.user_ids):
+                names["user_key"] = keys[ids.tolist().index(user)]
+                draws = eval(formula, names).random_raw(999).tolist()
+                own = split.sequences.items[split.starts[row] : split.ends[row]]
+                proposed = (1 + (draw * len(data.items) >> 64) for draw in draws)
+                expected = [item for item in proposed if item not in own]
+                length = split.lengths[row]
+                assert drawn[row, :length].tolist() == expected[:length]
+
+
+@pytest.mark.parametrize("seeds", [(0, 2**64 - 1), (2**64 - 1, 2**64 - 2), (2**53, 2**53 + 1)])
+def test_batches_of_another_seed_are_others(seeds: tuple[int, int]) -> None:
+    rows = np.arange(64)
+    bucket = Bucket(3, rows, np.ones(64, np.int32), 16, 4)
+    orders = [[rows.tolist() for rows, _ in deal_all([bucket], seed, 0)] for seed in seeds]
+    assert orders[0] != orders[1]

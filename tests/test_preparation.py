@@ -34,7 +34,7 @@ def large():
 BAD_OPTIONS = {
     "holdout": (3, r"holdout must be in 0\.\.2, received 3"),
     "max_sequence_length": (0, "max_sequence_length must be in 1.* received 0"),
-    "num_negatives": (0, "num_negatives must be in 1.* received 0"),
+    "num_negatives": (-1, "num_negatives must be in 0.* received -1"),
     "min_user_interactions": (1.5, "min_user_interactions must be an integer, received 1.5"),
     "seed": (-1, "seed must be in 0.* received -1"),
     "truncation": ("newest", "truncation must be one of .*'recent', 'oldest'.*'newest'"),

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,103 @@ def test_damaged_offsets_are_refused(offsets: list[int]) -> None:
     letters = np.frombuffer(b"abc", np.uint8)
     with pytest.raises(ValueError, match="offsets of strings"):
         _core.encode_strings([(np.array(offsets, np.int64), letters)])
+
+
+DAMAGED = """
+import numpy as np, pyarrow as pa
+from sasrec_fast.columns import read_ids, read_ratings, read_timestamps
+
+def buffer(*values, kind=np.int32):
+    return pa.py_buffer(np.array(values, kind))
+
+def text(*offsets):
+    made = [None, buffer(*offsets), pa.py_buffer(b"abc")]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, made)
+
+def view(*header):
+    buffers = [None, buffer(*header), pa.py_buffer(b"a" * 30)]
+    return pa.Array.from_buffers(pa.string_view(), 1, buffers)
+
+wide = [None, buffer(0, 1 << 40, 2, 3, kind=np.int64), pa.py_buffer(b"abc")]
+texts = pa.array(["a"]).dictionary_encode()
+far = pa.DictionaryArray.from_arrays(pa.array([0, 1 << 30], pa.int32()), ["a"], safe=False)
+COLUMNS = [
+    text(0, 1 << 30, 1, 3),
+    text(0, 3, 1, 3),
+    pa.Array.from_buffers(pa.large_string(), 3, wide),
+    view(20, 0, 99, 0),
+    view(20, 0, 0, 1 << 30),
+    view(1 << 30, 0, 0, 0),
+    view(-1, 0, 0, 0),
+    far,
+]
+COLUMNS += [pa.chunked_array([column.slice(0, 0), column]) for column in COLUMNS[:-1]]
+COLUMNS += [pa.chunked_array([texts, far])]
+for read in (read_ids, read_timestamps, read_ratings):
+    for column in COLUMNS:
+        try:
+            read(column, "x")
+        except ValueError as refusal:
+            assert "column 'x'" in str(refusal), refusal
+        else:
+            raise AssertionError(column.type)
+print("refused")
+"""
+
+
+EMPTY = """
+import pyarrow as pa
+from sasrec_fast.columns import read_ids
+
+for kind in (pa.string(), pa.large_string()):
+    empty = pa.Array.from_buffers(kind, 0, [None, None, pa.py_buffer(b"")])
+    full = pa.array(["b", "a"], kind)
+    assert read_ids(empty, "x").codes.tolist() == []
+    for chunks in ([empty], [empty, full], [full, empty], [empty, empty, full, empty]):
+        found = read_ids(pa.chunked_array(chunks), "x")
+        assert found.codes.tolist() == [1, 0] * (len(chunks) > 1)
+    none = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), empty)
+    coded = pa.chunked_array([none, full.dictionary_encode()])
+    assert read_ids(coded, "x").codes.tolist() == [1, 0]
+    assert read_ids(none, "x").codes.tolist() == []
+print("read")
+"""
+
+
+def test_a_chunk_without_strings_need_have_no_offsets() -> None:
+    """In a process of its own: Arrow computes the size of such an array from its offsets."""
+    command = [sys.executable, "-c", EMPTY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "read"), done.stderr[-2000:]
+
+
+def test_buffers_that_do_not_fit_together_are_refused() -> None:
+    """In a process of its own, which a read beyond a buffer ends."""
+    command = [sys.executable, "-c", DAMAGED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "refused"), done.stderr[-2000:]
+
+
+def test_buffers_may_lie_anywhere_and_hold_more() -> None:
+    offsets = np.array([0, 2, 2, 5], np.int32).tobytes()
+    letters = pa.py_buffer(b"baabcbehind")
+    for buffer in (
+        pa.py_buffer(b"x" + offsets).slice(1),
+        pa.py_buffer(offsets + b"odd"),
+        pa.py_buffer(bytearray(offsets + offsets)),
+    ):
+        found = columns.read_ids(pa.StringArray.from_buffers(3, buffer, letters), "x")
+        assert found.decode(found.codes.astype(np.int64)).tolist() == ["ba", "", "abc"]
+
+
+def test_time_is_linear_on_text_that_is_alike() -> None:
+    """Long shared beginnings, shared ends, and shared hashes of the usual unseeded functions."""
+    shared = "x" * 300
+    for form in (shared + "{:06}", "{:06}" + shared, "{:06}" + "\0" * 20):
+        texts = pa.array([form.format(number) for number in range(20_000)])
+        began = time.process_time()
+        assert columns.read_ids(texts, "x").codes.tolist() == list(range(20_000))
+        assert time.process_time() - began < 2
 
 
 def digest() -> str:

@@ -1,6 +1,6 @@
 //! Raw columns: integers of either width, and strings, which become codes.
 
-use super::pause;
+use super::run;
 use crate::columns::Integers;
 use crate::strings::{self, Chunk};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -39,6 +39,6 @@ pub fn encode_strings<'py>(
     chunks: Vec<StringChunk<'py>>,
 ) -> PyResult<EncodedStrings<'py>> {
     let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
-    let done = py.detach(|| strings::encode(&chunks, &pause))?;
+    let done = run(py, |pause| strings::encode(&chunks, pause))?;
     Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
 }

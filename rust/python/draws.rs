@@ -1,6 +1,8 @@
 //! What is drawn: raw words of a stream, and the table by which popular items are proposed.
 
+use super::run;
 use crate::alias;
+use crate::memory::zeroed;
 use crate::philox::Philox;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -12,9 +14,11 @@ pub fn philox(
     counter: [u64; 4],
     key: [u64; 2],
     n: usize,
-) -> Bound<'_, PyArray1<u64>> {
+) -> PyResult<Bound<'_, PyArray1<u64>>> {
     let mut stream = Philox::new(counter, key);
-    (0..n).map(|_| stream.draw()).collect::<Vec<u64>>().into_pyarray(py)
+    let mut draws: Vec<u64> = zeroed(n)?;
+    draws.fill_with(|| stream.draw());
+    Ok(draws.into_pyarray(py))
 }
 
 /// An alias table of the weights of the items 1..=n.
@@ -26,6 +30,6 @@ impl AliasTable {
     #[new]
     fn new(py: Python<'_>, weights: PyReadonlyArray1<'_, u64>) -> PyResult<Self> {
         let weights = weights.as_slice()?;
-        Ok(Self(py.detach(|| alias::AliasTable::new(weights))?))
+        Ok(Self(run(py, |_| alias::AliasTable::new(weights))?))
     }
 }

@@ -14,21 +14,32 @@ pub use sequences::{GroupedInteractions, Rules, group, order_ties};
 pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
 
 use crate::error::Error;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use crate::threads::{self, Failure, Pause};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
+        let said = error.to_string();
         match error {
             Error::Interrupted => PyKeyboardInterrupt::new_err(()),
-            other => PyValueError::new_err(other.to_string()),
+            Error::OutOfMemory { .. } | Error::NoThreads(_) => PyMemoryError::new_err(said),
+            Error::Fault(_) => PyRuntimeError::new_err(said),
+            _ => PyValueError::new_err(said),
         }
     }
 }
 
-/// Whether Python wants the calling thread to go on.
-// The method path is not general enough in its lifetime.
-#[allow(clippy::redundant_closure_for_method_calls)]
-fn pause() -> Result<(), Error> {
-    Python::attach(|py| py.check_signals()).map_err(|_| Error::Interrupted)
+/// Do what needs no Python by the crate's threads; what a signal's handler raises meanwhile ends it.
+fn run<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&Pause) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    // The method path is not general enough in its lifetime.
+    #[allow(clippy::redundant_closure_for_method_calls)]
+    let listen = || Python::attach(|py| py.check_signals());
+    py.detach(|| threads::run(work, listen)).map_err(|failure| match failure {
+        Failure::Error(error) => error.into(),
+        Failure::Told(raised) => raised,
+    })
 }

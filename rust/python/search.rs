@@ -1,6 +1,6 @@
 //! The search for the best items of each query.
 
-use super::pause;
+use super::run;
 use crate::search::{self, Excluded, Search};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -19,7 +19,7 @@ pub fn top_k<'py>(
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let search = Search { queries: queries.as_array(), vectors: vectors.as_array(), excluded, k };
     let shape = [search.queries.nrows(), k];
-    let best = py.detach(|| search::top_k(&search, &pause))?;
+    let best = run(py, |pause| search::top_k(&search, pause))?;
     Ok((
         best.scores.into_pyarray(py).reshape(shape)?,
         best.numbers.into_pyarray(py).reshape(shape)?,

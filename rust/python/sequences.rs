@@ -1,7 +1,7 @@
 //! Columns of a table in, the compact store and its counts out.
 
 use super::columns::IntegerColumn;
-use super::pause;
+use super::run;
 use crate::columns::{Columns, Integers, Time};
 use crate::emission::{self, HeldOut};
 use crate::filters::{Duplicates, Minima};
@@ -99,12 +99,12 @@ pub fn group(
     let (users, items, keep) = (users.borrow()?, items.borrow()?, optional(keep.as_ref())?);
     let (untimed, rules) = ((users, items, keep), rules.get().0);
     let done = match &times {
-        None => run(py, untimed, &vec![(); users.len()], None, rules),
+        None => grouped(py, untimed, &vec![(); users.len()], None, rules),
         Some(Times::Int(times, starts)) => {
-            run(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
+            grouped(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
         }
         Some(Times::Float(times, starts)) => {
-            run(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
+            grouped(py, untimed, times.as_slice()?, optional(starts.as_ref())?, rules)
         }
     };
     Ok(GroupedInteractions::wrap(py, done?))
@@ -116,7 +116,7 @@ fn optional<'a, T: Element>(
     Ok(array.map(PyReadonlyArray1::as_slice).transpose()?)
 }
 
-fn run<T: Time>(
+fn grouped<T: Time>(
     py: Python<'_>,
     (users, items, keep): (Integers<'_>, Integers<'_>, Option<&[bool]>),
     times: &[T],
@@ -129,7 +129,7 @@ fn run<T: Time>(
         Some(_) => return Err(PyValueError::new_err("split_at holds two times")),
     };
     let columns = Columns { users, items, times, keep };
-    Ok(py.detach(|| sequences::group(&columns, &rules, &pause))?)
+    run(py, |pause| sequences::group(&columns, &rules, pause))
 }
 
 /// Put each user's items of equal moment in the order of a hash, in place.
@@ -146,6 +146,5 @@ pub fn order_ties(
         (offsets.as_slice()?, moments.as_slice()?, item_keys.as_slice()?);
     let mut items = items.try_readwrite()?;
     let items = items.as_slice_mut()?;
-    py.detach(|| ties::order_ties(offsets, items, moments, keys, seed))?;
-    Ok(())
+    run(py, |pause| ties::order_ties(offsets, (items, moments), keys, seed, pause))
 }

@@ -1,14 +1,18 @@
 //! Dense arrays of rows, their negatives alone, and what is asked of rows before.
 
 use super::draws::AliasTable;
-use super::pause;
+use super::run;
 use super::store::{RowArrays, StoreArrays};
 use crate::accounting;
 use crate::rows::Window;
 use crate::windows::{self, Arrays};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods};
+use ndarray::Dimension;
+use numpy::{Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods};
+use numpy::{PyUntypedArrayMethods, dtype};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 /// The user of the first row for which no negative exists.
 #[pyfunction]
@@ -19,7 +23,7 @@ pub fn find_without_negative(
     rows: RowArrays<'_>,
 ) -> PyResult<Option<usize>> {
     let (store, rows) = (store.borrow()?, rows.borrow()?);
-    Ok(py.detach(|| accounting::first_without_negative(&store, &options, &rows))?)
+    run(py, |pause| accounting::first_without_negative(&store, &options, &rows, pause))
 }
 
 /// For each item index from 0 on, whether a row shows it.
@@ -31,7 +35,8 @@ pub fn shown_items<'py>(
     rows: RowArrays<'py>,
 ) -> PyResult<Bound<'py, PyArray1<bool>>> {
     let (store, rows) = (store.borrow()?, rows.borrow()?);
-    Ok(py.detach(|| accounting::shown_items(&store, &options, &rows))?.into_pyarray(py))
+    let shown = run(py, |pause| accounting::shown_items(&store, &options, &rows, pause))?;
+    Ok(shown.into_pyarray(py))
 }
 
 type FilledArrays<'py> = (
@@ -60,11 +65,11 @@ pub fn fill<'py>(
         1 => shape.to_vec(),
         many => vec![rows.len(), width, many],
     };
-    let item_ids = PyArray2::<i32>::zeros(py, shape, false);
-    let padding_mask = PyArray2::<bool>::zeros(py, shape, false);
-    let positive_sequence = PyArray2::<i32>::zeros(py, shape, false);
-    let negative_sequence = PyArrayDyn::<i32>::zeros(py, negatives, false);
-    let sample_weight = PyArray2::<f32>::zeros(py, shape, false);
+    let item_ids: Bound<'_, PyArray2<i32>> = zeros(py, &shape)?;
+    let padding_mask: Bound<'_, PyArray2<bool>> = zeros(py, &shape)?;
+    let positive_sequence: Bound<'_, PyArray2<i32>> = zeros(py, &shape)?;
+    let negative_sequence: Bound<'_, PyArrayDyn<i32>> = zeros(py, &negatives)?;
+    let sample_weight: Bound<'_, PyArray2<f32>> = zeros(py, &shape)?;
     {
         let mut borrowed = (
             item_ids.try_readwrite()?,
@@ -80,9 +85,20 @@ pub fn fill<'py>(
             negative_sequence: borrowed.3.as_slice_mut()?,
             sample_weight: borrowed.4.as_slice_mut()?,
         };
-        py.detach(|| windows::fill(&source, &rows, width, out, &pause))?;
+        run(py, |pause| windows::fill(&source, &rows, width, out, pause))?;
     }
     Ok((item_ids, padding_mask, positive_sequence, negative_sequence, sample_weight))
+}
+
+/// Zeros that NumPy allocates, which raises what says how many they were.
+fn zeros<'py, T: Element, D: Dimension>(
+    py: Python<'py>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArray<T, D>>> {
+    let numpy = py.import(intern!(py, "numpy"))?;
+    let shape = PyTuple::new(py, shape)?;
+    let made = numpy.call_method1(intern!(py, "zeros"), (shape, dtype::<T>(py)))?;
+    Ok(made.cast_into()?)
 }
 
 /// Replace the negatives of rows, in place.
@@ -112,6 +128,5 @@ pub fn fill_negatives(
     }
     let mut out = out.try_readwrite()?;
     let slots = out.as_slice_mut()?;
-    py.detach(|| windows::fill_negatives(&source, &rows, width, slots, &pause))?;
-    Ok(())
+    run(py, |pause| windows::fill_negatives(&source, &rows, width, slots, pause))
 }

@@ -7,7 +7,9 @@ mod table;
 
 use crate::columns::{Integers, MAX_ROWS};
 use crate::error::Error;
+use crate::memory::{collected, zeroed};
 use crate::slices::split_off;
+use crate::threads::Pause;
 use order::{rank, sorted};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -67,34 +69,36 @@ pub struct Encoded {
     pub first_rows: Vec<i64>,
 }
 
-/// Encode the strings of all chunks; `pause` is asked between passes whether to go on.
+/// Encode the strings of all chunks; `pause` is asked now and then whether to go on.
 ///
 /// # Errors
-/// Too many rows, offsets that descend or leave their bytes, or whatever `pause` returns.
-pub fn encode(chunks: &[Chunk], pause: &dyn Fn() -> Result<(), Error>) -> Result<Encoded, Error> {
+/// Too many rows, offsets that descend or leave their bytes, [`Error::OutOfMemory`], or what `pause`
+/// returns.
+pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
     let rows: usize = chunks.iter().map(Chunk::rows).sum();
     if rows > MAX_ROWS {
         return Err(Error::TooMany { what: "rows", found: rows, max: MAX_ROWS });
     }
-    let mut codes = vec![0; rows];
+    let mut codes: Vec<i32> = zeroed(rows)?;
+    pause.between()?;
     let size = rows.div_ceil(rayon::current_num_threads()).max(MIN_PART_ROWS);
-    let tables: Option<Vec<Table>> = codes
+    let tables: Vec<Table> = codes
         .par_chunks_mut(size)
         .enumerate()
-        .map(|(part, codes)| number(chunks, part * size, codes))
-        .collect();
-    let tables = tables.ok_or(Error::DamagedStrings)?;
-    pause()?;
-    let strings: Vec<&[u8]> = tables.iter().flat_map(|table| &table.strings).copied().collect();
-    let rows: Vec<u32> = tables.iter().flat_map(|table| &table.rows).copied().collect();
-    let order = sorted(&strings);
-    pause()?;
-    let (ranks, first_rows) = rank(&strings, &rows, &order);
+        .map(|(part, codes)| number(chunks, part * size, codes, pause))
+        .collect::<Result<_, Error>>()?;
+    pause.between()?;
+    let strings = collected(tables.iter().flat_map(|table| &table.strings).copied())?;
+    let rows = collected(tables.iter().flat_map(|table| &table.rows).copied())?;
     let starts = tables.iter().scan(0, |start, table| {
         *start += table.strings.len();
         Some(*start - table.strings.len())
     });
-    let starts: Vec<usize> = starts.collect();
+    let starts: Vec<usize> = starts.collect(); // one for each thread
+    drop(tables);
+    let order = sorted(&strings)?;
+    pause.between()?;
+    let (ranks, first_rows) = rank(&strings, &rows, &order)?;
     codes.par_chunks_mut(size).zip(starts).for_each(|(codes, start)| {
         let ranks = &ranks[start..];
         for code in codes {
@@ -105,7 +109,12 @@ pub fn encode(chunks: &[Chunk], pause: &dyn Fn() -> Result<(), Error>) -> Result
 }
 
 /// Number the strings of the rows from `first` on, as many as `codes` are.
-fn number<'a>(chunks: &[Chunk<'a>], first: usize, codes: &mut [i32]) -> Option<Table<'a>> {
+fn number<'a>(
+    chunks: &[Chunk<'a>],
+    first: usize,
+    codes: &mut [i32],
+    pause: &Pause,
+) -> Result<Table<'a>, Error> {
     let mut table = Table::new();
     let last = first + codes.len();
     let mut rest = codes;
@@ -115,11 +124,11 @@ fn number<'a>(chunks: &[Chunk<'a>], first: usize, codes: &mut [i32]) -> Option<T
         if start < last && first < end {
             let rows = first.saturating_sub(start)..last.min(end) - start;
             let codes = split_off(&mut rest, rows.len());
-            table.number(chunk, rows, start, codes)?;
+            table.number(chunk, (rows, start), codes, pause)?;
         }
         start = end;
     }
-    Some(table)
+    Ok(table)
 }
 
 /// A few bytes, and zeros behind them.

@@ -1,21 +1,24 @@
 //! The order of strings: each goes by its first bytes, and where these are equal by all of them.
 
 use super::MIN_PART_ROWS;
+use crate::error::Error;
+use crate::memory::{room, zeroed};
 use rayon::prelude::*;
 
 /// The strings in ascending order, equal ones by number.
-pub fn sorted(strings: &[&[u8]]) -> Vec<Place> {
+pub fn sorted(strings: &[&[u8]]) -> Result<Vec<Place>, Error> {
     let shared = shared_prefix(strings);
-    let mut order: Vec<Place> = strings
+    let mut order = room(strings.len())?; // so that the collection has nothing to allocate
+    strings
         .par_iter()
         .enumerate()
         .map(|(number, string)| Place::new(&string[shared..], number))
-        .collect();
+        .collect_into_vec(&mut order);
     order.par_sort_unstable();
     order.par_chunk_by_mut(Place::undecided).filter(|run| run.len() > 1).for_each(|run| {
         run.par_sort_unstable_by_key(|place| (strings[place.number()], *place));
     });
-    order
+    Ok(order)
 }
 
 /// Where a string goes: its first bytes that tell it from others, how many of them it has, and its
@@ -61,19 +64,22 @@ fn shared_prefix(strings: &[&[u8]]) -> usize {
 }
 
 /// The rank of each string, and the first row of each rank.
-pub fn rank(strings: &[&[u8]], rows: &[u32], order: &[Place]) -> (Vec<i32>, Vec<i64>) {
-    let is_new: Vec<bool> = order
-        .par_iter()
-        .enumerate()
-        .map(|(i, place)| i == 0 || !place.same(order[i - 1], strings))
-        .collect();
-    let mut ranks = vec![0; strings.len()];
-    let mut first_rows: Vec<i64> = Vec::with_capacity(strings.len());
+pub fn rank(
+    strings: &[&[u8]],
+    rows: &[u32],
+    order: &[Place],
+) -> Result<(Vec<i32>, Vec<i64>), Error> {
+    let mut is_new: Vec<bool> = zeroed(order.len())?;
+    is_new.par_iter_mut().zip(order).enumerate().for_each(|(i, (is_new, place))| {
+        *is_new = i == 0 || !place.same(order[i - 1], strings);
+    });
+    let mut ranks: Vec<i32> = zeroed(strings.len())?;
+    let mut first_rows: Vec<i64> = room(is_new.iter().filter(|is_new| **is_new).count())?;
     for (place, is_new) in order.iter().zip(is_new) {
         if is_new {
             first_rows.push(i64::from(rows[place.number()]));
         }
         ranks[place.number()] = first_rows.len() as i32 - 1;
     }
-    (ranks, first_rows)
+    Ok((ranks, first_rows))
 }

@@ -2,6 +2,9 @@
 //! their number, so that most rows touch neither the bytes of a string again nor a second line.
 
 use super::Chunk;
+use crate::error::Error;
+use crate::memory::{lack, reserve};
+use crate::threads::Pause;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -38,19 +41,22 @@ impl<'a> Table<'a> {
         Self { known: HashTable::new(), state, seeds, strings: Vec::new(), rows: Vec::new() }
     }
 
-    /// Number strings of a chunk that begins with row `start`; None where offsets are damaged.
+    /// Number strings of a chunk that begins with row `start`.
     pub fn number(
         &mut self,
         chunk: &Chunk<'a>,
-        rows: Range<usize>,
-        start: usize,
+        (rows, start): (Range<usize>, usize),
         codes: &mut [i32],
-    ) -> Option<()> {
+        pause: &Pause,
+    ) -> Result<(), Error> {
         let mut bounds = [const { 0..0 }; BLOCK_ROWS];
         let mut digests = [Digest::default(); BLOCK_ROWS];
         for (first, codes) in rows.step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS)) {
+            pause.ask()?;
+            self.make_room(codes.len())?;
             let bounds = &mut bounds[..codes.len()];
-            chunk.bounds(first..first + codes.len(), bounds)?;
+            let found = chunk.bounds(first..first + codes.len(), bounds);
+            found.ok_or(Error::DamagedStrings)?;
             for (digest, bound) in digests.iter_mut().zip(&*bounds) {
                 *digest = Digest::of(chunk.bytes, bound, &self.state);
             }
@@ -60,7 +66,16 @@ impl<'a> Table<'a> {
                 *code = self.find(&chunk.bytes[bound.clone()], digest, row) as i32;
             }
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Make room for so many new strings, so that to find them needs none.
+    fn make_room(&mut self, more: usize) -> Result<(), Error> {
+        let seeds = self.seeds;
+        let grown = self.known.try_reserve(more, |known| known.digest.hash(seeds));
+        grown.map_err(|_| lack::<Known>(2 * self.known.len()))?;
+        reserve(&mut self.strings, more)?;
+        reserve(&mut self.rows, more)
     }
 
     /// The number of a string; a new one if it comes for the first time, in `row`.

@@ -77,7 +77,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.split = split
         self.epoch = 0
         self.batch_size = checks.integer("batch_size", batch_size, 1)
-        self.seed = split.seed if seed is None else checks.integer("seed", seed, 0)
+        self.seed = split.seed if seed is None else checks.integer("seed", seed, 0, 2**64 - 1)
         self.num_shards = checks.integer("num_shards", num_shards, 1)
         self.shard = checks.integer("shard", shard, 0, self.num_shards - 1)
         self._training = split.name == "train"

@@ -169,7 +169,9 @@ def deal_all(
     """
     if turn is None:
         return [(rows, bucket.length) for bucket in buckets for rows in bucket.deal()]
-    philox = np.random.Philox(counter=[0, 0, streams.BATCHES, 0], key=[seed, turn])
+    # Of uint64: a list of large integers passes through float64.
+    counter = np.array([0, 0, streams.BATCHES, 0], np.uint64)
+    philox = np.random.Philox(counter=counter, key=np.array([seed, turn], np.uint64))
     generator = np.random.Generator(philox)
     dealt = [(rows, bucket.length) for bucket in buckets for rows in bucket.deal(generator)]
     return [dealt[i] for i in generator.permutation(len(dealt)).tolist()]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.columns.lists import refuse_written_lists
 from sasrec_fast.columns.values import read_values
+from sasrec_fast.columns.zones import Zone, shown_at, zone_of
 from sasrec_fast.errors import DataError, shorten
 
 _SIGN = np.uint64(1 << 63)
@@ -73,28 +74,38 @@ def _string_ids(strings: Any) -> IdColumn:
             return _dictionary_ids(strings)
         except pa.ArrowException:  # more strings than its indices can count
             strings = pc.cast(strings, pa.large_string())
-    if pa.types.is_string_view(strings.type) or strings.nbytes > _LARGEST_CHUNK:
+    if pa.types.is_string_view(strings.type):
         strings = pc.cast(strings, pa.large_string())
-    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
-    codes, first_rows = _core.encode_strings([_offsets_and_bytes(chunk) for chunk in chunks])
+    # An array without strings may have no offsets, which Arrow then reads all the same.
+    chunks = [chunk for chunk in _chunks(strings) if len(chunk)]
+    texts = [_offsets_and_bytes(chunk) for chunk in chunks]
+    codes, first_rows = _core.encode_strings(texts)
+    strings = pa.chunked_array(chunks, strings.type)
+    if sum(int(ends[-1] - ends[0]) for ends, _ in texts) > _LARGEST_CHUNK:
+        strings = pc.cast(strings, pa.large_string())
     names = strings.take(pa.array(first_rows))
     names.validate(full=True)
     return IdColumn(codes, partial(_texts, names), are_integers=False)
+
+
+def _chunks(array: Any) -> list[Any]:
+    return list(array.chunks) if isinstance(array, pa.ChunkedArray) else [array]
 
 
 def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """What Arrow holds an array of strings in."""
     _, offsets, text = strings.buffers()
     wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
-    ends = np.zeros(1, wide) if offsets is None else np.frombuffer(offsets, wide)
+    # A buffer may lie anywhere in memory, and hold more than the offsets.
+    ends = np.frombuffer(offsets, wide, strings.offset + len(strings) + 1)
     letters = np.zeros(0, np.uint8) if text is None else np.frombuffer(text, np.uint8)
-    return ends[strings.offset : strings.offset + len(strings) + 1], letters
+    return _laid_out(ends[strings.offset :], wide), letters
 
 
 def _dictionary_ids(strings: Any) -> IdColumn:
     """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
     chunked = isinstance(strings, pa.ChunkedArray)
-    chunks = strings.unify_dictionaries().chunks if chunked else [strings]
+    chunks = _chunks(strings.unify_dictionaries() if chunked else strings)
     if not chunks:
         return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
     indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])
@@ -105,7 +116,10 @@ def _dictionary_ids(strings: Any) -> IdColumn:
 
 def _texts(names: Any, codes: NDArray[np.int64]) -> NDArray[Any]:
     """Strings of their codes."""
-    ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    try:
+        ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+    except pa.ArrowException as failure:  # text that is sound fails for one reason alone
+        raise MemoryError(f"no memory for {len(codes):,} ids: {failure}") from None
     return ids.astype(object)
 
 
@@ -120,11 +134,13 @@ class TimeColumn:
 
     Attributes:
         values: int64 or float64; of uint64 beyond int64, with the upper bit flipped.
-        dtype: Of the timestamps as they were: integer, float or datetime64.
+        dtype: Of the timestamps as they were: integer, float or datetime64, which is in UTC.
+        zone: Of datetimes that have one.
     """
 
     values: NDArray[Any]
     dtype: np.dtype[Any]
+    zone: Zone | None = None
 
     @property
     def span(self) -> tuple[Any, Any]:
@@ -134,6 +150,8 @@ class TimeColumn:
             edges = edges.view(np.uint64) ^ _SIGN
         elif self.dtype.kind == "M":
             edges = edges.view(self.dtype)
+        if self.zone is not None:
+            return shown_at(edges[0], self.zone), shown_at(edges[1], self.zone)
         return edges[0], edges[1]
 
 
@@ -159,7 +177,8 @@ def read_timestamps(values: Any, column: object) -> TimeColumn:
         else:
             dtype = np.dtype(np.int64)
     bits = array.dtype == np.uint64 or dtype.kind == "M"
-    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype)
+    zone = zone_of(values) if dtype.kind == "M" else None
+    return TimeColumn(_laid_out(array.view(np.int64) if bits else array, np.int64), dtype, zone)
 
 
 def read_ratings(values: Any, column: object) -> NDArray[Any]:

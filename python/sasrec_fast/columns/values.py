@@ -135,11 +135,11 @@ def _from_objects(values: Any, column: object) -> Any:
 def _from_arrow(array: Any, column: object) -> Any:
     """Numbers and datetimes as numpy; strings stay in Arrow."""
     kind = array.type
+    _require_sound(array, column)
     if pa.types.is_run_end_encoded(kind):
         return _from_arrow(pc.run_end_decode(array), column)
     _require_no_nulls(array, column)
     if pa.types.is_dictionary(kind):
-        array.validate(full=True)
         if is_string(kind.value_type):
             return array
         return _from_arrow(pc.cast(array, kind.value_type), column)
@@ -204,6 +204,16 @@ def _uuid_texts(array: Any) -> Any:
     offsets = np.arange(0, texts.size + 1, 36, dtype=np.int64)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(texts))]
     return pa.Array.from_buffers(pa.large_string(), len(array), buffers)
+
+
+def _require_sound(array: Any, column: object) -> None:
+    """Refuse buffers that do not fit together, before anything reads beyond them."""
+    try:
+        # A date64 that is no midnight is not in order, but can be read.
+        array.validate(full=not pa.types.is_date64(array.type))
+    except (pa.ArrowInvalid, pa.ArrowIndexError) as failure:
+        way = " as text" if is_string(array.type) else ""
+        raise DataError(f"column '{column}' cannot be read{way}: {failure}") from None
 
 
 def _require_no_nulls(array: Any, column: object) -> None:

@@ -50,8 +50,8 @@ def draw_negatives(
         split: Its `sequence_rows` are ranked.
         candidates: bool [vocabulary_size].
         count: Negatives of each row, K.
-        seed: Of the streams, each with
-            `Philox(counter=[0, user_key, 5, split], key=[seed, 0])`.
+        seed: Of the streams, each with the counter [0, user_key, 5, split] and the key [seed, 0],
+            both of uint64.
         outside_training: Whether training items are left out.
 
     Returns:

@@ -36,12 +36,12 @@ class Options:
     seed: int
 
     def __post_init__(self) -> None:
-        checks.integer("min_user_interactions", self.min_user_interactions, 1, 2**63 - 1)
-        checks.integer("min_item_interactions", self.min_item_interactions, 1, 2**63 - 1)
-        checks.integer("max_sequence_length", self.max_sequence_length, 1, 2**31 - 2)
-        checks.integer("num_negatives", self.num_negatives, 1, 2**31 - 1)
-        checks.integer("holdout", self.holdout, 0, 2)
-        checks.integer("seed", self.seed, 0, 2**64 - 1)
+        self._settle("min_user_interactions", 1, 2**63 - 1)
+        self._settle("min_item_interactions", 1, 2**63 - 1)
+        self._settle("max_sequence_length", 1, 2**31 - 2)
+        self._settle("num_negatives", 0, 2**31 - 1)
+        self._settle("holdout", 0, 2)
+        self._settle("seed", 0, 2**64 - 1)
         checks.one_of("duplicates", self.duplicates, ("keep", "first", "last"))
         checks.one_of("ties", self.ties, ("input", "hash"))
         checks.one_of("truncation", self.truncation, ("recent", "oldest"))
@@ -56,6 +56,10 @@ class Options:
         self._check_windows()
         self._check_negatives()
         self._check_split_at()
+
+    def _settle(self, name: str, least: int, most: int) -> None:
+        """Check an integer, and keep it as Python's own: NumPy's narrow ones overflow."""
+        object.__setattr__(self, name, checks.integer(name, getattr(self, name), least, most))
 
     def _check_windows(self) -> None:
         pair = _pair(self.windows, "stride")

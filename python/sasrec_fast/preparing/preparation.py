@@ -1,15 +1,16 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
+import warnings
 from typing import Any, Literal
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError, cut, shorten
+from sasrec_fast.errors import DataError, DataWarning, cut, shorten
 from sasrec_fast.preparing.accounting import account
 from sasrec_fast.preparing.grouping import Grouped, group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
-from sasrec_fast.store import SPLITS, Split, Vocabulary, WindowOptions, dated, make_splits
+from sasrec_fast.store import SPLITS, Report, Split, Vocabulary, WindowOptions, dated, make_splits
 
 KERAS_EXAMPLE: dict[str, Any] = {
     "min_rating": 2,
@@ -85,16 +86,17 @@ def prepare(
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
-            values of the timestamp column (datetimes also as text). A user trains on what is
-            before the first; its validation and test targets are its first interaction of that
-            period, and the inputs everything earlier.
+            values of the timestamp column (datetimes also as text; without a zone they are times
+            of the column's zone). A user trains on what is before the first; its validation and
+            test targets are its first interaction of that period, and the inputs everything
+            earlier.
         max_sequence_length: L, most input positions of a row.
         truncation: Of longer sequences, show the most "recent" L + 1 items, or the "oldest".
         windows: Training rows of sequences longer than L + 1: the "last" window alone (or the
             first, with "oldest"), or ("stride", s), 1 <= s <= L: further rows, each s positions
             from the one before, until every item is shown. With s = L each item but the first is
             a target once.
-        num_negatives: K, negatives a position.
+        num_negatives: K, negatives a position; 0 for losses that need none or draw their own.
         negatives: Proposed uniformly, or in proportion to training "popularity", or, with
             ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
@@ -117,8 +119,9 @@ def prepare(
         ValueError: An option is out of range.
 
     Warns:
-        DataWarning: Equal timestamps decide more than 5 % of the held-out targets, or more than
-            5 % of them are items that no training row shows. The report has the figures.
+        DataWarning: A split has no rows; equal timestamps decide more than 5 % of the held-out
+            targets, or more than 5 % of them are items that no training row shows. The report has
+            the figures.
 
     Example:
         >>> import sasrec_fast as sf
@@ -158,6 +161,7 @@ def prepare(
     if options.split_at is not None and not len(splits[0]):
         raise _nothing_before(table, options, names)
     report = account(len(table), grouped, options, splits)
+    _warn_of_empty(report, options)
     report.warn(options.ties, stacklevel=3)
     train, validation, test = [*splits, None, None][: len(SPLITS)]
     assert train is not None
@@ -191,15 +195,44 @@ def _splits(grouped: Grouped, options: Options) -> list[Split]:
 
 def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:
     """Refuse users who have every item that there is."""
-    for split in splits:
+    for split in splits if splits[0].num_negatives else []:
         store, rows = grouped.sequences, split.sequence_rows
         owner = _core.find_without_negative(store, split._options, rows)
         if owner is not None:
             shown = grouped.users.ids[owner : owner + 1].tolist()[0]
             raise DataError(
                 f"user {shorten(shown)} (column '{cut(names.user)}') has interacted with all "
-                f"{len(grouped.items):,} items, so no negative exists; add items or drop the user"
+                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, "
+                "for losses that need none or draw their own (softmax, sampled_softmax); or drop "
+                "the user"
             )
+
+
+def _warn_of_empty(report: Report, options: Options) -> None:
+    """Warn of splits without rows, on which nothing can be trained or measured."""
+    empty = [name for name, rows in report.rows_by_split.items() if not rows]
+    starts = options.split_at
+    for name in empty if starts is not None else []:
+        assert starts is not None
+        before = f" to before {starts[1]}" if name == "validation" else " on"
+        first = starts[0] if name == "validation" else starts[1]
+        warnings.warn(
+            f"{name} has no rows: no user has an interaction from {first}{before} and one "
+            "earlier; choose other times for split_at",
+            DataWarning,
+            stacklevel=3,
+        )
+    if empty and starts is None:
+        held = f" besides the last {options.holdout} held out" if options.holdout else ""
+        advice = "lower holdout, or " if options.holdout else ""
+        warnings.warn(
+            f"{' and '.join(empty)} ha{'s' if len(empty) == 1 else 've'} no rows: a training row "
+            f"takes 2 interactions{held}, and no user has more than "
+            f"{report.sequence_lengths.max}; {advice}bring users with longer histories "
+            f"(min_user_interactions={options.holdout + 2} keeps those who have enough)",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:

@@ -50,10 +50,15 @@ class Prepared(artifact.Parts):
         """Seed of the negatives."""
         return int(self.options["seed"])
 
-    @property
+    @cached_property
     def item_counts(self) -> NDArray[np.int64]:
-        """int64 [vocabulary_size]: kept interactions of each item, held-out ones included."""
-        return np.bincount(self.sequences.items, minlength=self.vocabulary_size)
+        """int64 [vocabulary_size]: kept interactions of each item, held-out ones included.
+
+        Counted when first asked for; read-only.
+        """
+        counts = np.bincount(self.sequences.items, minlength=self.vocabulary_size)
+        counts.flags.writeable = False
+        return counts
 
     def encode(self, histories: Iterable[Iterable[Any]]) -> dict[str, NDArray[Any]]:
         """Model inputs for users that were not prepared.
@@ -64,6 +69,9 @@ class Prepared(artifact.Parts):
         Returns:
             {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}: the most recent L known items,
             right-padded with 0.
+
+        Raises:
+            MemoryError: The arrays are larger than half of the free memory.
 
         Warns:
             UserWarning: Unknown ids were skipped; says how many, and the first.
@@ -81,6 +89,7 @@ class Prepared(artifact.Parts):
 
         Raises:
             KeyError: A user id is unknown.
+            MemoryError: The arrays are larger than half of the free memory.
         """
         rows = user_positions(users, self.users)
         offsets = self.sequences.offsets

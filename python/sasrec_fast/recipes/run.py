@@ -142,6 +142,10 @@ def prepare_for(recipe: Recipe, interactions: Any) -> Prepared:
     from sasrec_fast.preparing import prepare
 
     options = {"seed": recipe.training.seed, **recipe.prepare}
+    loss = recipe.training.loss
+    draws = loss["name"] == "sampled_softmax" and loss.get("num_negatives", 1) is not None
+    if draws or loss["name"] == "softmax":  # it needs none of the data's
+        options.setdefault("num_negatives", 0)
     data = prepare(readable(interactions), **options)
     _require_rows(data)
     return data

@@ -17,11 +17,15 @@ from sasrec_fast.store.given import (
     indices_of,
     kind_note,
 )
+from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.notes import note
 from sasrec_fast.store.vocabulary import Vocabulary, shown
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""
+
+_CELLS_AT_ONCE = 1 << 20
+"""Cells (rows times columns) of inputs made at once: some 20 MB besides the inputs themselves."""
 
 LENGTHS = 5
 """Most lengths that `Histories.batches` pads to."""
@@ -69,12 +73,22 @@ class Histories:
 
         Returns:
             {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}.
+
+        Raises:
+            MemoryError: They are larger than half of the free memory.
         """
-        begins = np.maximum(self.starts, self.ends - length)[:, None]
-        positions = begins + np.arange(length)
-        mask = positions < self.ends[:, None]
-        item_ids = np.zeros(mask.shape, dtype=np.int32)
-        item_ids[mask] = self.items[positions[mask]]
+        rows = len(self)
+        what = f"the model inputs of {rows:,} histories, {length:,} positions each,"
+        require_memory(what, 5 * rows * length, "take fewer histories at a time")
+        item_ids = np.zeros((rows, length), np.int32)
+        mask = np.zeros((rows, length), np.bool_)
+        step = max(1, _CELLS_AT_ONCE // length)
+        for first in range(0, rows, step):
+            part = slice(first, first + step)
+            ends = self.ends[part, None]
+            positions = np.maximum(self.starts[part, None], ends - length) + np.arange(length)
+            np.less(positions, ends, out=mask[part])
+            item_ids[part][mask[part]] = self.items[positions[mask[part]]]
         return {"item_ids": item_ids, "padding_mask": mask}
 
     def take(self, rows: NDArray[np.int64] | slice) -> Histories:

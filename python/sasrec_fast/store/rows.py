@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.errors import DataError
+from sasrec_fast.store.numbers import integers
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,22 @@ def with_windows(rows: Rows, longest: int, stride: int) -> Rows:
     windows = np.arange(counts.sum()) - np.repeat(firsts, counts)
     users, ends = (np.repeat(column, counts) for column in (rows.users, rows.ends))
     return Rows(users, ends, windows.astype(np.int32))
+
+
+def row_numbers(rows: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
+    """Numbers of the `count` rows of a split, contiguous; -1 is an empty row.
+
+    Raises:
+        TypeError: They are no integers; a mask is none either.
+        ValueError: A row that does not exist, or more than one axis.
+    """
+    wanted = integers("rows", rows)
+    if wanted.ndim != 1:
+        raise ValueError(f"rows has shape {wanted.shape}; it has one axis")
+    outside = (wanted < -1) | (wanted >= count)
+    if outside.any():
+        raise ValueError(
+            f"row {checks.received(wanted[outside].tolist()[0])} does not exist; {name} has "
+            f"rows 0..{count - 1}, -1 is an empty row"
+        )
+    return np.ascontiguousarray(wanted, np.int64)

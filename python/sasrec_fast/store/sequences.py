@@ -54,7 +54,7 @@ class Arrays:
         item_ids: int32 [n, L], inputs.
         padding_mask: bool [n, L], True on real items.
         positive_sequence: int32 [n, L], the target at each position: the next item.
-        negative_sequence: int32 [n, L], or [n, L, K] for K > 1; 0 on padding.
+        negative_sequence: int32 [n, L], or [n, L, K] for K other than 1; 0 on padding.
         sample_weight: float32 [n, L], 1 where the loss counts.
     """
 
@@ -70,10 +70,32 @@ class Arrays:
     def xyw(
         self,
     ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-        """Inputs, targets and weights, nested as `SASRec.fit` and `evaluate` take them."""
+        """Inputs, targets and weights, nested as `SASRec.fit` and `evaluate` take them.
+
+        Without negatives (K = 0) there is no "negative_sequence" among the targets.
+        """
         x = {"item_ids": self.item_ids, "padding_mask": self.padding_mask}
-        y = {
-            "positive_sequence": self.positive_sequence,
-            "negative_sequence": self.negative_sequence,
-        }
+        y = {"positive_sequence": self.positive_sequence}
+        if self.negative_sequence.shape[2:] != (0,):
+            y["negative_sequence"] = self.negative_sequence
         return x, y, dict.fromkeys(y, self.sample_weight)
+
+
+def require_room(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what the native code cannot write negatives of this shape into."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array of int32, received a {type(out).__name__}")
+    if out.dtype != np.int32:  # another byte order is another dtype
+        raise TypeError(f"out must be an array of int32, received one of {out.dtype.str}")
+    if out.shape != shape:
+        raise ValueError(
+            f"out has shape {list(out.shape)}; the negatives of this split have shape {list(shape)}"
+        )
+    faults = {
+        "not C-contiguous": not out.flags.c_contiguous,
+        "misaligned": not out.flags.aligned,
+        "read-only": not out.flags.writeable,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise ValueError(f"out is {fault}; negatives are written into it as it lies in memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
 from typing import Any
 
@@ -12,15 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
-from sasrec_fast.store.memory import free_memory, shown_bytes
+from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
-from sasrec_fast.store.rows import Rows, held_out, with_windows
-from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
+from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
+from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions, require_room
 from sasrec_fast.store.vocabulary import Vocabulary
 
-_MAX_EPOCH = 2**64 - 1
-_ALWAYS_ALLOWED = 1 << 24
-"""Bytes of arrays for which nobody asks how much memory is free: batches come often."""
+_LARGEST = 2**64 - 1
+"""Largest epoch, and largest seed."""
 
 
 class Split:
@@ -167,20 +167,16 @@ class Split:
     def _position_bytes(self) -> int:
         return 4 + 1 + 4 + 4 * self.num_negatives + 4
 
-    def _require_memory(self, needed: int, rows: int, max_bytes: int | None) -> None:
-        if max_bytes is None and needed <= _ALWAYS_ALLOWED:
-            return
-        allowed = free_memory() // 2 if max_bytes is None else max_bytes
-        if needed > allowed:
-            limit = "half of the free memory" if max_bytes is None else "max_bytes"
-            raise MemoryError(
-                f"the dense arrays of {self.name} ({rows:,} rows, {self.max_sequence_length:,} "
-                f"positions, {self.num_negatives:,} negatives a position) take "
-                f"{shown_bytes(needed)}, more than {limit}, {shown_bytes(allowed)}; train on "
-                "batches(), which fills them as needed, or raise max_bytes"
-            )
+    def _require_memory(self, needed: int, rows: int, max_bytes: Any = None) -> None:
+        most = None if max_bytes is None else checks.fraction("max_bytes", max_bytes)
+        what = (
+            f"the dense arrays of {self.name} ({rows:,} rows, {self.max_sequence_length:,} "
+            f"positions, {self.num_negatives:,} negatives a position)"
+        )
+        advice = "train on batches(), which fills them as needed, or raise max_bytes"
+        require_memory(what, needed, advice, most)
 
-    def arrays(self, epoch: int = 0, *, max_bytes: int | None = None) -> Arrays:
+    def arrays(self, epoch: int = 0, *, max_bytes: float | None = None) -> Arrays:
         """All rows as dense arrays, of `nbytes` bytes together.
 
         Args:
@@ -190,8 +186,10 @@ class Split:
         Raises:
             MemoryError: The arrays are larger; nothing was allocated. `batches()` needs no more
                 than a few batches at once.
-            ValueError: The epoch is out of range.
+            ValueError: A number is out of range.
+            TypeError: A number of another kind.
         """
+        epoch = checks.integer("epoch", epoch, 0, _LARGEST)
         self._require_memory(self.nbytes, len(self), max_bytes)
         return self._fill(self._rows, self.max_sequence_length, epoch)
 
@@ -205,27 +203,23 @@ class Split:
 
         Raises:
             ValueError: A row number, the epoch or the length is out of range.
+            TypeError: One of them is no integer; a mask of rows is none either.
             MemoryError: The arrays are larger than half of the free memory.
         """
-        wanted = np.ascontiguousarray(rows, np.int64)
-        if wanted.ndim != 1:
-            raise ValueError(f"rows has shape {wanted.shape}; it has one axis")
-        outside = (wanted < -1) | (wanted >= len(self))
-        if outside.any():
-            raise ValueError(
-                f"row {int(wanted[outside][0])} does not exist; "
-                f"{self.name} has rows 0..{len(self) - 1}, -1 is an empty row"
-            )
-        columns = self.max_sequence_length if length is None else length
+        epoch = checks.integer("epoch", epoch, 0, _LARGEST)
+        wanted = row_numbers(rows, len(self), self.name)
+        columns = self.max_sequence_length
+        if length is not None:
+            columns = checks.integer("length", length, 1, columns)
         chosen = self._rows.take(wanted)
         lengths = chosen.lengths(self.max_sequence_length, self._options.stride)
         needed = int(lengths[wanted >= 0].max(initial=1))
-        if not needed <= columns <= self.max_sequence_length:
+        if needed > columns:
             raise ValueError(
                 f"length is {columns}; the rows need {needed} columns, "
                 f"and at most {self.max_sequence_length} are allowed"
             )
-        self._require_memory(len(chosen) * columns * self._position_bytes, len(chosen), None)
+        self._require_memory(len(chosen) * columns * self._position_bytes, len(chosen))
         return self._fill(chosen, columns, epoch)
 
     def negatives(self, epoch: int = 0, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
@@ -239,13 +233,21 @@ class Split:
             `out`, or a new array: `arrays(epoch).negative_sequence`.
 
         Raises:
-            ValueError: The epoch is negative, or `out` has another shape or layout.
-            TypeError: `out` has another dtype.
+            ValueError: The epoch is out of range, or `out` has another shape or layout, or is
+                read-only.
+            TypeError: The epoch is no integer, or `out` no array of int32.
+            MemoryError: A new array is larger than half of the free memory.
         """
-        epoch = checks.integer("epoch", epoch, 0, _MAX_EPOCH)
+        epoch = checks.integer("epoch", epoch, 0, _LARGEST)
+        shape: tuple[int, ...] = (len(self), self.max_sequence_length)
+        if self.num_negatives != 1:
+            shape = (*shape, self.num_negatives)
         if out is None:
-            shape = (len(self), self.max_sequence_length, self.num_negatives)
-            out = np.empty(shape[:2] if self.num_negatives == 1 else shape, np.int32)
+            what = f"the negatives of {self.name} ({len(self):,} rows)"
+            advice = "train on batches(), which draws them as needed, or give out="
+            require_memory(what, 4 * math.prod(shape), advice)
+            out = np.empty(shape, np.int32)
+        require_room(out, shape)
         _core.fill_negatives(self.sequences, self._options, self._rows, self._table, epoch, out)
         return out
 
@@ -254,26 +256,27 @@ class Split:
         return None if self._popularity is None else self._popularity.table
 
     def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
-        epoch = checks.integer("epoch", epoch, 0, _MAX_EPOCH)
         options = self._options
         return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
 
     def sample(self, users: int, seed: int = 0) -> Split:
         """The rows of some users, the same ones for the same seed.
 
-        A user's place in a random order is the first draw of NumPy's
-        `Philox(counter=[0, user_key, 6, 0], key=[seed, 0])`, and the first `users` are taken: who
-        they are depends neither on the order of rows nor on the machine.
+        A user's place in a random order is the first draw of NumPy's `Philox` whose counter is
+        `np.array([0, user_key, 6, 0], np.uint64)` and key `np.array([seed, 0], np.uint64)`, and the
+        first `users` are taken: who they are depends neither on the order of rows nor on the
+        machine.
 
         Args:
             users: How many; all of them where there are fewer.
-            seed: Non-negative.
+            seed: 0..2**64 - 1.
 
         Raises:
             ValueError: A number out of range.
             TypeError: A number that is no integer.
         """
-        users, seed = checks.integer("users", users, 1), checks.integer("seed", seed, 0)
+        users = checks.integer("users", users, 1)
+        seed = checks.integer("seed", seed, 0, _LARGEST)
         keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
         draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
         chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])

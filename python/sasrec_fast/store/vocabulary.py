@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sasrec_fast import _core
+from sasrec_fast import _core, checks
 from sasrec_fast.errors import DataError, shorten
+from sasrec_fast.store.numbers import integers
 
+_UNORDERED = (str, bytes, set, frozenset, Mapping)
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
 
@@ -134,6 +136,9 @@ class Vocabulary:
 
         Returns:
             int32 array of n indices; 0 where an id is unknown.
+
+        Raises:
+            TypeError: No list of ids.
         """
         wanted = _array(ids)
         if self.are_strings:
@@ -151,7 +156,12 @@ class Vocabulary:
 
     def _found(self, wanted: pd.Index[Any]) -> NDArray[np.int32]:
         positions = self._positions.astype(wanted.dtype, copy=False)
-        return (positions.get_indexer(wanted) + 1).astype(np.int32)
+        try:
+            found = positions.get_indexer(wanted)
+        except TypeError:  # not hashable
+            wrong = next(value for value in wanted if getattr(value, "__hash__", None) is None)
+            raise TypeError(f"an id is an integer or a string, received {shown(wrong)}") from None
+        return (found + 1).astype(np.int32)
 
     def extend(self, ids: Iterable[Any]) -> Vocabulary:
         """A vocabulary with further ids, in which every index of this one is as before.
@@ -168,7 +178,7 @@ class Vocabulary:
             ValueError: Integers that no index can be (identity), or that int64 and uint64 cannot
                 hold together.
         """
-        wanted = _typed(ids)
+        wanted = _typed([*ids] if isinstance(ids, set | frozenset) else ids)
         if not len(wanted):
             return self
         if (wanted.dtype == object) != self.are_strings:
@@ -197,15 +207,16 @@ class Vocabulary:
 
         Raises:
             ValueError: An index is outside 1..len(self); 0 is padding and has no id.
+            TypeError: Something else than integers.
         """
-        wanted = np.asarray(indices, np.int64)
+        wanted = integers("indices", indices, whole_floats=True)
         outside = (wanted < 1) | (wanted > len(self))
         if outside.any():
             raise ValueError(
-                f"index {int(wanted[outside][0])} has no id; indices are 1..{len(self)}, "
-                "0 is padding"
+                f"index {checks.received(wanted[outside].tolist()[0])} has no id; indices are "
+                f"1..{len(self)}, 0 is padding"
             )
-        return self.ids[wanted - 1]
+        return self.ids[wanted.astype(np.int64) - 1]
 
 
 def listed(values: Iterable[Any]) -> list[Any]:
@@ -220,7 +231,13 @@ def shown(external: Any) -> str:
 
 def _array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
-    if isinstance(values, np.ndarray | pd.Series | pd.Index):
+    if isinstance(values, _UNORDERED) or not isinstance(values, Iterable):
+        raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
+    if len(getattr(values, "shape", "1")) != 1:
+        raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
+    if isinstance(values, pd.Series | pd.Index) or isinstance(
+        getattr(values, "dtype", 0), np.dtype
+    ):
         return np.asarray(values)
     plain = listed(values)
     return np.fromiter(plain, object, len(plain))

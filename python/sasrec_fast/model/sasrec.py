@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
@@ -41,7 +42,8 @@ class SASRec(ItemScorer, NextItemModel):
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
     outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
     last real item, best first. A row without any real item is allowed; its outputs are finite
-    and mean nothing.
+    and mean nothing. An item index outside the vocabulary is refused where it can be seen, which is
+    everywhere but in a function compiled by JAX; there the predictions of its row are all 0.
 
     Args:
         vocabulary_size: Number of items + 1 (index 0 is padding).
@@ -229,9 +231,16 @@ class SASRec(ItemScorer, NextItemModel):
         hidden = self.encode(inputs, training=training)
         result = {"item_sequence_embedding": hidden}
         if not training:
-            last = last_position(hidden, inputs["padding_mask"])
-            result["predictions"] = self.retrieval(last)
+            last = ops.cast(last_position(hidden, inputs["padding_mask"]), "float32")
+            result["predictions"] = self._best_items(last)
         return result
+
+    def _best_items(self, last: Tensor) -> Tensor:
+        """The k best items, int32 [n, k]; 0, which is none, where their scores are not finite."""
+        best = self.retrieval(last)
+        first = ops.take(self.scoring_table, best[:, 0], axis=0)  # NaN, where it occurs, is first
+        score = ops.sum(last * ops.cast(first, "float32"), axis=-1, keepdims=True)
+        return ops.where(ops.isfinite(score), best, 0)
 
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
@@ -240,7 +249,9 @@ class SASRec(ItemScorer, NextItemModel):
             ValueError: An input is missing, of the wrong rank, or longer than
                 max_sequence_length.
         """
-        item_ids, padding_mask = sequence_inputs(inputs, self.max_sequence_length)
+        item_ids, padding_mask = sequence_inputs(
+            inputs, self.max_sequence_length, self.vocabulary_size
+        )
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5

@@ -3,6 +3,7 @@
 from sasrec_fast.store import streams
 from sasrec_fast.store.candidates import candidate_mask, pack_mask
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
+from sasrec_fast.store.memory import free_memory, shown_bytes
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
@@ -25,11 +26,13 @@ __all__ = [
     "WindowOptions",
     "candidate_mask",
     "dated",
+    "free_memory",
     "listed",
     "make_splits",
     "pack_mask",
     "require_same_items",
     "shown",
+    "shown_bytes",
     "slices",
     "streams",
     "user_positions",

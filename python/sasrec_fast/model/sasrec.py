@@ -252,6 +252,10 @@ class SASRec(ItemScorer, NextItemModel):
         item_ids, padding_mask = sequence_inputs(
             inputs, self.max_sequence_length, self.vocabulary_size
         )
+        length = item_ids.shape[1]
+        if length == 1 and self.block_options.block == "keras_hub":
+            # Keras warns of a softmax over one score.
+            item_ids, padding_mask = (ops.pad(x, ((0, 0), (0, 1))) for x in (item_ids, padding_mask))
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
@@ -262,7 +266,7 @@ class SASRec(ItemScorer, NextItemModel):
         x = self.embeddings_dropout(x, training=training)
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
-        return self.layer_norm(x)
+        return self.layer_norm(x[:, :length])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

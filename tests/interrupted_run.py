@@ -19,12 +19,12 @@ import small_models  # noqa: F401  (quick compilation)
 from training_run import LENGTH, small_data
 
 
-class Alarm(Exception):
+class AlarmError(Exception):
     """What a handler of signals raises."""
 
 
 def alarm(*_: Any) -> None:
-    raise Alarm
+    raise AlarmError
 
 
 def interrupted(call: Any, number: int, seconds: float) -> str:
@@ -41,7 +41,7 @@ def interrupted(call: Any, number: int, seconds: float) -> str:
     thread.start()
     try:
         call()
-    except (KeyboardInterrupt, Alarm) as error:
+    except (KeyboardInterrupt, AlarmError) as error:
         return type(error).__name__
     finally:
         over.set()

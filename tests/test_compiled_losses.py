@@ -95,7 +95,7 @@ def test_without_negatives_the_loss_says_where_they_come_from():
     items = np.concatenate([np.random.default_rng(i).permutation(ITEMS)[:6] for i in range(9)])
     table = {"user_id": np.repeat(np.arange(9), 6), "item_id": items}
     data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
-    x, y, weight = data.train.arrays().xyw()
+    x, y, _ = data.train.arrays().xyw()
     message = r"^BinaryCrossEntropy needs y\['negative_sequence'\].*prepare\(num_negatives=1\)"
     model = with_loss("bce", vocabulary_size=data.vocabulary_size)
     for empty in ({}, {"negative_sequence": np.zeros((len(data.train), LENGTH, 0), np.int32)}):

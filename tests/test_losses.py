@@ -14,8 +14,8 @@ import pytest
 import plain_losses as plain
 import small_models  # noqa: F401  (quick compilation)
 from sasrec_fast import losses
-from sasrec_fast.losses.chunked import chunk_size, same_pass_sum
 from sasrec_fast.losses.alias import alias_table, draw, split_bins
+from sasrec_fast.losses.chunked import chunk_size, same_pass_sum
 from sasrec_fast.losses.sampling import ItemSampler, draw_uniformly
 
 ITEMS, WIDTH, COUNT, NEGATIVES = 8, 4, 13, 3

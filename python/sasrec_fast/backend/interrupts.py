@@ -59,6 +59,6 @@ class Uninterrupted:
                 for number, handler in list(self._handlers.items()):
                     signal.signal(number, handler)
                     del self._handlers[number]
-            except BaseException as error:  # noqa: BLE001  (of a handler that is back)
+            except BaseException as error:  # of a handler that is back
                 late = error
         return late

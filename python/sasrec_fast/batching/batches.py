@@ -110,7 +110,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return {k: v for k, v in vars(self).items() if k not in ("_turn", "_lookahead")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        self.__dict__.update(state)
         self._start()
 
     def in_steps(self, steps_per_epoch: int) -> Batches:

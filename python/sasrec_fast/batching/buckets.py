@@ -80,16 +80,19 @@ class Ranking:
 
     @cached_property
     def _shares(self) -> NDArray[np.int64]:
-        return self._targets * self.num_batches
+        shares: NDArray[np.int64] = self._targets * self.num_batches
+        return shares
 
     def batches_within(self, lengths: ArrayLike) -> NDArray[np.int64]:
         """How many whole batches the rows up to each of these lengths fill."""
         reached = np.searchsorted(self._lengths, lengths, side="right")
-        return np.where(reached, self._shares[reached - 1] // self._targets[-1], 0)
+        batches: NDArray[np.int64] = np.append(0, self._shares // self._targets[-1])
+        return batches[reached]
 
-    def rows_in(self, batches: ArrayLike) -> NDArray[np.int64]:
+    def rows_in(self, batches: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many of the shortest rows so many batches, from the first on, hold."""
-        return np.searchsorted(self._shares, batches * self._targets[-1], side="right")
+        rows = np.searchsorted(self._shares, batches * self._targets[-1], side="right")
+        return np.asarray(rows, np.int64)
 
 
 def choose_boundaries(
@@ -197,8 +200,8 @@ def make_buckets(
     batches = rows = 0
     for edge in edges.tolist():
         batches_before, rows_before = batches, rows
-        batches = int(ranking.batches_within(edge))
-        rows = int(ranking.rows_in(batches))
+        within = ranking.batches_within(edge)
+        batches, rows = int(within), int(ranking.rows_in(within))
         members = np.sort(ranking.rows[rows_before:rows])
         # A row with more targets than a batch should have still makes but one batch.
         number = min(batches - batches_before, len(members))

@@ -142,4 +142,3 @@ class SplitRows(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> Any:
         """Batch `index` as (x,), see `Arrays.xyw`."""
         return (self.split.fill(self._parts[index], length=self.length).xyw()[0],)
-

@@ -1,7 +1,6 @@
 """Functions of a model's weights, compiled by the backend and kept between calls."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -74,7 +73,7 @@ class ItemScorer:
     scoring_table: Any
     encode: Callable[[Inputs], Tensor]
     build: Callable[[], None]
-    left_whole: Callable[[], AbstractContextManager[None]]
+    left_whole: Any
     _inference: Inference | None = None
 
     def encode_last(self, x: Inputs) -> NDArray[np.float32]:
@@ -127,9 +126,7 @@ class ItemScorer:
         return ops.matmul(self._encode_last(inputs), ops.transpose(table))
 
     def _infer(self, function: Function, x: Inputs) -> NDArray[np.float32]:
-        item_ids, padding_mask = sequence_inputs(
-            x, self.max_sequence_length, self.vocabulary_size
-        )
+        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length, self.vocabulary_size)
         if self._inference is None:
             self.build()
             self._inference = Inference(self)

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-
 from sasrec_fast.store import Vocabulary
 
 _INDICES = ("item_ids", "positive_sequence", "negative_sequence")
@@ -44,6 +44,32 @@ def checked_counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | Non
     if received.min(initial=0) < 0:
         raise ValueError(f"item_counts must be at least 0, received {received.min()}")
     return received.astype(np.int64)
+
+
+def check_compiling(optimizer: Any, options: Mapping[str, Any]) -> None:
+    """Refuse what `compile` of Keras takes and what would fail, or be ignored, in `fit`.
+
+    Raises:
+        ValueError: Keras metrics, or loss_weights.
+        TypeError: No optimizer.
+    """
+    if not isinstance(optimizer, str | Mapping | keras.optimizers.Optimizer):
+        raise TypeError(
+            "optimizer is a Keras optimizer or its name, such as 'adam', received "
+            f"{checks.received(optimizer)}"
+        )
+    for name in ("metrics", "weighted_metrics"):
+        if options.get(name):
+            raise ValueError(
+                f"{name}={checks.received(options[name])}: Keras metrics compare targets with "
+                "predictions of one batch, which says nothing of ranks; pass the callback "
+                "sasrec_fast.RankingMetrics(data.validation) to fit instead"
+            )
+    if options.get("loss_weights") is not None:
+        raise ValueError(
+            f"loss_weights={checks.received(options['loss_weights'])}: there is one loss; weights "
+            "of targets go into fit as sample_weight"
+        )
 
 
 def sequence_inputs(
@@ -105,7 +131,8 @@ def _check_shapes(ids: tuple[Any, ...], mask: tuple[Any, ...], longest: int) -> 
         )
     if ids[1] is not None and ids[1] > longest:
         raise ValueError(
-            f"sequences of length {ids[1]} are longer than the model's max_sequence_length={longest}"
+            f"sequences of length {ids[1]} are longer than the model's "
+            f"max_sequence_length={longest}"
         )
     if ids[1] == 0:
         raise ValueError(f"sequences must have at least one position, received shape {ids}")
@@ -117,9 +144,7 @@ def _mask(values: Any) -> Any:
     if here is None or here.dtype == np.bool_:
         return values
     if here.dtype.kind not in "iu":
-        raise TypeError(
-            f"padding_mask must be bool, True for a real item, received {here.dtype}"
-        )
+        raise TypeError(f"padding_mask must be bool, True for a real item, received {here.dtype}")
     if here.size and (here.min() < 0 or here.max() > 1):
         raise ValueError(
             "padding_mask must be True for a real item and False for padding, received integers "

@@ -255,7 +255,9 @@ class SASRec(ItemScorer, NextItemModel):
         length = item_ids.shape[1]
         if length == 1 and self.block_options.block == "keras_hub":
             # Keras warns of a softmax over one score.
-            item_ids, padding_mask = (ops.pad(x, ((0, 0), (0, 1))) for x in (item_ids, padding_mask))
+            item_ids, padding_mask = (
+                ops.pad(values, ((0, 0), (0, 1))) for values in (item_ids, padding_mask)
+            )
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5

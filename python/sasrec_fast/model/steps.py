@@ -1,9 +1,10 @@
 """Steps of Keras that leave a model whole, however they end.
 
 On JAX, Keras' loops take the values out of a model's variables, hand them to compiled steps that
-consume them, and put them back at the end of an epoch. An exception in between (Ctrl-C, an alarm, an
-error of the data or the compiler) loses the weights. Here the model knows its latest values at every
-moment, no signal comes between a step and noting its values, and they are put back whatever happens.
+consume them, and put them back at the end of an epoch. An exception in between (Ctrl-C, an alarm,
+an error of the data or the compiler) loses the weights. Here the model knows its latest values at
+every moment, no signal comes between a step and noting its values, and whatever happens they are
+put back.
 """
 
 from collections.abc import Callable, Iterator
@@ -71,6 +72,7 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
 
     def _whole(self, function: Step) -> Step:
         """The step, on data that is there, with its values noted before anything else happens."""
+
         def step(state: Any, iterator: Iterator[Any]) -> tuple[Any, Any]:
             data = list(islice(iterator, self.steps_per_execution))
             if not data:

@@ -11,11 +11,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from sasrec_fast import checks, losses
+from sasrec_fast import losses
 from sasrec_fast.batching import Batches
 from sasrec_fast.model import fitting
 from sasrec_fast.model.data_sets import data_set, with_validation
-from sasrec_fast.model.inputs import require_indices, sequence_inputs
+from sasrec_fast.model.inputs import check_compiling, require_indices, sequence_inputs
 from sasrec_fast.model.prediction import PredictingModel
 from sasrec_fast.store import Vocabulary
 
@@ -55,23 +55,7 @@ class NextItemModel(PredictingModel):
                 JAX on another backend; Keras metrics or loss_weights; no optimizer.
             TypeError: A loss or an optimizer of another kind.
         """
-        if not isinstance(optimizer, str | Mapping | keras.optimizers.Optimizer):
-            raise TypeError(
-                "optimizer is a Keras optimizer or its name, such as 'adam', received "
-                f"{checks.received(optimizer)}"
-            )
-        if options.get("loss_weights") is not None:
-            raise ValueError(
-                f"loss_weights={checks.received(options['loss_weights'])}: there is one loss; "
-                "weights of targets go into fit as sample_weight"
-            )
-        for name in ("metrics", "weighted_metrics"):
-            if options.get(name):
-                raise ValueError(
-                    f"{name}={checks.received(options[name])}: Keras metrics compare targets with predictions of "
-                    "one batch, which says nothing of ranks; pass the callback "
-                    "sasrec_fast.RankingMetrics(data.validation) to fit instead"
-                )
+        check_compiling(optimizer, options)
         loss = losses.get(loss)
         loss.check(self.vocabulary_size)
         super().compile(optimizer, **options)
@@ -149,7 +133,7 @@ class NextItemModel(PredictingModel):
             count = negatives.shape[2] if len(negatives.shape) == 3 else 1
             negatives = ops.reshape(negatives, (-1, count)) if count else None
         if negatives is None and self.loss.needs_negatives:
-            raise self._lacks_negatives(f"y has {sorted(y)}")
+            raise self._lacks_negatives(f"y with {sorted(y)}")
         weight = ops.reshape(weights["positive_sequence"], (-1,))
         negative_weight = weights.get("negative_sequence")
         return losses.Positions(
@@ -164,9 +148,9 @@ class NextItemModel(PredictingModel):
 
     def _lacks_negatives(self, found: str) -> ValueError:
         return ValueError(
-            f"{type(self.loss).__name__} needs y['negative_sequence'], {found}: prepare the data "
-            "with prepare(num_negatives=1) or more, or compile with loss='softmax' or "
-            "'sampled_softmax', which need none"
+            f"{type(self.loss).__name__} needs y['negative_sequence'], received {found}: "
+            "prepare the data with prepare(num_negatives=1) or more, or compile with "
+            "loss='softmax' or 'sampled_softmax', which need none"
         )
 
     @property
@@ -190,10 +174,10 @@ class NextItemModel(PredictingModel):
         `model.fit(split.batches(64, ...))` and `model.fit(*split.arrays().xyw())` work too. A
         `Batches` owns its order (`shuffle` is False) and is told each epoch's number, which
         decides its negatives. The model counts what it was shown: `fit(epochs=1)` three times is
-        `fit(epochs=3)`, with the same `Batches` or new ones, and so is going on with a loaded model.
-        An epoch that was cut short is shown again; `initial_epoch` and `resume` say themselves
-        where to begin. A model without `items` adopts those of its data, and the item
-        counts, so that a saved file answers for external ids.
+        `fit(epochs=3)`, with the same `Batches` or new ones; a loaded model counts on, too. An
+        epoch that was cut short is shown again; `initial_epoch` and `resume` say themselves where
+        to begin. A model without `items` adopts those of its data, and the item counts, so that a
+        saved file answers for external ids.
 
         Args:
             x: A `Split`, `Prepared` (whose train split it is), `Arrays`, inputs, or a data set
@@ -302,7 +286,7 @@ class NextItemModel(PredictingModel):
             return
         self.check_rows(x.split, max(bucket.length for bucket in x.buckets))
         if self.loss.needs_negatives and not x.split.num_negatives:
-            raise self._lacks_negatives(f"the {x.split.name} split has none")
+            raise self._lacks_negatives(f"the {x.split.name} split without any")
 
     def _adopt(self, x: Any) -> None:
         """Take items and counts of the data where the model was made without."""

@@ -204,14 +204,14 @@ def test_an_epoch_that_was_cut_short_is_shown_again(data, expected, tiny):
     assert batches.shown == [batch for batch in expected if batch[0] == 1]
 
 
-def test_a_loaded_model_counts_on(data, tiny, tmp_path):
-    whole, saved = tiny(), tiny()
-    whole.fit(data.train.batches(16, max_buckets=2), epochs=2, verbose=0)
-    saved.fit(data.train.batches(16, max_buckets=2), epochs=1, verbose=0)
-    saved.save(tmp_path / "model.keras")
-    loaded = sf.load_model(tmp_path / "model.keras")
-    loaded.fit(data.train.batches(16, max_buckets=2), epochs=1, verbose=0)
-    assert equal_weights(whole, loaded)
+def test_a_loaded_model_counts_on(data, expected, tiny, tmp_path):
+    model = tiny()
+    model.fit(data.train.batches(16, max_buckets=2), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded, batches = sf.load_model(tmp_path / "model.keras"), recorded(data.train)
+    for _ in range(2):
+        loaded.fit(batches, epochs=1, verbose=0)
+    assert batches.shown == [batch for batch in expected if 1 <= batch[0] < 3]
 
 
 def test_a_loop_over_batches_is_an_epoch(data, expected):

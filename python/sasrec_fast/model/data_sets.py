@@ -48,8 +48,9 @@ def with_validation(options: dict[str, Any]) -> dict[str, Any]:
     split = _split_of(given, "validation") if isinstance(given, Prepared) else given
     if isinstance(split, Arrays):
         return {**options, "validation_data": split.xyw()}
-    if split is not None and not isinstance(split, tuple | list):
-        require_data(split, "validation_data")
+    if split is not None:
+        parts = isinstance(split, tuple | list) and len(split) > 0
+        require_data(split[0] if parts else split, "validation_data")
     if not isinstance(split, Split):
         return options
     options = dict(options)

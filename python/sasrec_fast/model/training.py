@@ -187,8 +187,8 @@ class NextItemModel(PredictingModel):
             resume: A folder for the run's checkpoint, written after each epoch (`Batches` only).
                 Where it holds one, training goes on from there, with the weights, optimizer,
                 dropout seeds and epoch of that moment: a run killed at any time and started
-                again ends in the weights of an uninterrupted one on the same device. Other
-                callbacks begin anew.
+                again ends in the weights of an uninterrupted one on the same device (a GPU: with
+                XLA's --xla_gpu_deterministic_ops, or up to rounding). Other callbacks begin anew.
             **options: Every other argument of `keras.Model.fit`, by keyword.
 
         Returns:

@@ -49,8 +49,8 @@ def with_validation(options: dict[str, Any]) -> dict[str, Any]:
     if isinstance(split, Arrays):
         return {**options, "validation_data": split.xyw()}
     if split is not None:
-        parts = isinstance(split, tuple | list) and len(split) > 0
-        require_data(split[0] if parts else split, "validation_data")
+        first = split[0] if isinstance(split, tuple | list) and split else split
+        require_data(first, "validation_data")
     if not isinstance(split, Split):
         return options
     options = dict(options)

@@ -183,7 +183,7 @@ def require_indices(data: Any, vocabulary_size: int) -> None:
         if values.dtype.kind not in "iu":
             raise TypeError(
                 f"{name} must be item indices (integers), received {values.dtype}, such as "
-                f"{checks.received(values.flat[0].item())}"
+                f"{checks.received(values.ravel()[:1].tolist()[0])}"
             )
         if values.min() < 0 or values.max() >= vocabulary_size:
             raise ValueError(

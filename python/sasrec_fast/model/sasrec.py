@@ -9,6 +9,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.backend import Uninterrupted
 from sasrec_fast.later import later
 from sasrec_fast.layers import (
     BlockOptions,
@@ -42,8 +43,8 @@ class SASRec(ItemScorer, NextItemModel):
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
     outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
     last real item, best first. A row without any real item is allowed; its outputs are finite
-    and mean nothing. An item index outside the vocabulary is refused where it can be seen, which is
-    everywhere but in a function compiled by JAX; there the predictions of its row are all 0.
+    and mean nothing. An item index outside the vocabulary is refused, but not within a function
+    compiled by JAX: there the predictions of its row are all 0.
 
     Args:
         vocabulary_size: Number of items + 1 (index 0 is padding).
@@ -212,8 +213,11 @@ class SASRec(ItemScorer, NextItemModel):
         Args:
             input_shape: The inputs' shape, a pair or one pair for each input.
         """
-        if self.built:
-            return
+        if not self.built:
+            with Uninterrupted():
+                self._build_layers()
+
+    def _build_layers(self) -> None:
         hidden = (None, self.max_sequence_length, self.hidden_dim)
         for table in filter(None, (self.item_embedding, self.output_embedding)):
             table.build(hidden[:2])
@@ -246,18 +250,14 @@ class SASRec(ItemScorer, NextItemModel):
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
 
         Raises:
-            ValueError: An input is missing, of the wrong rank, or longer than
-                max_sequence_length.
+            ValueError, TypeError: Inputs that `sequence_inputs` refuses.
         """
-        item_ids, padding_mask = sequence_inputs(
-            inputs, self.max_sequence_length, self.vocabulary_size
-        )
+        sizes = self.max_sequence_length, self.vocabulary_size
+        item_ids, padding_mask = sequence_inputs(inputs, *sizes)
         length = item_ids.shape[1]
         if length == 1 and self.block_options.block == "keras_hub":
-            # Keras warns of a softmax over one score.
-            item_ids, padding_mask = (
-                ops.pad(values, ((0, 0), (0, 1))) for values in (item_ids, padding_mask)
-            )
+            wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
+            item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5

@@ -21,7 +21,7 @@ from small_models import compiled, keras, make_model, make_rows
 
 def test_signals_at_any_moment_leave_a_model_that_answers_trains_and_is_saved():
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "interrupted_run.py", "32"]
+    command = [sys.executable, "interrupted_run.py", "30"]
     done = subprocess.run(
         command,
         cwd=Path(__file__).parent,

@@ -1,5 +1,12 @@
 """Batches: pure functions of (seed, epoch, index), every row once, equal targets, few shapes."""
 
+import contextlib
+import copy
+import multiprocessing
+import pickle
+import threading
+
+import jax
 import numpy as np
 import pytest
 
@@ -222,3 +229,102 @@ def test_the_callback_tells_the_epoch(data):
     batches = data.train.batches(16)
     EpochCallback(batches).on_epoch_begin(7)
     assert batches.epoch == 7
+
+
+def test_copies_and_pickles_of_used_batches_make_the_same_ones(data):
+    batches = data.train.batches(16)
+    batches.epoch = 3
+    expected = batches[4]
+    for other in (copy.copy(batches), copy.deepcopy(batches), pickle.loads(pickle.dumps(batches))):
+        assert same(expected, other[4])
+        assert other.identity == batches.identity
+
+
+def threads():
+    return {t for t in threading.enumerate() if t.name.startswith("sasrec_fast.batches")}
+
+
+def test_threads_end_with_their_batches(data):
+    before, made = threads(), set()
+    for _ in range(20):
+        batches = data.train.batches(16, workers=2)
+        batches[0]
+        made |= threads() - before
+    del batches
+    assert made
+    for thread in made:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_threads_end_where_making_batches_fails(data, monkeypatch):
+    def broken(self, place):
+        raise OSError("no more")
+
+    monkeypatch.setattr(Batches, "_make", broken)
+    before, batches = threads(), data.train.batches(16)
+    with contextlib.suppress(OSError):
+        batches[0]
+    made = threads() - before
+    del batches
+    assert made
+    for thread in made:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+class Places(Batches):
+    """Makes nothing but the places of its batches."""
+
+    def _make(self, place):
+        return place
+
+
+def take_one(batches, answers):
+    answers.put(batches[3])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
+def test_a_forked_child_has_threads_of_its_own(data):
+    batches = Places(data.train, 16)
+    assert batches[2] == (0, 2)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=take_one, args=(batches, answers))
+    child.start()
+    try:
+        assert answers.get(timeout=20) == (0, 3)
+    finally:
+        child.kill()
+        child.join()
+    assert batches[3] == (0, 3)
+
+
+def test_off_the_cpu_lengths_are_those_of_attention_kernels(data, monkeypatch):
+    on_cpu = [bucket.length for bucket in data.train.batches(16).buckets]
+    assert any(length % 8 for length in on_cpu[:-1])
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    batches = data.train.batches(16)
+    lengths = [bucket.length for bucket in batches.buckets]
+    assert all(length % 8 == 0 for length in lengths[:-1])
+    assert lengths[-1] == 30  # no row of this data has room for more
+    assert shown_rows(batches) == list(range(len(data.train)))
+    assert batches[0][0]["item_ids"].shape[1] in lengths
+    chosen = data.train.batches(16, boundaries=[13, 30]).buckets
+    assert [bucket.length for bucket in chosen] == [13, 30]
+
+
+def test_the_callback_begins_where_it_is_told_and_goes_on(data):
+    batches = data.train.batches(16)
+    callback = EpochCallback(batches, 5)
+    for _ in range(2):
+        callback.on_train_begin()
+        for epoch in range(2):
+            callback.on_epoch_begin(epoch)
+            assert batches.epoch == 5 + epoch
+            callback.on_epoch_end(epoch)
+        assert batches.epoch == 7
+    callback.on_train_begin()
+    callback.on_epoch_begin(3)  # Keras was told where to begin
+    assert batches.epoch == 3

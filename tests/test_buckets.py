@@ -1,6 +1,8 @@
 """Buckets: least padding, whole batches, an equal number of targets a batch."""
 
 import itertools
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -97,3 +99,58 @@ def test_many_rows_are_dealt_as_evenly_as_few():
     for generator in (None, np.random.default_rng(0)):
         sums = np.where((dealt := bucket.deal(generator)) >= 0, lengths[dealt], 0).sum(axis=1)
         assert np.ptp(sums) < 30
+
+
+def least_by_table(lengths, targets, batch_size, most):
+    """The dynamic programme written down as a table of all pairs of lengths."""
+    ranking = Ranking(lengths, targets, batch_size)
+    distinct = ranking.distinct
+    size = len(distinct)
+    rows = np.concatenate([[0], ranking.rows_in(ranking.batches_within(distinct))])
+    best = np.full(size + 1, np.inf)
+    best[0] = 0
+    choices = []
+    for _ in range(min(most, size)):
+        cost = best[:, None] + (rows[1:] - rows[:, None]) * distinct
+        cost[np.arange(size + 1)[:, None] > np.arange(size)] = np.inf
+        choices.append(cost.argmin(axis=0))
+        best = np.concatenate([[0], cost.min(axis=0)])
+    boundaries = []
+    while size:
+        boundaries.append(int(distinct[size - 1]))
+        size = int(choices.pop()[size - 1])
+    return boundaries[::-1]
+
+
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=60),
+    st.integers(1, 20),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_boundaries_are_those_of_the_table_of_all_pairs(lengths, batch_size, most, all_count):
+    lengths = np.array(lengths, np.int32)
+    targets = lengths if all_count else np.ones_like(lengths)
+    found = choose_boundaries(Ranking(lengths, targets, batch_size), most)
+    assert found == least_by_table(lengths, targets, batch_size, most)
+
+
+def test_twenty_thousand_lengths_take_little_time_and_memory():
+    lengths = np.random.default_rng(0).permutation(np.arange(1, 20_001)).astype(np.int32)
+    ranking = Ranking(lengths, lengths, 128)
+    start = time.process_time()
+    boundaries = choose_boundaries(ranking, 5)
+    assert time.process_time() - start < 1
+    assert len(boundaries) == 5
+    tracemalloc.start()
+    choose_boundaries(ranking, 5)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_lengths_are_multiples_as_far_as_there_is_room():
+    lengths = np.array([3, 9, 30, 37], np.int32)
+    ranking = Ranking(lengths, np.ones_like(lengths), 1)
+    assert choose_boundaries(ranking, 5, 8) == [8, 16, 32, 40]
+    assert choose_boundaries(ranking, 5, 8, 37) == [8, 16, 32, 37]
+    assert choose_boundaries(ranking, 1, 8, 200) == [40]

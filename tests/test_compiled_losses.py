@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -88,6 +89,58 @@ def test_only_the_losses_that_use_negatives_need_them():
         model.build()
         with pytest.raises(ValueError, match=r"needs y\['negative_sequence'\], received y with"):
             model.compute_loss(x, y, state, weight)
+
+
+def test_without_negatives_the_loss_says_where_they_come_from():
+    items = np.concatenate([np.random.default_rng(i).permutation(ITEMS)[:6] for i in range(9)])
+    table = {"user_id": np.repeat(np.arange(9), 6), "item_id": items}
+    data = sf.prepare(table, timestamp=None, max_sequence_length=LENGTH)
+    x, y, _ = data.train.arrays().xyw()
+    message = r"^BinaryCrossEntropy needs y\['negative_sequence'\].*prepare\(num_negatives=1\)"
+    model = with_loss("bce", vocabulary_size=data.vocabulary_size)
+    for empty in ({}, {"negative_sequence": np.zeros((len(data.train), LENGTH, 0), np.int32)}):
+        targets = {"positive_sequence": y["positive_sequence"], **empty}
+        for use in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+            with pytest.raises(ValueError, match=message):
+                use(x, targets)
+    model = with_loss("softmax", vocabulary_size=data.vocabulary_size)
+    model.fit(x, {"positive_sequence": y["positive_sequence"]}, verbose=0)
+
+
+def test_the_tables_of_a_sampled_loss_are_arguments_of_the_step():
+    texts = []
+    for exponent in (0.5, 1.0):
+        counts = np.floor(1e6 / np.arange(1, 30_002) ** exponent).astype(np.int64)
+        model = with_loss(losses.SampledSoftmax(4, item_counts=counts), vocabulary_size=30_001)
+        model.build_whole()
+        x, y = make_rows([6, 3])
+        state = tuple(
+            [variable.value for variable in variables]
+            for variables in (
+                model.trainable_variables,
+                model.non_trainable_variables,
+                model.optimizer.variables,
+                model.metrics_variables,
+            )
+        )
+        weight = weights_like(x["padding_mask"].astype(np.float32))
+        texts.append(jax.jit(model.train_step).lower(state, (x, y, weight)).as_text())
+    assert len(texts[0]) < 400_000
+    assert texts[0] == texts[1]
+
+
+def test_a_sampled_loss_leaves_the_weights_and_their_file_as_they_were(tmp_path):
+    plain, sampled = with_loss("bce"), with_loss(LOSSES["sampled_softmax"])
+    for model in (plain, sampled):
+        model.fit(*make_rows([6, 4, 2]), verbose=0)
+    plain.set_weights(sampled.get_weights())
+    plain.save_weights(tmp_path / "a.weights.h5")
+    sampled.load_weights(tmp_path / "a.weights.h5")
+    before = [np.asarray(variable) for variable in sampled.loss.variables]
+    sampled.fit(*make_rows([6, 4, 2]), verbose=0)
+    assert len(before) == 2
+    for table, variable in zip(before, sampled.loss.variables, strict=True):
+        np.testing.assert_array_equal(table, variable)
 
 
 def test_counts_of_another_vocabulary_are_refused():

@@ -1,5 +1,6 @@
 """`fit` on Batches: the number of the epoch decides what is shown, with any callbacks of Keras."""
 
+import copy
 import csv
 
 import numpy as np
@@ -118,3 +119,117 @@ def test_a_loop_of_one_s_own_is_what_fit_does(data):
             looped.train_on_batch(*batches[index])
     for a, b in zip(fitted.get_weights(), looped.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture
+def tiny():
+    """A model without blocks, quick to compile, that draws dropout and shuffles."""
+
+    def make():
+        model = make_model(vocabulary_size=51, max_sequence_length=12, num_layers=0)
+        model.build()
+        return compiled(model, 1e-2, "Adam")
+
+    return make
+
+
+def equal_weights(first, second):
+    return all(
+        np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("ways", ["one object", "new batches", "the split"])
+def test_a_loop_of_fits_is_one_fit(data, expected, tiny, ways):
+    whole, looped = tiny(), tiny()
+    whole.fit(data.train.batches(16, max_buckets=2), epochs=3, verbose=0)
+    batches, shown = recorded(data.train), []
+    for epoch in range(3):
+        if ways == "the split":
+            looped.fit(data.train, batch_size=16, verbose=0)
+            continue
+        batches = batches if ways == "one object" else recorded(data.train)
+        looped.fit(batches, validation_data=data.validation.batches(16), epochs=1, verbose=0)
+        assert batches.epoch == epoch + 1
+        shown += batches.shown if ways == "new batches" else []
+        looped.evaluate(batches, verbose=0)
+        looped.predict(data.test, verbose=0)
+    if ways == "the split":  # in its own buckets
+        whole = tiny()
+        whole.fit(data.train, batch_size=16, epochs=3, verbose=0)
+    assert equal_weights(whole, looped)
+    if ways == "new batches":
+        assert shown == [batch for batch in expected if batch[0] < 3]
+
+
+def test_another_model_begins_at_the_first_epoch_of_the_same_batches(data, tiny):
+    batches, models = data.train.batches(16, max_buckets=2), [tiny(), tiny()]
+    for model in models:
+        model.fit(batches, epochs=2, verbose=0)
+    assert equal_weights(*models)
+
+
+def test_epochs_of_other_lengths_go_on_where_all_rows_were_shown(data, expected, tiny):
+    model, batches = tiny(), recorded(data.train)
+    model.fit(batches, epochs=1, verbose=0)
+    parts = recorded(data.train)
+    model.fit(parts, epochs=1, steps_per_epoch=2, verbose=0)
+    model.fit(parts, epochs=1, steps_per_epoch=2, verbose=0)
+    whole = len(batches)
+    first = -(-whole // 2) * 2  # the first epoch of two steps that begins after them
+    assert [negatives for *_, negatives in parts.shown] == [
+        negatives for *_, negatives in expected[first : first + 4]
+    ]
+
+
+def test_an_explicit_start_counts(data, expected, tiny):
+    model = tiny()
+    model.fit(data.train.batches(16, max_buckets=2), epochs=2, verbose=0)
+    batches = recorded(data.train)
+    model.fit(batches, initial_epoch=0, epochs=1, verbose=0)
+    assert batches.shown == [batch for batch in expected if batch[0] == 0]
+
+
+def test_an_epoch_that_was_cut_short_is_shown_again(data, expected, tiny):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1 and batches.epoch == 1:
+                raise RuntimeError("power cut")
+
+    model, batches = tiny(), recorded(data.train)
+    with pytest.raises(RuntimeError, match="power cut"):
+        model.fit(batches, epochs=3, callbacks=[Stop()], verbose=0)
+    batches.shown = []
+    model.fit(batches, epochs=1, verbose=0)
+    assert batches.shown == [batch for batch in expected if batch[0] == 1]
+
+
+def test_a_loaded_model_counts_on(data, expected, tiny, tmp_path):
+    model = tiny()
+    model.fit(data.train.batches(16, max_buckets=2), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded, batches = sf.load_model(tmp_path / "model.keras"), recorded(data.train)
+    for _ in range(2):
+        loaded.fit(batches, epochs=1, verbose=0)
+    assert batches.shown == [batch for batch in expected if 1 <= batch[0] < 3]
+
+
+def test_a_loop_over_batches_is_an_epoch(data, expected):
+    batches = data.train.batches(16, max_buckets=2)
+    shown = [
+        (epoch, i, y["negative_sequence"].tobytes())
+        for epoch in range(3)
+        for i, (_, y, _) in enumerate(batches)
+    ]
+    assert shown == [batch for batch in expected if batch[0] < 3]
+    next(iter(batches))
+    assert batches.epoch == 3
+
+
+def test_a_copy_of_used_batches_makes_the_same(data):
+    batches = data.train.batches(16, max_buckets=2)
+    batches[0]
+    other = copy.deepcopy(batches)
+    assert other[1][1]["negative_sequence"].tobytes() == (
+        batches[1][1]["negative_sequence"].tobytes()
+    )

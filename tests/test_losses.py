@@ -14,8 +14,9 @@ import pytest
 import plain_losses as plain
 import small_models  # noqa: F401  (quick compilation)
 from sasrec_fast import losses
+from sasrec_fast.losses.alias import alias_table, draw, split_bins
 from sasrec_fast.losses.chunked import chunk_size, same_pass_sum
-from sasrec_fast.losses.sampled_softmax import draw, probabilities
+from sasrec_fast.losses.sampling import ItemSampler, draw_uniformly
 
 ITEMS, WIDTH, COUNT, NEGATIVES = 8, 4, 13, 3
 COUNTS = np.array([0, 5, 1, 0, 7, 2, 9, 1, 3])
@@ -57,8 +58,8 @@ def value_and_gradients(
     return value, np.asarray(states, np.float64), np.asarray(rows, np.float64)
 
 
-DRAWN = np.asarray(draw((5,), ITEMS, None, 0))
-DRAWN_BY_COUNT = np.asarray(draw((5,), ITEMS, probabilities(COUNTS), 0))
+DRAWN = np.asarray(draw_uniformly((5,), ITEMS, 0))
+DRAWN_BY_COUNT = np.asarray(ItemSampler(COUNTS).draw((5,), 0))
 CASES = {
     "bce": (losses.BinaryCrossEntropy, {}, plain.bce),
     "gbce": (losses.GeneralizedBinaryCrossEntropy, {"calibration": 0.6}, plain.gbce(0.6)),
@@ -173,16 +174,85 @@ def test_chunks_hold_at_least_one_position_and_fill_the_cache_of_a_cpu():
     assert chunk_size(4 * 3416, None) >= 64
 
 
-@pytest.mark.parametrize("counts", [None, COUNTS])
-def test_items_are_drawn_with_their_probability_and_never_padding(counts):
-    q = None if counts is None else probabilities(counts)
-    items = np.asarray(draw((200, 200), ITEMS, q, 3))
-    assert items.shape == (200, 200)
-    assert items.dtype == np.int32
-    frequency = np.bincount(items.ravel(), minlength=ITEMS + 1) / items.size
-    expected = np.append(0, np.full(ITEMS, 1 / ITEMS)) if q is None else q
-    np.testing.assert_allclose(frequency, expected, atol=0.007)
-    assert frequency[0] == 0
+def test_items_are_drawn_with_their_probability_and_never_padding():
+    known = np.maximum(COUNTS[1:], 1)
+    for items, q in (
+        (draw_uniformly((200, 200), ITEMS, 3), np.full(ITEMS, 1 / ITEMS)),
+        (ItemSampler(COUNTS).draw((200, 200), 3), known / known.sum()),
+    ):
+        assert items.shape == (200, 200)
+        assert items.dtype == np.int32
+        frequency = np.bincount(np.ravel(items), minlength=ITEMS + 1) / items.size
+        np.testing.assert_allclose(frequency, np.append(0, q), atol=0.007)
+        assert frequency[0] == 0
+
+
+def zipf_weights(items: int, interactions: float) -> np.ndarray:
+    q = 1 / np.arange(1, items + 1)
+    weights = np.maximum(1, np.floor(q / q.sum() * interactions)).astype(np.int64)
+    return np.random.default_rng(0).permutation(weights)
+
+
+@pytest.mark.parametrize("weights", [[1], [3, 3], [7, 1, 2, 60_000], [1, 3, 5, 4]])
+def test_the_bins_hold_what_each_item_weighs(weights):
+    weights = np.array(weights)
+    own, alias = split_bins(weights)
+    parts = own.copy()
+    np.add.at(parts, alias, weights.sum() - own)
+    np.testing.assert_array_equal(parts, len(weights) * weights)
+    assert own.min() >= 1
+
+
+def test_five_million_items_are_drawn_exactly_in_proportion():
+    weights = zipf_weights(5_000_000, 1e9)
+    own, alias = split_bins(weights)
+    total = int(weights.sum())
+    assert own.min() >= 1  # every item has a part of its own bin
+    assert own.max() <= total
+    parts = own.copy()
+    np.add.at(parts, alias, total - own)
+    np.testing.assert_array_equal(parts, len(weights) * weights)
+    table = alias_table(weights)
+    np.testing.assert_array_equal(table[:, 2], alias)
+    some = np.random.default_rng(1).choice(len(weights), 2000)
+    for item in [*some.tolist(), int(weights.argmax()), int(weights.argmin())]:
+        threshold = int(table[item, 0]) << 32 | int(table[item, 1])
+        assert threshold == min(int(own[item]) * 2**64 // total, 2**64 - 1)
+
+
+def test_a_draw_is_the_bin_and_the_half_of_64_random_bits():
+    weights = zipf_weights(3000, 1e6)
+    table = alias_table(weights)
+    words = np.random.default_rng(0).integers(0, 2**32, (4000, 2), np.uint32)
+    words[:4] = [[0, 0], [2**32 - 1] * 2, [2**32 - 1, 0], [0, 2**32 - 1]]
+    for item, (upper, lower) in zip(
+        np.asarray(jax.jit(draw)(table, words)).tolist(), words.tolist(), strict=True
+    ):
+        product = (upper << 32 | lower) * 3000
+        chosen, rest = product >> 64, product & (2**64 - 1)
+        threshold = int(table[chosen, 0]) << 32 | int(table[chosen, 1])
+        assert item == (chosen if rest < threshold else table[chosen, 2])
+
+
+def test_a_few_thousand_items_come_as_often_as_they_should():
+    counts = np.append(0, zipf_weights(3000, 2e5))
+    sampler = ItemSampler(counts)
+    drawn = np.bincount(np.asarray(sampler.draw((4_000_000,), 5)), minlength=3001)[1:]
+    expected = counts[1:] / counts.sum() * 4_000_000
+    assert drawn.min() > 0
+    chi_square = ((drawn - expected) ** 2 / expected).sum()
+    assert abs(chi_square - 3000) < 5 * (2 * 3000) ** 0.5
+    log_q = np.asarray(sampler.log_q(np.arange(3001)))
+    np.testing.assert_allclose(np.exp(log_q[1:], dtype=float), counts[1:] / counts.sum(), rtol=1e-6)
+    assert log_q[0] == 0
+
+
+def test_counts_beyond_64_bits_are_scaled_and_the_probabilities_with_them():
+    sampler = ItemSampler(np.array([0, 2**62, 2**61, 0]))
+    assert sampler.weights.tolist()[0] == 2 * sampler.weights.tolist()[1]
+    own, _ = split_bins(sampler.weights)
+    assert own.min() >= 1
+    assert np.exp(np.asarray(sampler.log_q(np.array([1])))) == pytest.approx(2 / 3)
 
 
 def test_each_training_step_draws_other_items_and_evaluation_always_the_same(arrays):

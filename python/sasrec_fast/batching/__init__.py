@@ -1,5 +1,5 @@
 """Rows of a split -> the batches of an epoch, by length, filled while the model trains."""
 
-from sasrec_fast.batching.batches import Batches, EpochCallback, batch_devices
+from sasrec_fast.batching.batches import Batches, EpochCallback, batch_devices, kernel_multiple
 
-__all__ = ["Batches", "EpochCallback", "batch_devices"]
+__all__ = ["Batches", "EpochCallback", "batch_devices", "kernel_multiple"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache, partial
 from typing import Any
 
@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, deal_all, make_buckets
+from sasrec_fast.batching.lookahead import Lookahead, Place
 from sasrec_fast.store import Split
-
-Place = tuple[int, int]
-"""Epoch and index of a batch."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -34,13 +32,19 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     Every batch of a bucket has one shape: rows that are missing are filled up with empty ones of
     weight 0. Under a `keras.distribution`, the rows of a batch are a multiple of the devices.
 
+    `SASRec.fit` counts the epochs of its model and shows the next one, also in a loop of
+    `fit(epochs=1)`. In a loop of your own, `for x, y, weight in batches` shows an epoch, and the
+    next such loop the next; or set `epoch`. Another Keras model is fitted with
+    `callbacks=[EpochCallback(batches)]`. Copies, pickles and forked children make the same batches.
+
     Args:
         split: Where the rows come from.
         batch_size: Mean number of rows a batch, over all shards.
         shuffle: Deal the rows anew and mix the order of batches each epoch; None means for
             training only. Without it the order is fixed: bucket by bucket.
         boundaries: Ascending bucket lengths, the last at least the longest row; None chooses up
-            to `max_buckets` that waste the fewest positions.
+            to `max_buckets` that waste the fewest positions, off the CPU multiples of 8 (but for
+            the split's max_sequence_length), which the attention kernels of GPUs take.
         max_buckets: Most buckets chosen; each compiles once.
         workers: Background threads that prepare the next batches; 0 prepares each when asked.
         seed: Seed of the shuffling; the split's seed where None.
@@ -49,7 +53,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             in common and together all its rows.
 
     Attributes:
-        epoch: The epoch of the next batch; `SASRec.fit` sets it through `EpochCallback`.
+        epoch: The epoch of the next batch.
         buckets: The `Bucket`s chosen.
 
     Raises:
@@ -85,15 +89,29 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         ranking = Ranking(split.lengths, targets, self.batch_size)
         if boundaries is None:
             most = checks.integer("max_buckets", max_buckets, 1)
-            boundaries = choose_boundaries(ranking, most)
+            boundaries = choose_boundaries(
+                ranking, most, kernel_multiple(), split.max_sequence_length
+            )
         parts = math.lcm(self.num_shards, batch_devices())
         self.buckets: list[Bucket] = make_buckets(ranking, targets, boundaries, parts)
         self.shuffle = self._training if shuffle is None else shuffle
-        self._turn = lru_cache(maxsize=2)(partial(deal_all, self.buckets, self.seed))
         self._per_turn = sum(bucket.num_batches for bucket in self.buckets)
         self._steps = self._per_turn
         self._threads = checks.integer("workers", workers, 0)
-        self._lookahead: _Lookahead | None = None
+        self._start()
+
+    def _start(self) -> None:
+        """Make what is this object's alone."""
+        self._turn = lru_cache(maxsize=2)(partial(deal_all, self.buckets, self.seed))
+        self._lookahead: Lookahead | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but threads and what they made, for a copy or a pickle."""
+        return {k: v for k, v in vars(self).items() if k not in ("_turn", "_lookahead")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
 
     def in_steps(self, steps_per_epoch: int) -> Batches:
         """The same batches in epochs of another length, as `fit(steps_per_epoch=)` has them.
@@ -106,8 +124,26 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """
         other = copy.copy(self)
         other._steps = checks.integer("steps_per_epoch", steps_per_epoch, 1)
-        other._lookahead = None
         return other
+
+    @property
+    def turns(self) -> Fraction:
+        """How often the epochs before this one show all rows."""
+        return Fraction(self.epoch * len(self), self._per_turn)
+
+    def turns_after(self, steps: int) -> Fraction:
+        """How often so many batches show all rows."""
+        return Fraction(steps, self._per_turn)
+
+    def follow(self, turns: Fraction) -> None:
+        """Set the first epoch that begins when all rows have been shown so often."""
+        self.epoch = math.ceil(turns * self._per_turn / len(self))
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of the current epoch; after the last one the next epoch is current."""
+        for index in range(len(self)):
+            yield self[index]
+        self.epoch += 1
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -118,8 +154,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         place = self._place(index)
         if not self._threads:
             return self._make(place)
-        if self._lookahead is None:
-            self._lookahead = _Lookahead(self._make, self._follow, self._threads)
+        if self._lookahead is None or not self._lookahead.is_ours():
+            self._lookahead = Lookahead(self._make, self._follow, self._threads)
         return self._lookahead.take(place)
 
     @property
@@ -166,38 +202,6 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self.split.fill(rows, epoch=turn if self._training else 0, length=length).xyw()
 
 
-class _Lookahead:
-    """Makes batches ahead of the one in use.
-
-    Args:
-        make: Makes the batch at a place; any thread may call it.
-        follow: The place after a place.
-        workers: Threads, at least 1; `workers` + 1 batches are kept ready.
-    """
-
-    def __init__(
-        self, make: Callable[[Place], Any], follow: Callable[[Place], Place], workers: int
-    ) -> None:
-        self._make = make
-        self._follow = follow
-        self._ahead = workers + 1
-        self._pool = ThreadPoolExecutor(workers, "sasrec_fast.batches")
-        self._futures: dict[Place, Future[Any]] = {}
-
-    def take(self, place: Place) -> Any:
-        """The batch at a place, which may have been foreseen; starts on those after it."""
-        places = [place]
-        while len(places) <= self._ahead:
-            places.append(self._follow(places[-1]))
-        known, self._futures = self._futures, {}
-        for key in dict.fromkeys(places):
-            foreseen = key in known
-            self._futures[key] = known.pop(key) if foreseen else self._pool.submit(self._make, key)
-        for unforeseen in known.values():
-            unforeseen.cancel()
-        return self._futures.pop(place).result()
-
-
 def batch_devices() -> int:
     """Devices that the rows of a batch are dealt to by the `keras.distribution` in force."""
     distribution = keras.distribution.distribution()
@@ -207,17 +211,48 @@ def batch_devices() -> int:
     return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
 
 
+def kernel_multiple() -> int:
+    """What the length of a sequence should be a multiple of, for the device's attention kernels.
+
+    On a CPU any length is as good. Those of GPUs take multiples of 8, and other lengths fall back
+    to a slower path.
+    """
+    if keras.backend.backend() != "jax":
+        return 1
+    import jax
+
+    return 1 if jax.default_backend() == "cpu" else 8
+
+
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells `batches` the number of the epoch that begins, so that it decides the negatives.
+    """Tells `batches` which epoch begins, so that it decides order and negatives.
 
     Keras calls the hooks of a `PyDataset` more often than there are epochs; a callback is told the
-    number itself, also after a resume with `initial_epoch`.
+    number itself, also after a resume with `initial_epoch`. After an epoch the next one is set.
+
+    Args:
+        batches: Whose epoch is set.
+        first: The epoch of `batches` to show where Keras' numbers begin with 0, which it does in
+            every call of `fit`. Where they begin later, as with `initial_epoch` or after
+            `BackupAndRestore`, they count themselves.
     """
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Batches, first: int = 0) -> None:
         super().__init__()
         self.batches = batches
+        self._first = first
+        self._shift: int | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Count anew."""
+        self._shift = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the epoch."""
-        self.batches.epoch = epoch
+        if self._shift is None:
+            self._shift = 0 if epoch else self._first
+        self.batches.epoch = epoch + self._shift
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the epoch after it."""
+        self.batches.epoch += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast.store import streams
 
@@ -78,48 +78,100 @@ class Ranking:
         """The lengths that occur, ascending."""
         return np.unique(self._lengths)
 
-    def batches_within(self, length: int) -> int:
-        """How many whole batches the rows up to this length fill."""
-        reached = np.searchsorted(self._lengths, length, side="right")
-        if not reached:
-            return 0
-        return int(self._targets[reached - 1] * self.num_batches // self._targets[-1])
+    @cached_property
+    def _shares(self) -> NDArray[np.int64]:
+        shares: NDArray[np.int64] = self._targets * self.num_batches
+        return shares
 
-    def rows_in(self, batches: int) -> int:
-        """How many of the shortest rows the first `batches` batches hold."""
-        share = self._targets * self.num_batches
-        return int(np.searchsorted(share, batches * self._targets[-1], side="right"))
+    def batches_within(self, lengths: ArrayLike) -> NDArray[np.int64]:
+        """How many whole batches the rows up to each of these lengths fill."""
+        reached = np.searchsorted(self._lengths, lengths, side="right")
+        batches: NDArray[np.int64] = np.append(0, self._shares // self._targets[-1])
+        return batches[reached]
+
+    def rows_in(self, batches: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many of the shortest rows so many batches, from the first on, hold."""
+        rows = np.searchsorted(self._shares, batches * self._targets[-1], side="right")
+        return np.asarray(rows, np.int64)
 
 
-def choose_boundaries(ranking: Ranking, max_buckets: int) -> list[int]:
+def choose_boundaries(
+    ranking: Ranking, max_buckets: int, multiple: int = 1, longest: int | None = None
+) -> list[int]:
     """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
 
     Exact, by dynamic programming over the distinct lengths. Rows that fill no whole batch are
-    counted in the next longer bucket, where `make_buckets` puts them. Ascending, up to the length
-    of the longest row.
+    counted in the next longer bucket, where `make_buckets` puts them.
+
+    Args:
+        ranking: The rows.
+        max_buckets: Most lengths.
+        multiple: What the lengths are multiples of, as far as `longest` allows.
+        longest: Most columns a batch may have, at least the longest row; None: no limit.
+
+    Returns:
+        Ascending lengths, up to that of the longest row or the next multiple.
     """
-    distinct = ranking.distinct
-    size = len(distinct)
-    below = [ranking.rows_in(ranking.batches_within(int(length))) for length in distinct]
-    rows_below = np.array([0, *below])
-    # best[j]: fewest positions for the rows of the first j distinct lengths.
-    best = np.full(size + 1, np.inf)
-    best[0] = 0
+    rounded = -(-ranking.distinct.astype(np.int64) // multiple) * multiple
+    lengths = np.unique(rounded if longest is None else np.minimum(rounded, longest))
+    rows = [0, *ranking.rows_in(ranking.batches_within(lengths)).tolist()]
+    # best[j]: fewest positions for the rows of the first j lengths; at first they have no bucket.
+    best: list[int] = [0]
     choices = []
-    for _ in range(min(max_buckets, size)):
-        # cost[i, j]: the first i lengths as before, lengths i..j in a bucket as long as length j.
-        cost = best[:, None] + (rows_below[1:][None, :] - rows_below[:, None]) * distinct[None, :]
-        cost[np.arange(size + 1)[:, None] > np.arange(size)[None, :]] = np.inf
-        choices.append(cost.argmin(axis=0))
-        best = np.concatenate([[0], cost.min(axis=0)])
+    for _ in range(min(max_buckets, len(lengths))):
+        best, choice = _with_another_bucket(best, rows, lengths.tolist())
+        choices.append(choice)
     boundaries: list[int] = []
-    end = size
-    for choice in reversed(choices):
-        if end == 0:
-            break
-        boundaries.append(int(distinct[end - 1]))
-        end = int(choice[end - 1])
+    end = len(lengths)
+    while end:
+        boundaries.append(int(lengths[end - 1]))
+        end = choices.pop()[end - 1]
     return boundaries[::-1]
+
+
+def _with_another_bucket(
+    best: list[int], rows: list[int], lengths: list[int]
+) -> tuple[list[int], list[int]]:
+    """The least cost of the first j lengths with one bucket more, and how many are in the others.
+
+    With the first i lengths in the others, the bucket of lengths i..j costs
+    (rows[j + 1] - rows[i]) * lengths[j] positions: for each i a line over the length, and the more
+    rows it has, the more it falls. The lower envelope of the lines is kept, so that a length looks
+    at few of them.
+    """
+    costs, choice = [0], []
+    lines: list[int] = []
+    at = 0
+    for j, length in enumerate(lengths):
+        if j < len(best):
+            at = min(_add_line(lines, j, best, rows), at)
+        while at + 1 < len(lines) and (
+            best[lines[at + 1]] - best[lines[at]] < (rows[lines[at + 1]] - rows[lines[at]]) * length
+        ):
+            at += 1
+        costs.append(best[lines[at]] + (rows[j + 1] - rows[lines[at]]) * length)
+        choice.append(lines[at])
+    return costs, choice
+
+
+def _add_line(lines: list[int], new: int, best: list[int], rows: list[int]) -> int:
+    """Put a line, best[i] - rows[i] * length, behind those it does not hide.
+
+    Returns:
+        Where the last of the lines stands.
+    """
+    while lines:
+        last = lines[-1]
+        if rows[last] == rows[new]:
+            if best[last] <= best[new]:
+                return len(lines) - 1
+        elif len(lines) < 2 or (best[new] - best[last]) * (rows[last] - rows[lines[-2]]) > (
+            best[last] - best[lines[-2]]
+        ) * (rows[new] - rows[last]):
+            break
+        lines.pop()
+    lines.append(new)
+    return len(lines) - 1
 
 
 def make_buckets(
@@ -148,8 +200,8 @@ def make_buckets(
     batches = rows = 0
     for edge in edges.tolist():
         batches_before, rows_before = batches, rows
-        batches = ranking.batches_within(edge)
-        rows = ranking.rows_in(batches)
+        within = ranking.batches_within(edge)
+        batches, rows = int(within), int(ranking.rows_in(within))
         members = np.sort(ranking.rows[rows_before:rows])
         # A row with more targets than a batch should have still makes but one batch.
         number = min(batches - batches_before, len(members))

@@ -85,6 +85,10 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         **__: Any,
     ) -> tuple[Tensor, None]:
         """`keras.layers.MultiHeadAttention` names this method as the one to override."""
+        dtype = query.dtype
+        if on_cpu() and keras.backend.standardize_dtype(dtype) == "float16":
+            # XLA has no such products of float16 on a CPU.
+            query, key, value = (ops.cast(x, "float32") for x in (query, key, value))
         if self.rotary:
             query, key = rotated(query), rotated(key)
         edges = block_edges(query.shape[1])
@@ -96,7 +100,7 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
             )
             for start, end in pairwise(edges)
         ]
-        return ops.concatenate(views, axis=1), None
+        return ops.cast(ops.concatenate(views, axis=1), dtype), None
 
     def _view(self, sequences: tuple[Tensor, Tensor, Tensor], mask: Tensor, drop: bool) -> Tensor:
         """Values [n, queries, heads, d] as these queries see them."""
@@ -110,7 +114,8 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         scores = ops.einsum("nkhd,nqhd->nhqk", key, query * ops.cast(scale, query.dtype))
         half = keras.backend.standardize_dtype(scores.dtype) == "float16"
         scores = ops.where(mask, scores, -3e4 if half else -1e9)  # finite where all is masked
-        shares = self._drop(ops.softmax(scores, axis=-1), training=True)
+        shares = ops.softmax(scores, axis=-1) if scores.shape[-1] > 1 else ops.ones_like(scores)
+        shares = self._drop(shares, training=True)
         return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from sasrec_fast import checks
+from sasrec_fast.backend import on_cpu
 from sasrec_fast.layers.blocks import LiGRBlock, TransformerBlock
 
 BLOCKS = ("transformer", "ligr", "keras_hub")
@@ -90,6 +91,8 @@ class BlockOptions:
                     f"block='keras_hub' needs keras-hub (pip install keras-hub): {error}"
                 ) from error
             options["activation"] = self.activation or "relu"
+            if on_cpu() and keras.dtype_policies.get(dtype).compute_dtype == "float16":
+                options["dtype"] = "float32"  # XLA has no such products of float16 on a CPU
             return TransformerDecoder(**options, normalize_first=self.pre_norm)
         block = LiGRBlock if self.block == "ligr" else TransformerBlock
         return block(**options, rotary=self.rotary, pre_norm=self.pre_norm)

@@ -77,6 +77,11 @@ class NextItemLoss:
     def __init__(self, max_bytes: int | None = None) -> None:
         self.max_bytes = None if max_bytes is None else checks.integer("max_bytes", max_bytes, 1)
 
+    @property
+    def variables(self) -> list[Any]:
+        """Keras variables that a compiled step takes as arguments; not saved with the model."""
+        return []
+
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions of weight times loss, a float32 scalar."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sasrec_fast import checks
 from sasrec_fast.losses.base import NextItemLoss, Positions
 from sasrec_fast.losses.chunked import gathered_sum, log_normalizer_sum
+from sasrec_fast.losses.sampling import ItemSampler, draw_uniformly
 
 Tensor = Any
 
@@ -35,7 +36,9 @@ class SampledSoftmax(NextItemLoss):
         shared: Every position of a batch is compared with the same K drawn items, which costs
             one matrix product; otherwise each position draws K of its own.
         item_counts: int [vocabulary_size], such as `data.train.item_counts`: items are drawn in
-            proportion to their counts, and scores corrected for it. None: uniformly.
+            proportion to their counts, exactly, and scores corrected for it. An item that never
+            occurs counts as one that occurs once: as a target it needs a probability. None:
+            uniformly.
         max_bytes: See `NextItemLoss`.
 
     Raises:
@@ -57,7 +60,7 @@ class SampledSoftmax(NextItemLoss):
         if num_negatives is not None:
             self.num_negatives = checks.integer("num_negatives", num_negatives, 1)
         self.item_counts = None if item_counts is None else checked_counts(item_counts)
-        self._q = None if self.item_counts is None else probabilities(self.item_counts)
+        self._sampler = None if self.item_counts is None else ItemSampler(self.item_counts)
 
     @property
     def needs_negatives(self) -> bool:  # type: ignore[override]
@@ -72,6 +75,13 @@ class SampledSoftmax(NextItemLoss):
                 f"item_counts has {len(self.item_counts)} entries; the model's vocabulary_size is "
                 f"{vocabulary_size}"
             )
+        if self._sampler is not None:
+            self._sampler.build()
+
+    @property
+    def variables(self) -> list[Any]:
+        """The tables by which items are drawn, and the logarithms of q."""
+        return [] if self._sampler is None else self._sampler.variables
 
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions, a float32 scalar."""
@@ -79,7 +89,10 @@ class SampledSoftmax(NextItemLoss):
         if self.num_negatives is not None:
             each = () if self.shared else positions.targets.shape
             shape = (*each, self.num_negatives)
-            negatives = draw(shape, positions.num_items, self._q, positions.seed)
+            if self._sampler is None:
+                negatives = draw_uniformly(shape, positions.num_items, positions.seed)
+            else:
+                negatives = self._sampler.draw(shape, positions.seed)
         against = self._against_shared if self.shared else self._against_own
         return against(positions, negatives)
 
@@ -111,10 +124,9 @@ class SampledSoftmax(NextItemLoss):
 
     def _log_q(self, items: Tensor) -> Tensor:
         """Logarithm of q of items, 0 where they are drawn uniformly (any constant does)."""
-        if self._q is None:
+        if self._sampler is None:
             return ops.zeros(items.shape, "float32")
-        table = np.log(np.append(1.0, self._q[1:])).astype(np.float32)
-        return ops.take(table, items, axis=0)
+        return self._sampler.log_q(items)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal loss."""
@@ -143,29 +155,3 @@ def checked_counts(item_counts: ArrayLike | str) -> NDArray[np.int64]:
 def pack_counts(counts: NDArray[np.int64]) -> str:
     """The counts as short text for a config; `checked_counts` reads it."""
     return base64.b64encode(zlib.compress(counts.tobytes())).decode("ascii")
-
-
-def probabilities(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probability of each index, [vocabulary_size]: 0 for padding, else in proportion.
-
-    An item that never occurs counts as one that occurs once: as a target it needs a probability.
-    """
-    known = np.maximum(counts, 1).astype(np.float64)
-    known[0] = 0.0
-    return np.asarray(known / known.sum())
-
-
-def draw(
-    shape: tuple[int, ...], num_items: int, q: NDArray[np.float64] | None, seed: Any
-) -> Tensor:
-    """Item indices, int32 of the shape, from 1 to num_items, independent and with replacement.
-
-    They are drawn with the probabilities q [num_items + 1], or uniformly where there are none.
-    """
-    if q is None:
-        return keras.random.randint(shape, 1, num_items + 1, seed=seed)
-    cumulative = np.cumsum(q[1:]).astype(np.float32)
-    uniform = ops.reshape(keras.random.uniform(shape, seed=seed), (-1,))
-    found = ops.searchsorted(cumulative, uniform, side="right")
-    found = ops.minimum(ops.cast(found, "int32") + 1, num_items)
-    return ops.reshape(found, shape)

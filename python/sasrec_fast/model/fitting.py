@@ -2,58 +2,25 @@
 
 import os
 from copy import copy
+from fractions import Fraction
 from typing import Any
 
 import keras
 
 from sasrec_fast.batching import Batches, EpochCallback, batch_devices
 from sasrec_fast.model.checkpoint import Checkpoint
-from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Arrays, Split
 
 
-def data_set(
-    x: Any, y: Any, sample_weight: Any, options: dict[str, Any]
-) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """What Keras is given for the data of `fit` or `evaluate` and their options.
-
-    `Prepared` stands for its train split, a `Split` for its batches, of the options' batch_size,
-    `Arrays` for their inputs, targets and weights; anything else stays.
-    """
-    x = x.train if isinstance(x, Prepared) else x
-    if isinstance(x, Arrays):
-        return *x.xyw(), options
-    if isinstance(x, Split):
-        options = dict(options)
-        x = _batches(x, options.pop("batch_size", None))
-    return x, y, sample_weight, options
-
-
-def with_validation(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of `fit`, with the data set that their validation_data stands for.
-
-    Raises:
-        ValueError: It is prepared data without a validation split.
-    """
-    given = options.get("validation_data")
-    split = given.validation if isinstance(given, Prepared) else given
-    if split is None and given is not None:
-        raise ValueError("validation_data has no validation split: prepare it with a holdout")
-    if isinstance(split, Arrays):
-        return {**options, "validation_data": split.xyw()}
-    if not isinstance(split, Split):
-        return options
-    options = dict(options)
-    size = options.pop("validation_batch_size", None) or options.get("batch_size")
-    return {**options, "validation_data": _batches(split, size)}
-
-
-def _batches(split: Split, batch_size: int | None) -> Batches:
-    return Batches(split) if batch_size is None else Batches(split, batch_size)
-
-
-def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def follow_epochs(
+    x: Any, options: dict[str, Any], turns: Fraction | None
+) -> tuple[Any, dict[str, Any]]:
     """Arguments of `fit` for the data set x: `Batches` owns its order and follows the epoch.
+
+    Args:
+        x: The data set.
+        options: Of `fit`.
+        turns: How often the model has been shown all rows, from where `Batches` go on; None: Keras'
+            number of an epoch is that of the batches.
 
     Returns:
         Both as Keras gets them, with `RankingMetrics` before the callbacks that read the logs.
@@ -81,7 +48,8 @@ def follow_epochs(x: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]
     if steps is not None:
         x = x.in_steps(steps)
     options["shuffle"] = False
-    return x, _with_callbacks(options, [EpochCallback(x), *_callbacks(options)])
+    x.follow(turns or Fraction(0))
+    return x, _with_callbacks(options, [EpochCallback(x, x.epoch), *_callbacks(options)])
 
 
 def resume_from(

@@ -10,7 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_jax
-from sasrec_fast.model.inputs import require_indices, sequence_inputs
+from sasrec_fast.model.inputs import require_finite, sequence_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -73,6 +73,7 @@ class ItemScorer:
     scoring_table: Any
     encode: Callable[[Inputs], Tensor]
     build: Callable[[], None]
+    left_whole: Any
     _inference: Inference | None = None
 
     def encode_last(self, x: Inputs) -> NDArray[np.float32]:
@@ -83,6 +84,10 @@ class ItemScorer:
 
         Returns:
             float32 [n, hidden_dim].
+
+        Raises:
+            ValueError: Inputs that the model does not take, or weights that are not finite; so
+                for the other methods.
         """
         return self._infer(self._encode_last, x)
 
@@ -104,7 +109,11 @@ class ItemScorer:
             float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
         """
         self.build()
-        table: NDArray[np.float32] = ops.convert_to_numpy(ops.cast(self.scoring_table, "float32"))
+        with self.left_whole():
+            table: NDArray[np.float32] = ops.convert_to_numpy(
+                ops.cast(self.scoring_table, "float32")
+            )
+        require_finite("the item vectors", table)
         table.flags.writeable = False
         return table
 
@@ -117,9 +126,12 @@ class ItemScorer:
         return ops.matmul(self._encode_last(inputs), ops.transpose(table))
 
     def _infer(self, function: Function, x: Inputs) -> NDArray[np.float32]:
-        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length)
-        require_indices(x, self.vocabulary_size)
+        item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length, self.vocabulary_size)
         if self._inference is None:
             self.build()
             self._inference = Inference(self)
-        return self._inference(function, {"item_ids": item_ids, "padding_mask": padding_mask})
+        inputs = {"item_ids": item_ids, "padding_mask": padding_mask}
+        with self.left_whole():
+            result = self._inference(function, inputs)
+        require_finite("the answers", result)
+        return result

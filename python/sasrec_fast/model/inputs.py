@@ -1,13 +1,22 @@
-"""Checks of what a model is given: vocabulary, counts, inputs and item indices."""
+"""Checks of what a model is given: vocabulary, counts, inputs and item indices.
+
+Values are looked at where they are there: NumPy arrays, lists, and arrays of JAX outside compiled
+functions. Within one nothing can be raised; an item index beyond the vocabulary becomes NaN states
+there, and the predictions of that row are all 0, which is no item.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.store import Vocabulary
+
+_INDICES = ("item_ids", "positive_sequence", "negative_sequence")
 
 
 def checked_items(vocabulary: Vocabulary | None, vocabulary_size: int) -> Vocabulary | None:
@@ -42,8 +51,47 @@ def checked_counts(values: Any, vocabulary_size: int) -> NDArray[np.int64] | Non
     return received.astype(np.int64)
 
 
-def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
-    """The two inputs of a sequence model, "item_ids" and "padding_mask", both [n, T]."""
+def check_compiling(optimizer: Any, options: Mapping[str, Any]) -> None:
+    """Refuse what `compile` of Keras takes and what would fail, or be ignored, in `fit`.
+
+    Raises:
+        ValueError: Keras metrics, or loss_weights.
+        TypeError: No optimizer.
+    """
+    if not isinstance(optimizer, str | Mapping | keras.optimizers.Optimizer):
+        raise TypeError(
+            "optimizer is a Keras optimizer or its name, such as 'adam', received "
+            f"{checks.received(optimizer)}"
+        )
+    for name in ("metrics", "weighted_metrics"):
+        if options.get(name):
+            raise ValueError(
+                f"{name}={checks.received(options[name])}: Keras metrics compare targets with "
+                "predictions of one batch, which says nothing of ranks; pass the callback "
+                "sasrec_fast.RankingMetrics(data.validation) to fit instead"
+            )
+    if options.get("loss_weights") is not None:
+        raise ValueError(
+            f"loss_weights={checks.received(options['loss_weights'])}: there is one loss; weights "
+            "of targets go into fit as sample_weight"
+        )
+
+
+def sequence_inputs(
+    inputs: Any, max_sequence_length: int, vocabulary_size: int | None = None
+) -> tuple[Any, Any]:
+    """The two inputs of a sequence model, "item_ids" and "padding_mask", both [n, T].
+
+    Args:
+        inputs: A mapping with both, and perhaps others.
+        max_sequence_length: Most columns.
+        vocabulary_size: That of the model, above every index; None: not looked at.
+
+    Raises:
+        ValueError: Not two arrays of one shape [n, T], a length out of range, an index outside
+            the vocabulary, or a mask of other values than 0 and 1.
+        TypeError: Ids that are no integers, or a mask that is neither bool nor integers.
+    """
     names = ("item_ids", "padding_mask")
     if not isinstance(inputs, Mapping) or not set(names) <= set(inputs):
         received = sorted(inputs) if isinstance(inputs, Mapping) else type(inputs).__name__
@@ -51,36 +99,130 @@ def sequence_inputs(inputs: Any, max_sequence_length: int) -> tuple[Any, Any]:
             f"the model takes a mapping with 'item_ids' and 'padding_mask', received {received}; "
             "split.arrays().xyw()[0] and data.inputs() are such mappings"
         )
-    ids, mask = (tuple(inputs[name].shape) for name in names)
+    item_ids, padding_mask = (_array(name, inputs[name]) for name in names)
+    _check_shapes(tuple(item_ids.shape), tuple(padding_mask.shape), max_sequence_length)
+    if vocabulary_size is not None:
+        require_indices({"item_ids": item_ids}, vocabulary_size)
+    return item_ids, _mask(padding_mask)
+
+
+def checked_inputs(inputs: Any, max_sequence_length: int, vocabulary_size: int) -> Any:
+    """The inputs with both arrays of `sequence_inputs` as it returns them."""
+    item_ids, padding_mask = sequence_inputs(inputs, max_sequence_length, vocabulary_size)
+    return {**inputs, "item_ids": item_ids, "padding_mask": padding_mask}
+
+
+def _array(name: str, values: Any) -> Any:
+    """The values, lists as an array."""
+    if not isinstance(values, list | tuple):
+        if not hasattr(values, "shape"):
+            raise TypeError(f"{name} must be an array [rows, length], received {_kind(values)}")
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} holds lists of different lengths: pad them with 0") from None
+
+
+def _kind(values: Any) -> str:
+    return f"a {type(values).__name__}"
+
+
+def _check_shapes(ids: tuple[Any, ...], mask: tuple[Any, ...], longest: int) -> None:
     if len(ids) != 2 or ids != mask:
         raise ValueError(
             "item_ids and padding_mask must have one and the same shape [rows, length], "
             f"received {ids} and {mask}"
         )
-    if ids[1] is not None and ids[1] > max_sequence_length:
+    if ids[1] is not None and ids[1] > longest:
         raise ValueError(
             f"sequences of length {ids[1]} are longer than the model's "
-            f"max_sequence_length={max_sequence_length}"
+            f"max_sequence_length={longest}"
         )
-    return inputs["item_ids"], inputs["padding_mask"]
+    if ids[1] == 0:
+        raise ValueError(f"sequences must have at least one position, received shape {ids}")
+
+
+def _mask(values: Any) -> Any:
+    """A mask of bool, also of integers 0 and 1; what has no values yet stays as it is."""
+    here = host_values(values)
+    if here is None or here.dtype == np.bool_:
+        return values
+    if here.dtype.kind not in "iu":
+        raise TypeError(f"padding_mask must be bool, True for a real item, received {here.dtype}")
+    if here.size and (here.min() < 0 or here.max() > 1):
+        raise ValueError(
+            "padding_mask must be True for a real item and False for padding, received integers "
+            f"from {here.min()} to {here.max()}"
+        )
+    return here.astype(np.bool_)
+
+
+def host_values(values: Any) -> NDArray[Any] | None:
+    """The values as a NumPy array; None where they are not there, as within a compiled function."""
+    if isinstance(values, jax.core.Tracer):
+        return None
+    return np.asarray(values) if isinstance(values, np.ndarray | jax.Array) else None
 
 
 def require_indices(data: Any, vocabulary_size: int) -> None:
-    """Refuse item indices outside the vocabulary, which JAX would read as NaN embeddings.
+    """Refuse item indices that are no integers or outside the vocabulary.
 
-    Of a mapping of arrays the integer NumPy arrays are checked, of a `Split` or `Batches` the
-    vocabulary_size is compared; anything else passes.
+    JAX would read those beyond it as NaN embeddings, and negative ones from its end. Of a mapping
+    inputs, targets and negatives are checked, of a `Split` or `Batches` the vocabulary_size;
+    anything else passes.
+
+    Raises:
+        ValueError: An index outside the vocabulary, or data of another vocabulary_size.
+        TypeError: Indices that are no integers.
     """
     size = getattr(getattr(data, "split", data), "vocabulary_size", vocabulary_size)
     if size != vocabulary_size:
         raise ValueError(
             f"the data has vocabulary_size={size}, the model vocabulary_size={vocabulary_size}"
         )
-    for name, values in data.items() if isinstance(data, Mapping) else ():
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or not values.size:
+    for name in _INDICES if isinstance(data, Mapping) else ():
+        values = host_values(_array(name, data[name])) if name in data else None
+        if values is None or not values.size:
             continue
+        if values.dtype.kind not in "iu":
+            raise TypeError(
+                f"{name} must be item indices (integers), received {values.dtype}, such as "
+                f"{checks.received(values.ravel()[:1].tolist()[0])}"
+            )
         if values.min() < 0 or values.max() >= vocabulary_size:
             raise ValueError(
                 f"{name} holds item indices from {values.min()} to {values.max()}; the model's "
                 f"are 0 (padding) to {vocabulary_size - 1}"
             )
+
+
+def require_finite(what: str, values: NDArray[Any]) -> None:
+    """Refuse NaN and infinity among what a model has computed.
+
+    Raises:
+        ValueError: There are some.
+    """
+    if not np.isfinite(values.sum(dtype=np.float64)):
+        raise _diverged(what)
+
+
+def require_predictions(result: Any) -> None:
+    """Refuse predictions without an item, which stand for states that are not finite.
+
+    Args:
+        result: What `call` returned; values that are not there yet are not looked at.
+
+    Raises:
+        ValueError: There are some.
+    """
+    found = host_values(result.get("predictions")) if isinstance(result, Mapping) else None
+    if found is not None and not found.all():
+        raise _diverged(f"the scores of {int((found == 0).any(axis=1).sum())} rows")
+
+
+def _diverged(what: str) -> ValueError:
+    return ValueError(
+        f"{what} are not finite: the model's weights are NaN or too large, as after a training "
+        "that diverged; train anew with a smaller learning rate, or load earlier weights"
+    )

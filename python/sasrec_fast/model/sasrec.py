@@ -5,9 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.backend import Uninterrupted
 from sasrec_fast.later import later
 from sasrec_fast.layers import (
     BlockOptions,
@@ -41,7 +43,8 @@ class SASRec(ItemScorer, NextItemModel):
     with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
     outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
     last real item, best first. A row without any real item is allowed; its outputs are finite
-    and mean nothing.
+    and mean nothing. An item index outside the vocabulary is refused, but not within a function
+    compiled by JAX: there the predictions of its row are all 0.
 
     Args:
         vocabulary_size: Number of items + 1 (index 0 is padding).
@@ -212,8 +215,11 @@ class SASRec(ItemScorer, NextItemModel):
         Args:
             input_shape: The inputs' shape, a pair or one pair for each input.
         """
-        if self.built:
-            return
+        if not self.built:
+            with Uninterrupted():
+                self._build_layers()
+
+    def _build_layers(self) -> None:
         hidden = (None, self.max_sequence_length, self.hidden_dim)
         for table in filter(None, (self.item_embedding, self.output_embedding)):
             table.build(hidden[:2])
@@ -231,18 +237,29 @@ class SASRec(ItemScorer, NextItemModel):
         hidden = self.encode(inputs, training=training)
         result = {"item_sequence_embedding": hidden}
         if not training:
-            last = last_position(hidden, inputs["padding_mask"])
-            result["predictions"] = self.retrieval(last)
+            last = ops.cast(last_position(hidden, inputs["padding_mask"]), "float32")
+            result["predictions"] = self._best_items(last)
         return result
+
+    def _best_items(self, last: Tensor) -> Tensor:
+        """The k best items, int32 [n, k]; 0, which is none, where their scores are not finite."""
+        best = self.retrieval(last)
+        first = ops.take(self.scoring_table, best[:, 0], axis=0)  # NaN, where it occurs, is first
+        score = ops.sum(last * ops.cast(first, "float32"), axis=-1, keepdims=True)
+        return ops.where(ops.isfinite(score), best, 0)
 
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
 
         Raises:
-            ValueError: An input is missing, of the wrong rank, or longer than
-                max_sequence_length.
+            ValueError, TypeError: Inputs that `sequence_inputs` refuses.
         """
-        item_ids, padding_mask = sequence_inputs(inputs, self.max_sequence_length)
+        sizes = self.max_sequence_length, self.vocabulary_size
+        item_ids, padding_mask = sequence_inputs(inputs, *sizes)
+        length = item_ids.shape[1]
+        if length == 1 and self.block_options.block == "keras_hub":
+            wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
+            item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
         x = self.item_embedding(item_ids)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
@@ -253,7 +270,7 @@ class SASRec(ItemScorer, NextItemModel):
         x = self.embeddings_dropout(x, training=training)
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
-        return self.layer_norm(x)
+        return self.layer_norm(x[:, :length])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

@@ -3,6 +3,7 @@
 import numbers
 import os
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -13,22 +14,23 @@ from numpy.typing import NDArray
 from sasrec_fast import losses
 from sasrec_fast.batching import Batches
 from sasrec_fast.model import fitting
-from sasrec_fast.model.inputs import require_indices, sequence_inputs
-from sasrec_fast.store import Vocabulary, require_same_items
+from sasrec_fast.model.data_sets import data_set, with_validation
+from sasrec_fast.model.inputs import check_compiling, require_indices, sequence_inputs
+from sasrec_fast.model.prediction import PredictingModel
+from sasrec_fast.store import Vocabulary
 
 Tensor = Any
 
 
-class NextItemModel(keras.Model):  # type: ignore[misc]
+class NextItemModel(PredictingModel):
     """A Keras model whose hidden state at each position is scored against item embeddings.
 
     A subclass has the attributes below, and its `call` returns "item_sequence_embedding",
-    [n, T, d].
+    [n, T, d]. Whatever ends `fit`, an interrupt or an error, the model has the weights of its last
+    finished step.
     """
 
     scoring_table: Any
-    vocabulary_size: int
-    max_sequence_length: int
     items: Vocabulary | None
     item_counts: NDArray[np.int64] | None
 
@@ -37,6 +39,7 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         self.loss: losses.NextItemLoss = losses.get()
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.sampling_seed = keras.random.SeedGenerator(name="sampling_seed")
+        self._turns: Fraction | None = Fraction(0)
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
         """Configure training, as `keras.Model.compile` does.
@@ -49,16 +52,10 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
 
         Raises:
             ValueError: An unknown name, a loss made for another vocabulary, or one that needs
-                JAX on another backend; Keras metrics.
-            TypeError: A loss of another kind.
+                JAX on another backend; Keras metrics or loss_weights; no optimizer.
+            TypeError: A loss or an optimizer of another kind.
         """
-        for name in ("metrics", "weighted_metrics"):
-            if options.get(name):
-                raise ValueError(
-                    f"{name}={options[name]!r}: Keras metrics compare targets with predictions of "
-                    "one batch, which says nothing of ranks; pass the callback "
-                    "sasrec_fast.RankingMetrics(data.validation) to fit instead"
-                )
+        check_compiling(optimizer, options)
         loss = losses.get(loss)
         loss.check(self.vocabulary_size)
         super().compile(optimizer, **options)
@@ -76,6 +73,12 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
+        self._turns = None
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """Variables of the metrics, and the loss's own: Keras hands all of them to its steps."""
+        return [*super().metrics_variables, *self.loss.variables]
 
     def compute_loss(
         self,
@@ -101,8 +104,14 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             training: Whether the penalties count.
 
         Raises:
-            ValueError: The loss needs negatives and y has none.
+            ValueError: The loss needs negatives and y has none, or there are no targets.
         """
+        if not isinstance(y, Mapping) or "positive_sequence" not in y:
+            received = sorted(y) if isinstance(y, Mapping) else type(y).__name__
+            raise ValueError(
+                f"y is a mapping with 'positive_sequence', received {received}; "
+                "split.arrays().xyw()[1] is such a mapping"
+            )
         if sample_weight is not None and not isinstance(sample_weight, Mapping):
             sample_weight = ops.convert_to_tensor(sample_weight)
         weights = losses.target_weights(sample_weight, y)
@@ -119,14 +128,12 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
     ) -> losses.Positions:
         """The batch as one list of positions."""
         negatives = y.get("negative_sequence")
-        if negatives is None and self.loss.needs_negatives:
-            raise ValueError(
-                f"{type(self.loss).__name__} needs y['negative_sequence'], received y with "
-                f"{sorted(y)}"
-            )
+        count = 0
         if negatives is not None:
             count = negatives.shape[2] if len(negatives.shape) == 3 else 1
-            negatives = ops.reshape(negatives, (-1, count))
+            negatives = ops.reshape(negatives, (-1, count)) if count else None
+        if negatives is None and self.loss.needs_negatives:
+            raise self._lacks_negatives(f"y with {sorted(y)}")
         weight = ops.reshape(weights["positive_sequence"], (-1,))
         negative_weight = weights.get("negative_sequence")
         return losses.Positions(
@@ -137,6 +144,13 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             weight=weight,
             negative_weight=weight if negative_weight is None else ops.reshape(negative_weight, -1),
             seed=self.sampling_seed if training else 0,
+        )
+
+    def _lacks_negatives(self, found: str) -> ValueError:
+        return ValueError(
+            f"{type(self.loss).__name__} needs y['negative_sequence'], received {found}: "
+            "prepare the data with prepare(num_negatives=1) or more, or compile with "
+            "loss='softmax' or 'sampled_softmax', which need none"
         )
 
     @property
@@ -159,8 +173,11 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         `model.fit(data.train, epochs=10)` makes `Batches` of the split, of `batch_size` rows;
         `model.fit(split.batches(64, ...))` and `model.fit(*split.arrays().xyw())` work too. A
         `Batches` owns its order (`shuffle` is False) and is told each epoch's number, which
-        decides its negatives. A model without `items` adopts those of its data, and the item
-        counts, so that a saved file answers for external ids.
+        decides its negatives. The model counts what it was shown: `fit(epochs=1)` three times is
+        `fit(epochs=3)`, with the same `Batches` or new ones; a loaded model counts on, too. An
+        epoch that was cut short is shown again; `initial_epoch` and `resume` say themselves where
+        to begin. A model without `items` adopts those of its data, and the item counts, so that a
+        saved file answers for external ids.
 
         Args:
             x: A `Split`, `Prepared` (whose train split it is), `Arrays`, inputs, or a data set
@@ -170,8 +187,8 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             resume: A folder for the run's checkpoint, written after each epoch (`Batches` only).
                 Where it holds one, training goes on from there, with the weights, optimizer,
                 dropout seeds and epoch of that moment: a run killed at any time and started
-                again ends in the weights of an uninterrupted one on the same device. Other
-                callbacks begin anew.
+                again ends in the weights of an uninterrupted one on the same device (a GPU: with
+                XLA's --xla_gpu_deterministic_ops, or up to rounding). Other callbacks begin anew.
             **options: Every other argument of `keras.Model.fit`, by keyword.
 
         Returns:
@@ -183,15 +200,29 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
                 other items than the model's or longer than it takes; a checkpoint that is damaged
                 or belongs to another model or other batches.
         """
-        options = fitting.with_validation(options)
-        x, y, sample_weight, options = fitting.data_set(x, y, sample_weight, options)
+        options = with_validation(options)
+        x, y, sample_weight, options = data_set(x, y, sample_weight, options)
         self._check_data(x, y, sample_weight)
         self._check_split(options.get("validation_data"))
         self._adopt(x)
-        x, options = fitting.follow_epochs(x, options)
+        own = resume is not None or options.get("initial_epoch") is not None
+        x, options = fitting.follow_epochs(x, options, None if own else self._turns_shown(x))
+        if self.compiled:
+            self.build_whole()
         if resume is not None and self.compiled:
             options = fitting.resume_from(resume, self, x, options)
-        return super().fit(x, y, sample_weight=sample_weight, **options)
+        with self.left_whole():
+            try:
+                return super().fit(x, y, sample_weight=sample_weight, **options)
+            finally:
+                if isinstance(x, Batches):
+                    self._turns = max(self._turns or Fraction(0), x.turns)
+
+    def _turns_shown(self, x: Any) -> Fraction:
+        """How often this model has been shown all rows; a loaded one by its optimizer's steps."""
+        if self._turns is None and isinstance(x, Batches) and self.compiled:
+            return x.turns_after(int(self.optimizer.iterations))
+        return self._turns or Fraction(0)
 
     def evaluate(
         self, x: Any = None, y: Any = None, sample_weight: Any = None, **options: Any
@@ -201,7 +232,7 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         For ranking metrics see `sasrec_fast.evaluate`.
 
         Args:
-            x: A `Split`, `Arrays`, inputs, or a data set.
+            x: A `Split`, `Prepared` (whose test split it is), `Arrays`, inputs, or a data set.
             y: Targets.
             sample_weight: Weights nested like y.
             **options: Every other argument of `keras.Model.evaluate`, by keyword.
@@ -210,9 +241,31 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
             TypeError: A number as third argument (batch_size goes by keyword).
             ValueError: An item index of the data outside the model's vocabulary.
         """
-        x, y, sample_weight, options = fitting.data_set(x, y, sample_weight, options)
+        if options.get("_use_cached_eval_dataset"):  # of fit, which has checked it
+            return super().evaluate(x, y, sample_weight=sample_weight, **options)
+        x, y, sample_weight, options = data_set(x, y, sample_weight, options, "test")
         self._check_data(x, y, sample_weight)
-        return super().evaluate(x, y, sample_weight=sample_weight, **options)
+        with self.left_whole():
+            return super().evaluate(x, y, sample_weight=sample_weight, **options)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any
+    ) -> Any:
+        """As `keras.Model.train_on_batch`, also of `Arrays`, after the checks of `fit`."""
+        x, y, sample_weight, _ = data_set(x, y, sample_weight, {})
+        self._check_data(x, y, sample_weight)
+        self.build_whole()
+        with self.left_whole():
+            return super().train_on_batch(x, y, sample_weight, *args, **options)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any
+    ) -> Any:
+        """As `keras.Model.test_on_batch`, also of `Arrays`, after the checks of `evaluate`."""
+        x, y, sample_weight, _ = data_set(x, y, sample_weight, {})
+        self._check_data(x, y, sample_weight)
+        with self.left_whole():
+            return super().test_on_batch(x, y, sample_weight, *args, **options)
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Refuse a number as weights and items outside the vocabulary; see `fit`."""
@@ -224,22 +277,16 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         for arrays in (x, y):
             require_indices(arrays, self.vocabulary_size)
         if isinstance(x, Mapping):
-            sequence_inputs(x, self.max_sequence_length)
+            sequence_inputs(x, self.max_sequence_length, self.vocabulary_size)
         self._check_split(x)
 
     def _check_split(self, x: Any) -> None:
-        """Refuse batches of data that has other items, or rows longer than the model takes."""
+        """Refuse batches of data that has other items, longer rows, or no negatives if needed."""
         if not isinstance(x, Batches):
             return
-        require_same_items(self, x.split, f"the {x.split.name} split")
-        longest = max(bucket.length for bucket in x.buckets)
-        if longest > self.max_sequence_length:
-            raise ValueError(
-                f"the model takes sequences of at most {self.max_sequence_length}, the "
-                f"{x.split.name} split has rows of {longest}: make the model with "
-                f"max_sequence_length={longest}, or prepare the data with "
-                f"max_sequence_length={self.max_sequence_length}"
-            )
+        self.check_rows(x.split, max(bucket.length for bucket in x.buckets))
+        if self.loss.needs_negatives and not x.split.num_negatives:
+            raise self._lacks_negatives(f"the {x.split.name} split without any")
 
     def _adopt(self, x: Any) -> None:
         """Take items and counts of the data where the model was made without."""
@@ -249,12 +296,3 @@ class NextItemModel(keras.Model):  # type: ignore[misc]
         if self.item_counts is None:
             items = x.split.sequences.items
             self.item_counts = np.bincount(items, minlength=self.vocabulary_size)
-
-    def predict(self, x: Any, *args: Any, **options: Any) -> Any:
-        """As `keras.Model.predict`, after a check that the items are in the vocabulary.
-
-        Returns:
-            {"item_sequence_embedding": [n, T, hidden_dim], "predictions": int32 [n, k]}.
-        """
-        require_indices(x, self.vocabulary_size)
-        return super().predict(x, *args, **options)

@@ -4,6 +4,7 @@ from sasrec_fast.store import streams
 from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candidates, pack_mask
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
+from sasrec_fast.store.memory import free_memory, shown_bytes
 from sasrec_fast.store.notes import note
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Lengths, Report
@@ -29,6 +30,7 @@ __all__ = [
     "WindowOptions",
     "candidate_mask",
     "dated",
+    "free_memory",
     "given_histories",
     "given_ids",
     "given_mask",
@@ -42,6 +44,7 @@ __all__ = [
     "repeated_targets",
     "require_same_items",
     "shown",
+    "shown_bytes",
     "slices",
     "streams",
     "user_positions",

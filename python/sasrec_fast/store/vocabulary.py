@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError
 
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
@@ -34,7 +33,7 @@ class Vocabulary:
     """
 
     _source: Any  # a range, a NumPy array, or an Arrow array of strings
-    _origin = "the vocabulary"
+    _check: Callable[[], None] | None = None
     is_identity = False
 
     def __init__(self, ids: Iterable[Any]) -> None:
@@ -46,16 +45,16 @@ class Vocabulary:
             _ = self.strings  # or UnicodeEncodeError, a ValueError
 
     @classmethod
-    def trusted(cls, ids: Any, source: str = "the vocabulary") -> Vocabulary:
+    def trusted(cls, ids: Any, check: Callable[[], None] | None = None) -> Vocabulary:
         """A vocabulary of ids that are known to be right; they are neither checked nor copied.
 
         Args:
             ids: Distinct ids: int64, uint64, an object array of str, or an Arrow array of
                 large strings, of which `ids` is made when first asked for.
-            source: Where they are from, for the message about a damaged Arrow array.
+            check: Called before an id is first used; raises where they are not right after all.
         """
         vocabulary = cls.__new__(cls)
-        vocabulary._source, vocabulary._origin = ids, source
+        vocabulary._source, vocabulary._check = ids, check
         return vocabulary
 
     @classmethod
@@ -75,6 +74,7 @@ class Vocabulary:
         if isinstance(self._source, range):
             ids = np.arange(1, len(self) + 1, dtype=np.int64)
         elif isinstance(self._source, np.ndarray):
+            self._require_right()
             ids = self._source.view()
         else:
             ids = self.strings.to_numpy(zero_copy_only=False).astype(object)
@@ -90,11 +90,12 @@ class Vocabulary:
         """
         if isinstance(self._source, np.ndarray):
             return pa.array(self._source, pa.large_string())
-        try:
-            self._source.validate(full=True)
-        except pa.ArrowInvalid as failure:
-            raise DataError(f"{self._origin} is damaged: {failure}") from None
+        self._require_right()
         return self._source
+
+    def _require_right(self) -> None:
+        if self._check is not None:
+            self._check()
 
     @property
     def are_strings(self) -> bool:

@@ -16,7 +16,8 @@ from sasrec_fast.layers import (
     PositionEmbedding,
     positions_from_end,
 )
-from sasrec_fast.model.assets import load_assets, save_assets
+from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
+from sasrec_fast.model.files import ModelFiles
 from sasrec_fast.model.inference import ItemScorer, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
@@ -28,7 +29,7 @@ Inputs = Mapping[str, Any]
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
-class SASRec(ItemScorer, NextItemModel):
+class SASRec(ItemScorer, ModelFiles, NextItemModel):
     """Predicts a user's next item from the items before it with a causal Transformer.
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
@@ -85,6 +86,8 @@ class SASRec(ItemScorer, NextItemModel):
     """
 
     built: bool
+    saved_weights: str | None = None
+    """Digest of the weights that the assets of a loaded file belong to."""
 
     def __init__(
         self,
@@ -274,10 +277,12 @@ class SASRec(ItemScorer, NextItemModel):
 
     def save_assets(self, directory: str) -> None:
         """Write item ids and counts into the model file's assets (called by `save`)."""
-        save_assets(self.items, self.item_counts, directory)
+        weights = digest_of_weights(self.weights)
+        save_assets(Assets(self.items, self.item_counts, weights), directory)
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
-        items, counts = load_assets(directory)
-        self.items = checked_items(items, self.vocabulary_size)
-        self.item_counts = checked_counts(counts, self.vocabulary_size)
+        assets = load_assets(directory, self.vocabulary_size)
+        self.items = checked_items(assets.items, self.vocabulary_size)
+        self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
+        self.saved_weights = assets.weights

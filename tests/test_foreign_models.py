@@ -209,7 +209,9 @@ def test_missing_repeated_and_strange_members_are_refused(file: Path) -> None:
         ({CONFIG: lambda _: b"[]"}, {}, "is of no model"),
         ({CONFIG: lambda _: b"{"}, {}, ""),
     ):
-        with pytest.raises(sf.DataError, match=rf"other\.keras cannot be loaded by Keras: .*{said}"):
+        with pytest.raises(
+            sf.DataError, match=rf"other\.keras cannot be loaded by Keras: .*{said}"
+        ):
             sf.load_model(repacked(file, changes, more))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +65,17 @@ class Split:
         if not self._options.stride:
             return self.sequence_rows
         return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the arrays: the store, the rows, options and seed."""
+        rows = self.sequence_rows
+        total = hashlib.sha256(repr(sorted(vars(self._options).items())).encode("ascii"))
+        stored = (getattr(self.sequences, field.name) for field in fields(Sequences))
+        for column in (*stored, rows.users, rows.ends):
+            total.update(f"{len(column)}\n".encode("ascii"))
+            total.update(np.ascontiguousarray(column).view(np.uint8).data)
+        return total.hexdigest()
 
     @property
     def users(self) -> NDArray[np.int32]:
@@ -278,7 +291,8 @@ class Split:
         draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
         chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
         other = copy.copy(self)
-        other.__dict__.pop("_rows", None)
+        for cached in ("_rows", "digest"):
+            other.__dict__.pop(cached, None)
         other.sequence_rows = self.sequence_rows.take(chosen)
         return other
 

@@ -51,8 +51,7 @@ def refused_or_equal(folder: Path, expected: list[Any], damage: str) -> bool:
     try:
         found = used(sf.load(folder))
     except sf.DataError as failure:
-        assert str(folder) in str(failure)
-        return True
+        return str(folder) in str(failure)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs, damage)
     return False
@@ -106,7 +105,7 @@ def test_bytes_of_a_file_are_never_taken_for_pointers(said: Any, held: str, save
 
     rewrite(saved, describe)
     for verify in (True, False):
-        with pytest.raises(sf.DataError, match="must be one of|must be text|its header is not"):
+        with pytest.raises(sf.DataError, match=r"must be one of|must be text|its header is not"):
             _ = sf.load(saved, verify=verify).users.ids
 
 

@@ -1,4 +1,4 @@
-"""Model files from elsewhere: refused by their sizes and kinds, before anything is built of them."""
+"""Model files from elsewhere: refused by sizes and kinds, before anything is built of them."""
 
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ def test_members_that_are_bombs_are_not_opened(name: str, file: Path) -> None:
     bomb = b" " * 10**8
     more = {name: bomb} if name == "x" else {}
     bad = repacked(file, {name: lambda content: content + bomb}, more, deflate=True)
-    with pytest.raises(sf.DataError, match="would take 100,00.* bytes, of"):
+    with pytest.raises(sf.DataError, match=r"would take 100,00.* bytes, of"):
         sf.load_model(bad)
-    with pytest.raises(sf.DataError, match="would take 100,00.* bytes, of"):
+    with pytest.raises(sf.DataError, match=r"would take 100,00.* bytes, of"):
         read_preparation(bad)
 
 
@@ -291,9 +291,9 @@ def test_assets_of_another_model_are_refused(data: sf.Prepared, file: Path) -> N
     with pytest.raises(ValueError, match=r"item_counts\.npy is not the one"):
         keras.saving.load_model(repacked(file, taken(COUNTS)))
     for names in ([COUNTS], [BINDING], [ITEMS, COUNTS, BINDING], [WEIGHTS]):
-        with pytest.raises(sf.DataError, match="another model|is not the one"):
+        with pytest.raises(sf.DataError, match=r"another model|is not the one"):
             sf.load_model(repacked(file, taken(*names)))
-    with pytest.raises(sf.DataError, match="sasrec_fast.json is of another model"):
+    with pytest.raises(sf.DataError, match=r"sasrec_fast\.json is of another model"):
         read_preparation(repacked(file, taken(PREPARATION)))
 
 
@@ -340,9 +340,11 @@ def test_nothing_in_a_file_is_run(kind: str, where: str, file: Path) -> None:
         return content
 
     bad = repacked(file, {CONFIG: in_json(change)})
-    with keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False):
-        with pytest.raises(sf.DataError, match="which is no part of a SASRec|expected a SASRec"):
-            sf.load_model(bad)
+    with (
+        keras.src.saving.serialization_lib.SafeModeScope(safe_mode=False),
+        pytest.raises(sf.DataError, match=r"which is no part of a SASRec|expected a SASRec"),
+    ):
+        sf.load_model(bad)
 
 
 def test_what_this_process_registered_is_the_users_own(data: sf.Prepared, tmp_path: Path) -> None:

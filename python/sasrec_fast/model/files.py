@@ -58,7 +58,7 @@ class ModelFiles:
     def export(
         self,
         filepath: str | os.PathLike[str],
-        format: str = "tf_saved_model",
+        format: str = "tf_saved_model",  # noqa: A002  (as in Keras)
         *,
         input_signature: Any = None,
         **options: Any,

@@ -95,7 +95,7 @@ def require_weights(file: Any, sizes: Sizes) -> None:
     Raises:
         ValueError: Names the array.
     """
-    import h5py
+    import h5py  # type: ignore[import-untyped]
 
     shapes: Counter[tuple[int, ...]] = Counter()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
+from sasrec_fast.store.digests import digest
 from sasrec_fast.store.memory import free_memory, shown_bytes
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, with_windows
@@ -69,13 +68,7 @@ class Split:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all that decides the arrays: the store, the rows, options and seed."""
-        rows = self.sequence_rows
-        total = hashlib.sha256(repr(sorted(vars(self._options).items())).encode("ascii"))
-        stored = (getattr(self.sequences, field.name) for field in fields(Sequences))
-        for column in (*stored, rows.users, rows.ends):
-            total.update(f"{len(column)}\n".encode("ascii"))
-            total.update(np.ascontiguousarray(column).view(np.uint8).data)
-        return total.hexdigest()
+        return digest(self.sequences, self.sequence_rows, self._options)
 
     @property
     def users(self) -> NDArray[np.int32]:

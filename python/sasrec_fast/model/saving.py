@@ -116,13 +116,10 @@ def save_model(model: SASRec, path: Path, data: Prepared) -> None:
         path: A .keras file to write or replace.
         data: Its data, of which `options` and `fingerprint` are kept.
     """
-    content = {
-        "prepare": dict(data.options),
-        "fingerprint": data.fingerprint,
-        "weights": digest_of_weights(model.weights),
-    }
+    content = {"prepare": dict(data.options), "fingerprint": data.fingerprint}
     with replaced_file(path) as temporary:
         model.save(temporary)
+        content["weights"] = digest_of_weights(model.weights)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, json.dumps(content, indent=1))
 

@@ -97,7 +97,7 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
             movies = _dat_movies(file.read(), path)
     else:
         table = _read(parts, Wanted.of((item,)))
-        movies = _movies_of_table(table, path, item, title)
+        movies = _movies_of_table(table, path, str(item), str(title))
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
         raise DataError(f"{path}: item id {repeated[0]!r} appears twice, expected once")

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from sasrec_fast.saving.termination import tidy_termination
 
+_unfinished: set[Path] = set()
+"""Files that this process is writing."""
+
 
 def require_writable(name: str, path: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse, before any work is done, a file that cannot be written.
@@ -41,6 +44,9 @@ def replaced_file(path: Path) -> Iterator[Path]:
     Symbolic links are followed.
     """
     target = Path(os.path.realpath(path))
+    if target in _unfinished:  # what is written inside another one is replaced with it
+        yield target
+        return
     unfinished = f".{target.name}.unfinished-{secrets.token_hex(4)}{target.suffix}"
     temporary = target.with_name(unfinished)
     if not target.parent.is_dir():
@@ -49,6 +55,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
         try:
             _remove_abandoned(target)
             temporary.touch()
+            _unfinished.add(temporary)
             with locked(temporary):
                 yield temporary
                 with temporary.open("r+b") as file:
@@ -58,6 +65,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            _unfinished.discard(temporary)
 
 
 def _remove_abandoned(target: Path) -> None:

@@ -450,7 +450,7 @@ def test_an_interrupted_training_keeps_the_best_weights(
             process.send_signal(number)
             break
     printed, error = process.communicate(timeout=120)
-    assert "Traceback" not in printed
+    assert "Traceback" not in printed + error
     pattern = r"interrupted after (\d+) epochs: (\S+) has the weights of epoch (\d+), the best"
     said = re.search(pattern, printed)
     assert said, printed
@@ -458,12 +458,14 @@ def test_an_interrupted_training_keeps_the_best_weights(
     assert sf.load_model(tmp_path / said[2]).vocabulary_size == 101
     assert read_preparation(tmp_path / said[2])[1] is not None
     if number == signal.SIGINT:
-        assert (process.returncode, error) == (130, "sasrec-fast: interrupted\n")
+        assert process.returncode == 130
+        assert error.endswith("sasrec-fast: interrupted\n")  # TensorFlow talks, where it is
         assert "the same command goes on from there" in printed
         assert {path.name for path in tmp_path.iterdir()} == {"m.keras", "run"}
         assert not list((tmp_path / "run").glob(".*"))
     else:
-        assert (process.returncode, error) == (-signal.SIGTERM, "sasrec-fast: terminated\n")
+        assert process.returncode == -signal.SIGTERM
+        assert error.endswith("sasrec-fast: terminated\n")
         assert "with --resume FOLDER a run can go on" in printed
         assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 

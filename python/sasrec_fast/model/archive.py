@@ -42,6 +42,9 @@ def require_sound_archive(file: Path, archive: zipfile.ZipFile) -> None:
     """
     try:
         require_sound_members(archive)
+        for name in (CONFIG, WEIGHTS):
+            if name not in archive.namelist():
+                raise ValueError(f"it has no {name}")
         content = json.loads(archive.read(CONFIG))
         _require_model(content)
         _require_known(content, "config.json")
@@ -63,16 +66,13 @@ class _OtherModelError(Exception):
 
 
 def require_sound_members(archive: zipfile.ZipFile) -> None:
-    """Refuse missing, repeated and strangely named members, and those that are bombs.
+    """Refuse repeated and strangely named members, and those that are bombs.
 
     Raises:
         ValueError: Names the member.
     """
     members = archive.infolist()
     names = [member.filename for member in members]
-    for name in (CONFIG, WEIGHTS):
-        if name not in names:
-            raise ValueError(f"it has no {name}")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(f"it has {checks.received(repeated[0])} twice")

@@ -53,9 +53,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._trained = trained
         self.path = Path(folder) / FILE
         self._data = {**data, **{f"validation {name}": v for name, v in (validation or {}).items()}}
+        config = getattr(trained, "training_config", trained.get_config)()
         self._settings = {
-            **_flat("model", trained),
-            **_flat("loss", trained.loss),
+            **_flat("model", trained, config),
+            **_flat("loss", trained.loss, trained.loss.get_config()),
             **self._optimizer(),
         }
         self._epochs = 0
@@ -129,7 +130,16 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         ]
 
     def _optimizer(self) -> dict[str, Any]:
-        return _flat("optimizer", self._trained.optimizer)
+        optimizer = self._trained.optimizer
+        rate: Any = getattr(optimizer, "_learning_rate", None)
+        if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            return _flat("optimizer", optimizer, optimizer.get_config())
+        # Keras would serialise the schedule, for which it imports TensorFlow where that is.
+        plain = object.__new__(type(optimizer))
+        vars(plain).update({**vars(optimizer), "_learning_rate": None})
+        schedule = {"class_name": type(rate).__name__, **rate.get_config()}
+        config = {**plain.get_config(), "learning_rate": schedule}
+        return _flat("optimizer", optimizer, config)
 
     def _save(self, epochs: int) -> None:
         self._epochs = epochs
@@ -181,12 +191,8 @@ def _writes() -> bool:
     return not on_jax() or jax.process_index() == 0
 
 
-def _flat(name: str, configured: Any) -> dict[str, Any]:
+def _flat(name: str, configured: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """What decides training in a Keras object's config, in one level: "optimizer.beta_1"."""
-    try:
-        config = configured.get_config()
-    except NotImplementedError:  # of somebody's own
-        config = {}
     flat: dict[str, Any] = {name: type(configured).__name__}
     pending = [(f"{name}.{key}", value) for key, value in config.items()]
     while pending:

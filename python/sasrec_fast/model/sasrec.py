@@ -258,6 +258,16 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""
+        every = self.candidate_mask[1:].all()
+        return {
+            **self.training_config(),
+            **super().get_config(),
+            "k": self.retrieval.k,
+            "candidates": None if every else pack_mask(self.candidate_mask),
+        }
+
+    def training_config(self) -> dict[str, Any]:
+        """Those of the arguments that decide what training does."""
         names = (
             "vocabulary_size",
             "num_layers",
@@ -266,13 +276,10 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
             "tie_embeddings",
             "l2",
         )
-        every = self.candidate_mask[1:].all()
         return {
-            **super().get_config(),
+            "dtype": self.dtype_policy.name,
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),
-            "k": self.retrieval.k,
-            "candidates": None if every else pack_mask(self.candidate_mask),
         }
 
     def save_assets(self, directory: str) -> None:

@@ -53,7 +53,8 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def model_of(self, trained: SASRec) -> SASRec:
         """A copy of a model with the weights of the best epoch, whatever the state of its own."""
-        model: SASRec = type(trained).from_config(trained.get_config())
+        kinds = {"dtype": trained.dtype_policy, "activation": trained.block_options.activation}
+        model = type(trained)(**{**trained.get_config(), **kinds})
         model.items, model.item_counts = trained.items, trained.item_counts
         model.build()
         model.set_weights(self._weights)

@@ -617,6 +617,22 @@ def test_columns_that_are_called_by_numbers_are_names(name: str, tmp_path: Path)
     assert found == {"user": 0, "item": 1, "timestamp": None}
 
 
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("header", [False, True])
+def test_titles_have_names_or_positions(
+    header: bool, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = pd.DataFrame({"item_id": range(1, 101), "title": [f"T{i}" for i in range(1, 101)]})
+    titles.to_csv(tmp_path / "titles.csv", header=header, index=False)
+    files = ["--model", f"{folder}/model.keras", "--movies", f"{tmp_path}/titles.csv"]
+    # The ratings of a model may have had positions where the titles have names.
+    columns = ["--item", "1"] if header else ["--item", "0", "--title", "1"]
+    assert main(["recommend", *files, *columns, "--history", "5", "7", "--k", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 items, last T7" in printed
+    assert len(re.findall(r"^   \d  T\d+$", printed, re.MULTILINE)) == 3
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -95,7 +95,7 @@ def _code(arguments: list[str], screen: Screen) -> int:
         return BROKEN_PIPE
     except KNOWN as failure:
         reason = failure.args[0] if isinstance(failure, KeyError) and failure.args else failure
-        return _fail(f"{NAME}: error: {reason}", BAD_INPUT)
+        return _fail(f"{NAME}: error: {str(reason) or type(failure).__name__}", BAD_INPUT)
     except MemoryError as failure:
         return _fail(f"{NAME}: error: not enough memory: {failure}", BAD_INPUT)
     except Exception as failure:

@@ -49,7 +49,10 @@ def _has_numbers_for_names(path: Path) -> bool:
     counts: rows that do are no ratings.
     """
     with suppress(OSError, ValueError, EOFError, zlib.error):
-        first = next(iter(sorted(path.rglob("*.*")))) if path.is_dir() else path
+        parts = sorted(path.rglob("*.*")) if path.is_dir() else [path]
+        first = next((part for part in parts if part.is_file()), None)
+        if first is None:
+            return False
         if any(suffix in NAMED for suffix in first.suffixes):
             return True
         with gzip.open(first) if first.suffix == ".gz" else first.open("rb") as file:

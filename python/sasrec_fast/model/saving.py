@@ -143,7 +143,7 @@ def read_preparation(path: Path) -> tuple[dict[str, Any] | None, str | None]:
                 return None, None
             content = json.loads(archive.read(MEMBER))
             bound = json.loads(archive.read(_BINDING)) if _BINDING in names else {}
-            if "weights" in bound and content.get("weights") != bound["weights"]:
+            if "weights" in bound and content.get("weights", bound["weights"]) != bound["weights"]:
                 raise ValueError(f"{MEMBER} is of another model")
             return _preparation(content["prepare"]), content.get("fingerprint")
     except Exception as failure:  # of the many that a damaged file leads to

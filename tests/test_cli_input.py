@@ -75,7 +75,7 @@ SUFFIXES = {"train": ".keras", "evaluate": ".json", "all": ".csv"}
 def wrong(command: str) -> list[dict[str, str]]:
     """One of the paths of a command is wrong at a time."""
     line = COMMANDS[command]
-    bad = {"ratings": NO_RATINGS, "movies": NO_RATINGS, "model": NO_MODELS, "output": OUTPUTS}
+    bad = {"ratings": NO_RATINGS, "movies": NO_RATINGS[::4], "model": NO_MODELS, "output": OUTPUTS}
     return [
         {role: path}
         for role, paths in bad.items()

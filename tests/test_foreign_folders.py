@@ -271,3 +271,20 @@ def test_strings_of_another_kind_are_refused(whole: Path, tmp_path: Path) -> Non
         rewrite(folder, in_file("user_ids.arrow", bytes=path.stat().st_size))
         with pytest.raises(sf.DataError, match=r"user_ids-.*\.arrow"):
             _ = sf.load(folder).users.ids
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_strings_are_not_decompressed(codec: str, whole: Path, tmp_path: Path) -> None:
+    """A small file could take any memory."""
+    if not pa.Codec.is_available(codec):
+        pytest.skip(f"no {codec}")
+    folder = Path(shutil.copytree(whole / "strings", tmp_path / "data"))
+    path, ids = stored_file(folder, "user_ids.arrow"), prepared("strings").users.strings
+    bomb = pa.array(["a" * 10**8, *ids.to_pylist()[1:]], pa.large_string())
+    for column in (ids, bomb):
+        arrow_file(path, column, compression=codec)
+        rewrite(folder, in_file("user_ids.arrow", bytes=path.stat().st_size))
+        before = pa.total_allocated_bytes()
+        with pytest.raises(sf.DataError, match=r"user_ids-.*\.arrow is damaged: it is compressed"):
+            sf.load(folder)
+        assert pa.total_allocated_bytes() - before < 10**6

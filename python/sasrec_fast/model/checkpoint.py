@@ -53,10 +53,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._trained = trained
         self.path = Path(folder) / FILE
         self._data = {**data, **{f"validation {name}": v for name, v in (validation or {}).items()}}
-        config = getattr(trained, "training_config", trained.get_config)()
         self._settings = {
-            **_flat("model", trained, config),
-            **_flat("loss", trained.loss, trained.loss.get_config()),
+            **_flat("model", trained, _config(trained)),
+            **_flat("loss", trained.loss, _config(trained.loss)),
             **self._optimizer(),
         }
         self._epochs = 0
@@ -191,6 +190,21 @@ def _writes() -> bool:
     return not on_jax() or jax.process_index() == 0
 
 
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _config(configured: Any) -> Mapping[str, Any]:
+    """The config of a model or loss; empty for one of somebody's own that has none."""
+    try:
+        config: Mapping[str, Any] = getattr(
+            configured, "training_config", getattr(configured, "get_config", dict)
+        )()
+    except NotImplementedError:
+        return {}
+    return config
+
+
 def _flat(name: str, configured: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """What decides training in a Keras object's config, in one level: "optimizer.beta_1"."""
     flat: dict[str, Any] = {name: type(configured).__name__}
@@ -203,7 +217,7 @@ def _flat(name: str, configured: Any, config: Mapping[str, Any]) -> dict[str, An
             pending += [(f"{key}.{inner}", part) for inner, part in value.items()]
         else:
             flat[key] = value
-    plain: dict[str, Any] = json.loads(json.dumps(flat, default=str))
+    plain: dict[str, Any] = json.loads(json.dumps(flat, default=_kind))
     return plain
 
 
@@ -216,7 +230,7 @@ def _require_same(
     path: Path, saved: Mapping[str, Any], here: Mapping[str, Any], *, complete: bool = True
 ) -> None:
     """Refuse a checkpoint of another run; one that is not complete is silent on some names."""
-    here = json.loads(json.dumps(here, default=str))
+    here = json.loads(json.dumps(here, default=_kind))
     names = dict.fromkeys([*here, *saved])
     for name in names if complete else [name for name in names if name in saved and name in here]:
         if saved.get(name) != here.get(name):

@@ -70,10 +70,10 @@ class Sizes:
     def require_bytes(self, found: int) -> None:
         """Refuse weights of which these sizes would make far fewer or more bytes.
 
-        From 2 bytes a weight to 8, and up to 6 copies: an optimizer keeps some beside each weight.
+        From 1 byte a weight (quantised) to 8, and up to 6 copies: an optimizer keeps some.
         """
         block = 2 * self.hidden_dim * self.feed_forward_dim
-        least = 2 * (self._tables + self.num_layers * block)
+        least = self._tables + self.num_layers * block
         per_layer = 2 * block + 8 * self.hidden_dim**2 + 64 * (self.hidden_dim + 64)
         most = _OVERHEAD + 48 * (self._tables + self.num_layers * per_layer)
         if not least <= found <= most:

@@ -25,6 +25,7 @@ from saved_data import (
     KINDS,
     TABLE,
     assert_same_data,
+    craft,
     prepared,
     rewrite,
     stored_file,
@@ -141,7 +142,7 @@ def test_an_option_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_reports_of_other_versions(saved):
-    rewrite(saved, lambda content: content["report"].update(later=1))
+    rewrite(saved, lambda content: content["report"].update(later="1"))
     with pytest.warns(
         UserWarning, match=r"'report' has 'later', which this version does"
     ) as caught:
@@ -173,10 +174,10 @@ def test_load_reads_nothing_at_any_size(tmp_path):
     rewrite(tmp_path / "data", enlarge)
     tracemalloc.start()
     data = sf.load(tmp_path / "data")
-    assert len(data.sequences.items) == 2**31
-    assert len(data.users) == len(data.sequences.user_keys) == users
-    assert "1,073,741,824 users" in repr(data)
-    assert data.fingerprint == prepared().fingerprint
+    assert data.sequences.num_interactions == 2**31
+    assert len(data.users) == len(data.sequences) == users
+    assert "1,073,741,824 users, 58 items, 2,147,483,648 interactions" in repr(data)
+    assert re.fullmatch("[0-9a-f]{32}", data.fingerprint)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
@@ -296,14 +297,18 @@ def test_a_newer_format_is_refused(saved):
 
 
 @pytest.mark.parametrize("item", [0, -1, 10**6])
-def test_an_item_that_does_not_exist_is_an_error_of_the_native_code(item, saved):
+def test_an_item_that_does_not_exist_is_an_error(item, saved):
     items = np.load(stored_file(saved, "items.npy"), mmap_mode="r+")
-    items[:] = item
+    items[7] = item
     items.flush()
     data = sf.load(saved)
     for _, split in splits(data):
-        with pytest.raises(ValueError, match=f"inconsistent sequences: item {item} is not in"):
-            split.arrays()
+        for use in (split.arrays, lambda split=split: split.item_counts, split.negatives):
+            with pytest.raises(sf.DataError, match=r"items-.*\.npy is damaged: its content does"):
+                use()
+    craft(saved, "items.npy", lambda items: items)
+    with pytest.raises(sf.DataError, match=rf"items-.*\.npy is damaged: it holds .*{item}"):
+        _ = sf.load(saved).item_counts
 
 
 @pytest.mark.parametrize("value", [-1, 10**6, 2**63 - 1, -(2**63)])
@@ -312,8 +317,11 @@ def test_offsets_that_do_not_fit_are_an_error(value, saved):
     offsets[3] = value
     offsets.flush()
     data = sf.load(saved)
-    with pytest.raises(sf.DataError, match="the offsets of the sequences are damaged"):
+    with pytest.raises(sf.DataError, match=r"offsets-.*\.npy is damaged: its content does not"):
         data.train.arrays()
+    craft(saved, "offsets.npy", lambda offsets: offsets)
+    with pytest.raises(sf.DataError, match=r"offsets-.*\.npy is damaged: it does not ascend"):
+        sf.load(saved).train.arrays()
     offsets[-1] = 5
     with pytest.raises(sf.DataError, match=r"offsets-.*\.npy is damaged: it runs from 0 to 5"):
         sf.load(saved)
@@ -325,12 +333,12 @@ def test_load_finds_whole_data_while_the_folder_is_replaced(times, saved, monkey
     open_array = stored.open_array
     versions = [prepared(kind) for kind in ("strings", "integers", "identity")][: times + 1]
 
-    def replaced_before(path: Path, entry: Any, *, verify: bool) -> Any:
+    def replaced_before(path: Path, entry: Any) -> Any:
         while path.name.startswith("items") and len(versions) > 1:
             monkeypatch.setattr(stored, "open_array", open_array)
             found.append(versions.pop(0))
             versions[0].save(saved)
-        return open_array(path, entry, verify=verify)
+        return open_array(path, entry)
 
     found: list[sf.Prepared] = []
     monkeypatch.setattr(stored, "open_array", replaced_before)

@@ -22,12 +22,13 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import datasets
-from sasrec_fast.cli import interrupts, main, options
+from sasrec_fast.cli import interrupts, main, options, reading
 from sasrec_fast.cli.audience import read_audience
 from sasrec_fast.cli.display import history_and_recommendations
+from sasrec_fast.cli.recommend import _of_kind
 from sasrec_fast.cli.screen import Screen, seconds
 from sasrec_fast.model import read_preparation, save_model
-from sasrec_fast.reading import ColumnNames, read_movies, read_table
+from sasrec_fast.reading import ColumnNames, read_interactions, read_movies, read_table
 from sasrec_fast.recipes import RECIPES, Recipe
 
 TINY = "--hidden-dim 8 --num-layers 1 --max-sequence-length 8 --num-negatives 1 --batch-size 512"
@@ -329,7 +330,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("train --ratings {d}/ok.dat --epoch 3", "No such option"),
         ("recommend --ratings {d}/ok.dat --users 1", "Missing option '--model'"),
         ("recommend --model {d}/none.keras --ratings x --users 1", "none.keras: there is no such"),
-        ("recommend --model {d}/ok.dat --ratings x --users 1", "ok.dat is no .keras file: "),
+        ("recommend --model {d}/ok.dat --ratings x --users 1", "ok.dat is no .keras file, "),
         ("recommend --model {d}/py.keras --ratings x --users 1", "was not saved by `sasrec-fast t"),
         ("recommend --model {d}/x --ratings x", "one of --users, --history and --all is needed"),
         ("recommend --model {d}/x --ratings x --all", "--all needs --output, a .parquet or .csv"),
@@ -396,6 +397,8 @@ def test_recommend_refuses_a_damaged_model(
 class Interrupted:
     """A model whose saving is interrupted half-way."""
 
+    weights = ()
+
     def save(self, path: Path) -> None:
         path.write_bytes(b"half a model")
         raise KeyboardInterrupt
@@ -433,19 +436,38 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_training_is_quiet_and_ends_at_ctrl_c(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_keeps_the_best_weights(
+    number: signal.Signals, folder: Path, tmp_path: Path
+) -> None:
+    """And is quiet, but for what is left and how to go on; it ends as the signal has it."""
     arguments = ["--ratings", f"{folder}/ratings.dat", "--epochs", "100000", "--patience", "99999"]
+    arguments += ["--output", "m.keras", "--resume", "run"] if number == signal.SIGINT else []
     process = start("train", *arguments, *TINY.split(), folder=tmp_path)
     assert process.stdout is not None
     for line in process.stdout:
         if line.lstrip().startswith("2  "):  # the second epoch
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     printed, error = process.communicate(timeout=120)
-    assert process.returncode == 130, error
-    assert error == "sasrec-fast: interrupted\n"
-    assert "Traceback" not in printed
-    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in printed + error
+    pattern = r"interrupted after (\d+) epochs: (\S+) has the weights of epoch (\d+), the best"
+    said = re.search(pattern, printed)
+    assert said, printed
+    assert 1 <= int(said[3]) <= int(said[1])
+    assert sf.load_model(tmp_path / said[2]).vocabulary_size == 101
+    assert read_preparation(tmp_path / said[2])[1] is not None
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert error.endswith("sasrec-fast: interrupted\n")  # TensorFlow talks, where it is
+        assert "the same command goes on from there" in printed
+        assert {path.name for path in tmp_path.iterdir()} == {"m.keras", "run"}
+        assert not list((tmp_path / "run").glob(".*"))
+    else:
+        assert process.returncode == -signal.SIGTERM
+        assert error.endswith("sasrec-fast: terminated\n")
+        assert "with --resume FOLDER a run can go on" in printed
+        assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
@@ -568,6 +590,72 @@ def test_columns_are_names_or_positions(monkeypatch: pytest.MonkeyPatch) -> None
     line = "--user who --timestamp 7th"
     recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
     assert recipe.prepare == {"user": "who", "timestamp": "7th"}
+    line = "--user -1 --item 01 --timestamp 1.0"
+    recipe = recipe_of(*line.split(), monkeypatch=monkeypatch)
+    assert recipe.prepare == {"user": "-1", "item": "01", "timestamp": "1.0"}
+
+
+@pytest.mark.parametrize("name", ["n.csv", "n.tsv", "n.csv.gz", "n.parquet", "folder"])
+def test_columns_that_are_called_by_numbers_are_names(name: str, tmp_path: Path) -> None:
+    """As pandas writes a table without names: the header is no row of ratings."""
+    table = frame(np.random.default_rng(0), 9).set_axis(list("0123"), axis=1)
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+    target = path / "part-0.parquet" if name == "folder" else path
+    if target.suffix == ".parquet":
+        table.to_parquet(target, index=False)
+    else:
+        table.to_csv(target, index=False, sep="\t" if ".tsv" in name else ",")
+    texts = dict.fromkeys(reading.ROLES) | {"user": "0", "item": "1", "timestamp": "none"}
+    found = reading.columns(SimpleNamespace(ratings=path, **texts))
+    assert found == {"user": "0", "item": "1", "timestamp": None}
+    names = ColumnNames(found["user"], found["item"], None, None)
+    assert len(read_interactions(path, names)) == 9
+    (tmp_path / "plain.csv").write_text("0,7,2,3\n1,5,2,3\n")
+    found = reading.columns(SimpleNamespace(ratings=tmp_path / "plain.csv", **texts))
+    assert found == {"user": 0, "item": 1, "timestamp": None}
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("header", [False, True])
+def test_titles_have_names_or_positions(
+    header: bool, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = pd.DataFrame({"item_id": range(1, 101), "title": [f"T{i}" for i in range(1, 101)]})
+    titles.to_csv(tmp_path / "titles.csv", header=header, index=False)
+    files = ["--model", f"{folder}/model.keras", "--movies", f"{tmp_path}/titles.csv"]
+    # The ratings of a model may have had positions where the titles have names.
+    columns = ["--item", "1"] if header else ["--item", "0", "--title", "1"]
+    assert main(["recommend", *files, *columns, "--history", "5", "7", "--k", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 items, last T7" in printed
+    assert len(re.findall(r"^   \d  T\d+$", printed, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("007", "'007'.*did you mean 7"),
+        ("+7", "'.7'.*mean 7"),
+        ("7.0", "mean 7"),
+        ("1e3", "1000"),
+        ("7.5", "integers"),
+        ("-0", "mean 0"),
+    ],
+)
+@pytest.mark.usefixtures("trained")
+def test_an_id_that_is_written_as_no_integer_is_refused(
+    typed: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(["recommend", "--model", f"{folder}/model.keras", "--history", typed], capsys)
+    assert re.search(f"--history {said}|{said}", message), message
+
+
+def test_an_id_of_text_is_what_was_typed() -> None:
+    texts, numbers = sf.Vocabulary(["007", "7"]), sf.Vocabulary([7, -5])
+    assert _of_kind(["007", "7", "+7", "1e3"], texts) == ["007", "7", "+7", "1e3"]
+    assert _of_kind(["7", "-5", "x", "nan", "--7"], numbers) == [7, -5, "x", "nan", "--7"]
 
 
 def test_the_defaults_in_the_help_are_those_of_the_library() -> None:
@@ -589,7 +677,8 @@ def test_help_is_quick(tmp_path: Path) -> None:
     )
     assert done.stdout.endswith("\n[]\n")
     assert "\x1b" not in done.stdout
-    for shown in (".parquet", "(default: user_id)", "--recipe", "--resume"):
+    files = (".parquet", "JSON", "lines", ".gz", ".zip", "folder", "(default: user_id)")
+    for shown in (*files, "--recipe", "--resume"):
         assert shown in done.stdout
 
 

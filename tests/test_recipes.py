@@ -137,3 +137,22 @@ def test_recipes_are_read_without_keras_and_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_an_interrupted_run_hands_over_the_best_weights(done: sf.recipes.Run) -> None:
+    class Interrupting(Recorded):
+        def batch(self, epoch: int, done: int, total: int) -> None:
+            if (epoch, done) == (2, 1):
+                raise KeyboardInterrupt
+
+        def interrupted(self, model: Any, best: int, done: int) -> None:
+            self.told.append((model, best, done))
+
+    told = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        sf.recipes.run(TINY, done.data, callback=told)
+    model, *numbers = told.told[-1]
+    assert numbers == [1, 1]
+    metrics = sf.evaluate(model, done.data.validation, k=10)
+    assert metrics["ndcg@10"] == pytest.approx(done.epochs[0]["val_ndcg@10"])
+    assert model.items == done.data.items

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -250,3 +251,92 @@ def test_a_file_is_replaced_as_a_whole(failure, tmp_path):
     assert (tmp_path / "file.csv").read_text() == "new"
     assert (tmp_path / "link.csv").is_symlink()
     assert names(tmp_path) == {"file.csv", "link.csv"}
+
+
+TERMINATED = """
+import json, os, signal, sys, threading
+from pathlib import Path
+import numpy as np
+import sasrec_fast as sf
+from sasrec_fast.saving import replaced_file, stored
+
+folder = Path(sys.argv[1])
+rows = np.arange(60)
+data = sf.prepare({"user_id": rows % 6, "item_id": (rows * 7) % 41, "timestamp": rows})
+write = stored.write
+
+def file(send):
+    with replaced_file(folder / "r.csv") as path:
+        path.write_text("half")
+        send()
+
+def nested(send):
+    with replaced_file(folder / "r.csv") as path, replaced_file(path) as same:
+        assert path == same
+        path.write_text("half")
+        send()
+
+def swallowed(send):
+    with replaced_file(folder / "r.csv") as path:
+        path.write_text("whole")
+        try:
+            send()
+        except BaseException:
+            pass
+
+def save(send):
+    def sending(path, part):
+        send()
+        return write(path, part)
+    stored.write = sending
+    data.save(folder / "data")
+
+def own(send):
+    signal.signal(number, lambda *_: None)
+    with replaced_file(folder / "r.csv") as path:
+        path.write_text("whole")
+        send()
+
+def thread(send):
+    worker = threading.Thread(target=file, args=(lambda: None,))
+    worker.start()
+    worker.join()
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+for name in ("SIGTERM", "SIGHUP"):
+    number = getattr(signal, name)
+    for case in (file, nested, swallowed, save, own, thread):
+        child = os.fork()
+        if child == 0:
+            signal.signal(number, signal.SIG_DFL)
+            case(lambda: os.kill(os.getpid(), number))
+            os._exit(7)
+        status = os.waitpid(child, 0)[1]
+        left = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+        print(json.dumps([name, case.__name__, os.waitstatus_to_exitcode(status), left]))
+        assert not (folder / "data").exists()
+        for path in folder.iterdir():
+            path.unlink()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals to forked processes")
+def test_a_signal_that_ends_the_process_leaves_no_temporary_files(tmp_path):
+    """As Ctrl-C does; the process ends by the signal, and handlers of the user's own stay."""
+    command = [sys.executable, "-W", "ignore", "-c", TERMINATED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = {
+        "file": (None, {}),
+        "nested": (None, {}),
+        "swallowed": (None, {"r.csv": "whole"}),
+        "save": (None, {}),
+        "own": (7, {"r.csv": "whole"}),
+        "thread": (7, {"r.csv": "half"}),
+    }
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [case for _, case, _, _ in lines] == [*expected] * 2
+    for name, case, code, left in lines:
+        number = -getattr(signal, name)
+        assert (code, left) == ((expected[case][0] or number), expected[case][1]), (name, case)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -86,9 +86,10 @@ def test_a_training_run_is_resumed(tmp_path: Path) -> None:
         item_counts=data.item_counts,
     )
     model.compile("adam")
-    history = model.fit(
-        data.train.batches(4, max_buckets=1), epochs=3, resume=tmp_path / "run", verbose=0
-    )
+    with pytest.warns(UserWarning, match="was written by an earlier version"):
+        history = model.fit(
+            data.train.batches(4, max_buckets=1), epochs=3, resume=tmp_path / "run", verbose=0
+        )
     assert history.epoch == [2]
     weights = np.concatenate([np.ravel(weight) for weight in model.get_weights()])[:40]
     np.testing.assert_allclose(weights, EXPECTED["third_epoch"], atol=1e-4)

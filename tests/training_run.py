@@ -18,7 +18,7 @@ from compilations import Compilations
 LENGTH = 12
 
 
-def small_data(windows: Any = "last") -> sf.Prepared:
+def small_data(**options: Any) -> sf.Prepared:
     """60 users with histories of 3 to 24 of 50 items."""
     generator = np.random.default_rng(0)
     lengths = generator.integers(3, 25, 60)
@@ -29,7 +29,7 @@ def small_data(windows: Any = "last") -> sf.Prepared:
         {"user_id": users, "item_id": items},
         timestamp=None,
         max_sequence_length=LENGTH,
-        windows=windows,
+        **options,
     )
 
 

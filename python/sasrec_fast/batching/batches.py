@@ -162,6 +162,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def identity(self) -> dict[str, Any]:
         """What decides every batch: two `Batches` of equal identity give the same ones."""
         return {
+            **vars(self.split._options),
             "split": self.split.name,
             "rows": len(self.split),
             "positions": int(self.split.lengths.sum()),
@@ -170,9 +171,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             "split seed": self.split.seed,
             "seed": self.seed,
             "shuffle": self.shuffle,
-            "steps_per_epoch": len(self),
             "batches": [[b.length, b.batch_rows, b.num_batches] for b in self.buckets],
+            "steps_per_epoch": len(self),
             "num_shards": self.num_shards,
+            "interactions": self.split.digest,
         }
 
     def rows(self, index: int) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from sasrec_fast.cli.recommend import recommend
 from sasrec_fast.cli.reproduce import reproduce
 from sasrec_fast.cli.screen import Screen
 from sasrec_fast.cli.train import train
+from sasrec_fast.saving import Terminated, tidy_termination
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,10 @@ UsageError: Any = typer.BadParameter.__base__  # which typer does not name
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+KNOWN = (ValueError, KeyError, OSError, ImportError)
+"""What says in its message what is wrong with the input."""
+TRACEBACK = "SASREC_FAST_TRACEBACK"
+LONGEST = 2000
 
 app = typer.Typer(add_completion=False)
 for command in (demo, train, recommend, evaluate, reproduce):
@@ -62,8 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a title is no reason to stop
     screen = Screen(sys.stdout)
     arguments = list(sys.argv[1:] if argv is None else argv)
+    code = _code(arguments, screen)
     try:
-        with interrupts.remembered(), screen:
+        sys.stdout.flush()
+    except (OSError, ValueError) as failure:
+        _leave_output()
+        return BROKEN_PIPE if isinstance(failure, BrokenPipeError) else code or BAD_INPUT
+    return code
+
+
+def _code(arguments: list[str], screen: Screen) -> int:
+    """Run a command, and turn what ends it into a code and a line on stderr."""
+    try:
+        with tidy_termination(), interrupts.remembered(), screen:
             _run(arguments, screen)
     except typer.Exit as end:
         return int(end.exit_code)
@@ -73,22 +90,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{path}: error: {message} (see {path} --help)", BAD_INPUT)
     except KeyboardInterrupt:
         return _fail(f"{NAME}: interrupted", INTERRUPTED)
-    except BrokenPipeError:  # as in `| head`; the interpreter would complain when it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as in `| head`
+        _leave_output()
         return BROKEN_PIPE
-    except (ValueError, KeyError, OSError) as failure:
-        reason = failure.args[0] if isinstance(failure, KeyError) else failure
-        return _fail(f"{NAME}: error: {reason}", BAD_INPUT)
+    except KNOWN as failure:
+        reason = failure.args[0] if isinstance(failure, KeyError) and failure.args else failure
+        return _fail(f"{NAME}: error: {str(reason) or type(failure).__name__}", BAD_INPUT)
+    except MemoryError as failure:
+        return _fail(f"{NAME}: error: not enough memory: {failure}", BAD_INPUT)
+    except Exception as failure:
+        if os.environ.get(TRACEBACK):
+            raise
+        what = f"{type(failure).__name__}: {failure}"
+        return _fail(f"{NAME}: error: {what} ({TRACEBACK}=1 shows where)", BAD_INPUT)
     return 0
+
+
+def _leave_output() -> None:
+    """Write what nobody reads, or what has no place, to nowhere: the interpreter flushes again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str], screen: Screen) -> None:
     """As `app()`, which would end the process itself, with codes of its own."""
     group = typer.main.get_command(app)
-    with group.make_context(NAME, arguments, obj=screen) as context:
-        group.invoke(context)
+    try:
+        with group.make_context(NAME, arguments, obj=screen) as context:
+            group.invoke(context)
+    except Terminated:  # the process ends by the signal
+        _fail(f"{NAME}: terminated", 0)
+        raise
 
 
 def _fail(message: str, code: int) -> int:
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    line = " ".join(message.split())
+    short = line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
+    with suppress(OSError):
+        print(short, file=sys.stderr, flush=True)
     return code

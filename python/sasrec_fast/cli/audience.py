@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec_fast import checks
 from sasrec_fast.cli.screen import Screen, counted
 from sasrec_fast.errors import DataError
 from sasrec_fast.preparing import Options, group
 from sasrec_fast.reading import ColumnNames, read_interactions
 from sasrec_fast.recommendation import Audience
-from sasrec_fast.store import Histories
+from sasrec_fast.store import Histories, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,8 +64,9 @@ def _positions(ids: Sequence[Any], wanted: Sequence[str] | None) -> NDArray[np.i
     if missing:
         listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise DataError(
-            f"no rating to go by for {counted(len(missing), 'user')} of {len(wanted):,}: {listed}; "
-            f"there are ratings of {counted(len(ids), 'user')}, such as {ids[0]}"
+            f"no rating to go by for {counted(len(missing), 'user')} of {len(wanted):,}: "
+            f"{checks.received(listed)[1:-1]}; there are ratings of {counted(len(ids), 'user')}, "
+            f"such as {shown(ids[0])}"
         )
     return np.array([positions[text] for text in dict.fromkeys(wanted)], np.int64)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast.cli import interrupts
 from sasrec_fast.cli.screen import Screen, counted, seconds
 from sasrec_fast.recipes import Progress
+from sasrec_fast.saving import check_termination
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Drawing(Progress):
@@ -17,10 +18,13 @@ class Drawing(Progress):
 
     Args:
         screen: Where they are printed.
+        save: Given model and epoch of an interrupted training, saves what there is and says what
+            to do next.
     """
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, save: Callable[[Any, int], str] | None = None) -> None:
         self._screen = screen
+        self._save = save
 
     def begins(self, model: Any, candidates: tuple[str, int, int] | None) -> None:
         """Print what is trained, and the heading."""
@@ -41,6 +45,7 @@ class Drawing(Progress):
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Move the bar; stop if Ctrl-C was pressed."""
         interrupts.check()
+        check_termination()
         label = f"epoch {epoch}" + (", compiling" if epoch == 1 else "")
         self._screen.bar(label, done, total)
 
@@ -56,3 +61,8 @@ class Drawing(Progress):
         if waited:
             self._screen.say(f"no better NDCG@10 for {counted(waited, 'epoch')}: stopped")
         self._screen.say(f"kept: the weights of epoch {best}")
+
+    def interrupted(self, model: Any, best: int, done: int) -> None:
+        """Print that it was, and what to do next."""
+        then = "nothing was saved" if self._save is None else self._save(model, best)
+        self._screen.say(f"\ninterrupted after {counted(done, 'epoch')}: {then}")

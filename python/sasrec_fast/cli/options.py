@@ -154,8 +154,8 @@ TRAINING: Mapping[str, Any] = asdict(Training())
 
 RATINGS = Flag(
     Path,
-    "a file or folder of .parquet, .csv, .tsv or .dat (user::item::rating::timestamp), or of text "
-    "with .gz; or .txt, .txt.gz: a user and its items a line",
+    "a file or folder of .parquet, .csv, .tsv, .dat (user::item::rating::timestamp) or .jsonl "
+    "(JSON lines), text also as .gz or .zip; or .txt, .txt.gz: a user and its items a line",
     ...,
 )
 MOVIES = Flag(Path, ".dat (item::title::genres), or another with named columns, for titles")

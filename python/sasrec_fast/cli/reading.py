@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import warnings
+import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast.errors import DataError, DataWarning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -18,16 +23,43 @@ if TYPE_CHECKING:
 
 ROLES = ("user", "item", "timestamp", "rating")
 NO_COLUMN = "none"
+NAMED = (".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".feather", ".arrow")
+_LONGEST_LINE = 1 << 16
 
 
 def columns(arguments: Any) -> dict[str, Any]:
     """The columns given, by role: names, positions, or None for times that there are not."""
     texts = {role: getattr(arguments, role) for role in ROLES}
+    given = {role: text for role, text in texts.items() if text is not None}
+    named = arguments.ratings is not None and _has_numbers_for_names(arguments.ratings)
     return {
-        role: None if text == NO_COLUMN else int(text) if text.isdecimal() else text
-        for role, text in texts.items()
-        if text is not None
+        role: None if text == NO_COLUMN else text if named else _name_or_position(text)
+        for role, text in given.items()
     }
+
+
+def _name_or_position(text: str) -> str | int:
+    return int(text) if text.isdecimal() and str(int(text)) == text else text
+
+
+def _has_numbers_for_names(path: Path) -> bool:
+    """Whether columns can be called "0", "1" and so on, as pandas calls those without names.
+
+    Parquet and JSON have names at all times, text has these where the first line is a header that
+    counts: rows that do are no ratings.
+    """
+    with suppress(OSError, ValueError, EOFError, zlib.error):
+        parts = sorted(path.rglob("*.*")) if path.is_dir() else [path]
+        first = next((part for part in parts if part.is_file()), None)
+        if first is None:
+            return False
+        if any(suffix in NAMED for suffix in first.suffixes):
+            return True
+        with gzip.open(first) if first.suffix == ".gz" else first.open("rb") as file:
+            line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
+        fields = [field.strip(" \"'") for field in re.split(r"[,;|\t]|::", line.strip())]
+        return len(fields) > 1 and fields == [str(place) for place in range(len(fields))]
+    return False
 
 
 def as_trained(arguments: Any, preparation: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -61,10 +93,16 @@ def prepared(recipe: Recipe, interactions: Any, screen: Screen, report: bool = T
 
 
 def read_titles(arguments: Any, item: Any, screen: Screen) -> pd.DataFrame | None:
-    """The movies, if there is a file of them."""
+    """The movies, if there is a file of them.
+
+    Where titles have a name, so have their ids, whatever the ratings have.
+    """
     if arguments.movies is None:
         return None
     from sasrec_fast.reading import read_movies
 
+    title: Any = _name_or_position(arguments.title)
+    if isinstance(item, int) and not isinstance(title, int):
+        item = "item_id"
     with screen.step(f"reading {arguments.movies}"):
-        return read_movies(arguments.movies, item=item, title=arguments.title)
+        return read_movies(arguments.movies, item=item, title=title)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
@@ -124,10 +126,30 @@ def _ids(option: str, typed: Sequence[str]) -> list[str]:
 
 
 def _of_kind(typed: Sequence[str], items: Vocabulary) -> list[Any]:
-    """Ids of the vocabulary's kind where they can be."""
+    """Ids of the vocabulary's kind: text as it is; integers, and what is none, which is unknown.
+
+    Raises:
+        ValueError: The model's ids are integers, and one is written as no integer is.
+    """
     if items.are_strings:
         return list(typed)
-    return [int(text) if text.lstrip("-").isdecimal() else text for text in typed]
+    return [_integer(text) for text in typed]
+
+
+def _integer(text: str) -> int | str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    exact = int(text) if re.fullmatch(r"[+-]?\d+", text) else number
+    if str(exact) != text or not isinstance(exact, int):
+        raise ValueError(
+            f"--history {text!r}: the item ids of the model are integers, and none is written so; "
+            + (f"did you mean {int(number)}?" if number == int(number) else "")
+        )
+    return exact
 
 
 def _deliver(

@@ -129,20 +129,21 @@ def _run(
         before: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return before
     from sasrec_fast.model import save_model
-    from sasrec_fast.model.checkpoint import FILE
+    from sasrec_fast.model.checkpoint import remove_checkpoint
     from sasrec_fast.recipes.best_epoch import WEIGHTS
 
     screen.say(f"\nseed {seed}")
     seeded = recipe.changed(prepare={"seed": seed})
     data = prepared(seeded, interactions, screen, report=False)
-    done = run(recipe, data, seed=seed, callback=Drawing(screen), folder=folder)
+    drawing = Drawing(screen, lambda _, best: f"the same command goes on in {folder}")
+    done = run(recipe, data, seed=seed, callback=drawing, folder=folder)
     with screen.step("testing"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # the metrics say it
         result = _result(done, seed)
     save_model(done.model, folder / MODEL, data)
     _write(folder / RESULT, result)
-    for name in (FILE, WEIGHTS):
-        (folder / name).unlink(missing_ok=True)
+    remove_checkpoint(folder)
+    (folder / WEIGHTS).unlink(missing_ok=True)
     screen.say(str(done.test))
     return result
 
@@ -155,7 +156,7 @@ def _result(done: Run, seed: int) -> dict[str, Any]:
         "data": {
             "users": len(data.users),
             "items": len(data.items),
-            "interactions": len(data.sequences.items),
+            "interactions": data.sequences.num_interactions,
             "prepare": dict(data.options),
             "report": data.report.to_dict(),
         },

@@ -27,7 +27,8 @@ from sasrec_fast.saving import require_writable
 if TYPE_CHECKING:
     from sasrec_fast.cli.screen import Screen
 
-RESUME = "keeps the run: after an interruption the same command goes on from there"
+GOES_ON = "the same command goes on from there"
+RESUME = f"a folder that keeps the run: after an interruption {GOES_ON}"
 START = f"start from one's options; what is given here wins: {', '.join(RECIPES)}"
 ORDER = "order of equal timestamps: that of the file, or of a hash of the item"
 NEGATIVES = "random items against each target, for bce (then the default), gbce, sampled_softmax"
@@ -94,7 +95,12 @@ def train(arguments: Any, screen: Screen) -> None:
     load_keras(screen)
     from sasrec_fast.model import save_model
 
-    done = run(recipe, data, callback=Drawing(screen), folder=arguments.resume)
+    def saved(model: Any, best: int) -> str:
+        save_model(model, arguments.output, data)
+        how = "with --resume FOLDER a run can go on" if arguments.resume is None else GOES_ON
+        return f"{arguments.output} has the weights of epoch {best}, the best so far; {how}"
+
+    done = run(recipe, data, callback=Drawing(screen, saved), folder=arguments.resume)
     with screen.step(f"saving {arguments.output}"):
         save_model(done.model, arguments.output, data)
     screen.say(display.tested(done, {}) + "\n")

@@ -71,7 +71,9 @@ def resume_from(
             f"resume needs Batches, whose order depends on seed and epoch alone; received "
             f"{type(x).__name__}: pass split.batches()"
         )
-    checkpoint = Checkpoint(model, folder, x.identity)
+    validation = options.get("validation_data")
+    known = validation.identity if isinstance(validation, Batches) else None
+    checkpoint = Checkpoint(model, folder, x.identity, known or {"data": _kind(validation)})
     epochs, stopped = checkpoint.restore()
     options = _with_callbacks(options, [*_callbacks(options), checkpoint])
     if epochs:
@@ -79,6 +81,10 @@ def resume_from(
     if stopped:
         options["epochs"] = epochs
     return options
+
+
+def _kind(data: Any) -> str:
+    return type(data).__name__
 
 
 def _metrics_first(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from sasrec_fast.layers import (
     PositionEmbedding,
     positions_from_end,
 )
-from sasrec_fast.model.assets import load_assets, save_assets
+from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
+from sasrec_fast.model.files import ModelFiles
 from sasrec_fast.model.inference import ItemScorer, last_position
 from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
@@ -30,7 +31,7 @@ Inputs = Mapping[str, Any]
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
-class SASRec(ItemScorer, NextItemModel):
+class SASRec(ItemScorer, ModelFiles, NextItemModel):
     """Predicts a user's next item from the items before it with a causal Transformer.
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
@@ -89,6 +90,8 @@ class SASRec(ItemScorer, NextItemModel):
     """
 
     built: bool
+    saved_weights: str | None = None
+    """Digest of the weights that the assets of a loaded file belong to."""
 
     def __init__(
         self,
@@ -274,6 +277,16 @@ class SASRec(ItemScorer, NextItemModel):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""
+        every = self.candidate_mask[1:].all()
+        return {
+            **self.training_config(),
+            **super().get_config(),
+            "k": self.retrieval.k,
+            "candidates": None if every else pack_mask(self.candidate_mask),
+        }
+
+    def training_config(self) -> dict[str, Any]:
+        """Those of the arguments that decide what training does."""
         names = (
             "vocabulary_size",
             "num_layers",
@@ -282,21 +295,20 @@ class SASRec(ItemScorer, NextItemModel):
             "tie_embeddings",
             "l2",
         )
-        every = self.candidate_mask[1:].all()
         return {
-            **super().get_config(),
+            "dtype": self.dtype_policy.name,
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),
-            "k": self.retrieval.k,
-            "candidates": None if every else pack_mask(self.candidate_mask),
         }
 
     def save_assets(self, directory: str) -> None:
         """Write item ids and counts into the model file's assets (called by `save`)."""
-        save_assets(self.items, self.item_counts, directory)
+        weights = digest_of_weights(self.weights)
+        save_assets(Assets(self.items, self.item_counts, weights), directory)
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
-        items, counts = load_assets(directory)
-        self.items = checked_items(items, self.vocabulary_size)
-        self.item_counts = checked_counts(counts, self.vocabulary_size)
+        assets = load_assets(directory, self.vocabulary_size)
+        self.items = checked_items(assets.items, self.vocabulary_size)
+        self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
+        self.saved_weights = assets.weights

@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sasrec_fast import checks
 from sasrec_fast.errors import DataError
+from sasrec_fast.model.archive import require_sound_archive, require_sound_members
+from sasrec_fast.model.assets import BINDING, digest_of_weights
+from sasrec_fast.preparing import prepare
 from sasrec_fast.saving import replaced_file
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from sasrec_fast.store import Vocabulary
 
 MEMBER = "sasrec_fast.json"
+_LONGEST = 400
+_BINDING = f"assets/{BINDING}"
 
 
 def load_model(
@@ -47,7 +54,9 @@ def load_model(
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be a path, received {path!r}")
     file = Path(path)
-    _require_archive(file)
+    _require_file(file)
+    with zipfile.ZipFile(file) as archive:
+        require_sound_archive(file, archive)
     import keras
 
     from sasrec_fast.model.sasrec import SASRec
@@ -55,14 +64,22 @@ def load_model(
     try:
         model = keras.saving.load_model(file, compile=compiled)
     except Exception as failure:  # Keras raises whatever a damaged file makes it run into
-        raise DataError(f"{file} cannot be loaded by Keras: {failure}") from None
+        raise DataError(f"{file} cannot be loaded by Keras: {_short(failure)}") from None
     if not isinstance(model, SASRec):
         raise DataError(f"{file} holds a {type(model).__name__}, expected a SASRec")
+    if model.saved_weights not in (None, digest_of_weights(model.weights)):
+        raise DataError(f"{file} holds the item ids of another model than its weights are of")
     _give_items(model, items, file)
     return model
 
 
-def _require_archive(file: Path) -> None:
+def _short(failure: Exception) -> str:
+    """What Keras says, which may list every layer."""
+    said = str(failure)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+
+
+def _require_file(file: Path) -> None:
     if file.is_dir():
         raise DataError(
             f"{file} is a folder, expected a .keras file; sasrec_fast.load opens prepared data"
@@ -102,6 +119,7 @@ def save_model(model: SASRec, path: Path, data: Prepared) -> None:
     content = {"prepare": dict(data.options), "fingerprint": data.fingerprint}
     with replaced_file(path) as temporary:
         model.save(temporary)
+        content["weights"] = digest_of_weights(model.weights)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, json.dumps(content, indent=1))
 
@@ -116,13 +134,30 @@ def read_preparation(path: Path) -> tuple[dict[str, Any] | None, str | None]:
         FileNotFoundError: There is no such file.
         DataError: It is no model file.
     """
+    _require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
+            require_sound_members(archive)
+            names = archive.namelist()
+            if MEMBER not in names:
                 return None, None
             content = json.loads(archive.read(MEMBER))
-            return content["prepare"], content.get("fingerprint")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError) as failure:
+            bound = json.loads(archive.read(_BINDING)) if _BINDING in names else {}
+            if "weights" in bound and content.get("weights", bound["weights"]) != bound["weights"]:
+                raise ValueError(f"{MEMBER} is of another model")
+            return _preparation(content["prepare"]), content.get("fingerprint")
+    except Exception as failure:  # of the many that a damaged file leads to
         raise DataError(f"{path} is no .keras file: {failure}") from None
+
+
+def _preparation(options: Any) -> dict[str, Any]:
+    """The options of `prepare`, which checks each; those that an earlier version had not yet too.
+
+    Raises:
+        TypeError: They are no mapping.
+    """
+    if not isinstance(options, dict):
+        raise TypeError(f"the options of prepare are {checks.received(options)}")
+    known = signature(prepare).parameters.values()
+    defaults = {one.name: one.default for one in known if one.default is not Parameter.empty}
+    return {**defaults, **options}

@@ -32,7 +32,7 @@ class Prepared(artifact.Parts):
         splits = ", ".join(f"{name} {rows:,}" for name, rows in self.report.rows_by_split.items())
         return (
             f"Prepared({len(self.users):,} users, {len(self.items):,} items, "
-            f"{len(self.sequences.items):,} interactions; rows: {splits})"
+            f"{self.sequences.num_interactions:,} interactions; rows: {splits})"
         )
 
     @property
@@ -128,15 +128,14 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
     """Open a folder that `Prepared.save` wrote.
 
     This takes milliseconds at any size: files are memory-mapped and read when used. Their presence,
-    sizes, headers and lengths are checked, and the manifest in full. Many processes may open one
-    folder, and share its memory; it may be replaced by `Prepared.save` meanwhile, but its files
-    must not be changed in place.
+    sizes, headers and lengths are checked, and the manifest in full. Each file is compared with the
+    digest made by `Prepared.save` when it is first used, and damage is a `DataError` then. Many
+    processes may open one folder, and share its memory; it may be replaced by `Prepared.save`
+    meanwhile, but its files must not be changed in place.
 
     Args:
-        folder: The folder; it may have been moved or be read-only.
-        verify: Read everything and compare it with the digests made by `Prepared.save`. Without
-            this, damage inside a file shows only where the native code meets an index that does
-            not exist, as a ValueError.
+        folder: The folder; it may have been moved or be read-only, or be from somebody else.
+        verify: Read and compare everything at once.
 
     Returns:
         Data equal to what was saved, in every array of every epoch. Its arrays are read-only.

@@ -118,7 +118,7 @@ def read_movies(path: str | Path, *, item: str = "item_id", title: str = "title"
                 raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
     else:
         table = read_parts(parts, Wanted.of((item,), texts=(title, "genres")))
-        movies = _movies_of_table(table, path, item, title)
+        movies = _movies_of_table(table, path, str(item), str(title))
     repeated = movies["item_id"][movies["item_id"].duplicated()].tolist()
     if repeated:
         raise DataError(f"{path}: item id {shorten(repeated[0])} appears twice, expected once")

@@ -14,6 +14,7 @@ from sasrec_fast.saving import replaced_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sasrec_fast.model import SASRec
     from sasrec_fast.recipes.progress import Progress
 
 MONITOR = "val_ndcg@10"
@@ -49,6 +50,15 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     def best(self) -> dict[str, Any]:
         """The record of the best epoch, the first of equal ones."""
         return max(self.epochs, key=lambda record: float(record[MONITOR]))
+
+    def model_of(self, trained: SASRec) -> SASRec:
+        """A copy of a model with the weights of the best epoch, whatever the state of its own."""
+        kinds = {"dtype": trained.dtype_policy, "activation": trained.block_options.activation}
+        model = type(trained)(**{**trained.get_config(), **kinds})
+        model.items, model.item_counts = trained.items, trained.item_counts
+        model.build()
+        model.set_weights(self._weights)
+        return model
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""

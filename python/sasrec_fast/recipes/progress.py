@@ -25,3 +25,12 @@ class Progress:
             best: Its number.
             waited: After how many epochs that were no better training stopped; 0 where it did not.
         """
+
+    def interrupted(self, model: Any, best: int, done: int) -> None:
+        """Training ends before its time, by Ctrl-C or a signal.
+
+        Args:
+            model: A model with the weights of the best epoch so far, not compiled.
+            best: Its number.
+            done: How many epochs are done, at least 1.
+        """

@@ -13,6 +13,7 @@ from sasrec_fast.errors import DataWarning
 from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
 from sasrec_fast.model import SASRec
 from sasrec_fast.recipes.best_epoch import BestEpoch
+from sasrec_fast.saving import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,13 @@ def train_model(
         metrics = RankingMetrics(data.validation, k=10, candidates=recipe.candidates)
     best = BestEpoch(training.patience, progress, folder)
     progress.begins(model, recipe.candidates)
-    model.fit(batches, epochs=training.epochs, callbacks=[metrics, best], resume=folder, verbose=0)
+    options: dict[str, Any] = {"callbacks": [metrics, best], "resume": folder, "verbose": 0}
+    try:
+        model.fit(batches, epochs=training.epochs, **options)
+    except (KeyboardInterrupt, Terminated):
+        if best.epochs:
+            progress.interrupted(best.model_of(model), best.best["epoch"], len(best.epochs))
+        raise
     return model, best.epochs
 
 

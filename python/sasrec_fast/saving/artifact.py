@@ -9,17 +9,29 @@ rows of each split.
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest, stored
+from sasrec_fast.saving.first_use import (
+    Column,
+    StoredRows,
+    StoredSequences,
+    anything,
+    ascending,
+    rising,
+    within,
+)
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.replaced_file import replaced_file
+from sasrec_fast.saving.schema import file_name
 from sasrec_fast.store import (
     SPLITS,
     Lengths,
@@ -72,12 +84,24 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts
     content = manifest.read(path)
     while True:
         try:
-            return _Folder(path, content, verify).parts(), content["fingerprint"]
+            parts = _Folder(path, content).parts()
+            if verify:
+                _read(parts)
+            return parts, content["fingerprint"]
         except DataError:
             again = manifest.read(path)
             if again == content:
                 raise
             content = again  # replaced meanwhile, twice: its files are gone
+
+
+def _read(parts: Parts) -> None:
+    """Use everything for the first time, which compares it with its digest."""
+    _parts(parts)
+    for split in _splits(parts):
+        _ = split.sequence_rows.users, split.sequence_rows.ends
+    for vocabulary in (parts.users, parts.items):
+        _ = vocabulary.strings if vocabulary.are_strings else vocabulary.ids
 
 
 def fingerprint(data: Parts) -> str:
@@ -93,7 +117,7 @@ def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
 
 def _parts(data: Parts) -> dict[str, Any]:
     """The content of each file, by its name in the manifest."""
-    columns = {f"{name}.npy": array for name, array in vars(data.sequences).items()}
+    columns = {f"{f.name}.npy": getattr(data.sequences, f.name) for f in fields(Sequences)}
     for split in _splits(data):
         if split._options.holdout is None:
             rows = split.sequence_rows
@@ -148,7 +172,6 @@ class _Folder:
 
     path: Path
     content: Mapping[str, Any]
-    verify: bool
 
     @property
     def source(self) -> str:
@@ -161,47 +184,88 @@ class _Folder:
         entry = self.content["files"].get(name)
         if entry is None:
             raise DataError(f"{self.source} lists no {name}, which this version needs")
-        return self.path / manifest.file_name(name, entry), entry
+        return self.path / file_name(name, entry), entry
 
-    def array(self, name: str) -> NDArray[Any]:
-        """The array of a part."""
-        return stored.open_array(*self.file(f"{name}.npy"), verify=self.verify)
+    def column(self, name: str, check: Callable[[NDArray[Any]], str]) -> Column:
+        """The array of a part, checked when it is first used; see `first_use.Column`."""
+        path, entry = self.file(f"{name}.npy")
+        return Column(path, entry["digest"], stored.open_array(path, entry), check)
 
     def parts(self) -> Parts:
         """All of it."""
-        sequences = Sequences(*(self.array(field.name) for field in fields(Sequences)))
+        self._require_fingerprint()
         users, items = map(self._vocabulary, _VOCABULARIES)
-        self._require_consistent(sequences, len(users))
+        sequences = self._sequences(len(users), len(items))
         windows = {name: self._window(name, len(items)) for name in self.content["splits"]}
         if SPLITS[0] not in windows:
             raise DataError(f"{self.source} has no {SPLITS[0]} split")
-        dated = {name: self._rows(name) for name, of in windows.items() if of.holdout is None}
+        dated = {
+            name: self._rows(name, sequences) for name, of in windows.items() if of.holdout is None
+        }
         ordered = sorted(windows.values(), key=lambda window: window.split)
         splits = make_splits(sequences, (users, items), ordered, dated)
+        options = self._options(items)
+        validation, test = [*splits[1:], None, None][:2]
+        report = self._report()
+        return Parts(splits[0], validation, test, users, items, sequences, report, options)
+
+    def _require_fingerprint(self) -> None:
+        digests = {name: entry["digest"] for name, entry in self.content["files"].items()}
+        if self.content["fingerprint"] != _fingerprint(self.content, digests):
+            raise DataError(f"{self.source} is damaged: its fingerprint is not that of its files")
+
+    def _options(self, items: Vocabulary) -> dict[str, Any]:
         options = {
             name: items if value == _ITEMS_OPTION else manifest.decode(value)
             for name, value in self.content["options"].items()
         }
-        validation, test = [*splits[1:], None, None][:2]
-        report = self._report()
-        return Parts(splits[0], validation, test, users, items, sequences, report, options)
+        for name in ("max_sequence_length", "seed"):
+            expected = self.content["splits"][SPLITS[0]][name]
+            if options.get(name) != expected:
+                raise DataError(
+                    f"{self.source}: option {name!r} is {checks.received(options.get(name))}, "
+                    f"but the {SPLITS[0]} split has {expected}"
+                )
+        return options
+
+    def _sequences(self, users: int, items: int) -> Sequences:
+        """The store; that lengths fit together is checked at once, in three pages of files."""
+        columns = {
+            "offsets": self.column("offsets", ascending),
+            "items": self.column("items", partial(within, 1, items)),
+            "user_keys": self.column("user_keys", anything),
+        }
+        offsets, total = columns["offsets"], len(columns["items"].values)
+        for name, expected in (("offsets", users + 1), ("user_keys", users)):
+            _require_length(columns[name], expected)
+        first, last = offsets.values[0], offsets.values[-1]
+        if first != 0 or last != total:
+            raise DataError(
+                f"{offsets.path} is damaged: it runs from {first} to {last}, expected 0 to "
+                f"{total}, the length of items.npy"
+            )
+        return StoredSequences(columns)
 
     def _vocabulary(self, name: str) -> Vocabulary:
         about, ids = self.content["vocabularies"][name], _VOCABULARIES[name]
         if about["is_identity"]:
             return Vocabulary.identity(about["size"])
-        if f"{ids}.arrow" in self.content["files"]:
-            path, entry = self.file(f"{ids}.arrow")
-            strings = stored.open_strings(path, entry, verify=self.verify)
-            return Vocabulary.trusted(strings, source=str(path))
-        return Vocabulary.trusted(self.array(ids))
+        are_strings = f"{ids}.arrow" in self.content["files"]
+        path, entry = self.file(f"{ids}.arrow" if are_strings else f"{ids}.npy")
+        open_ids = stored.open_strings if are_strings else stored.open_array
+        found = open_ids(path, entry)
+        if len(found) != about["size"]:
+            raise DataError(f"{path} has {len(found):,} ids, expected {about['size']:,}")
+        check = partial(stored.require_distinct, path, found, entry["digest"])
+        return Vocabulary.trusted(found, check=check)
 
-    def _rows(self, split: str) -> Rows:
-        users, ends = (self.array(f"{split}_{column}") for column in ("users", "ends"))
-        if users.shape != ends.shape:
-            path = self.file(f"{split}_ends.npy")[0]
-            raise DataError(f"{path} has shape {ends.shape}, expected {users.shape}")
-        return Rows(users, ends)
+    def _rows(self, split: str, sequences: Sequences) -> Rows:
+        columns = {
+            "users": self.column(f"{split}_users", partial(rising, len(sequences))),
+            "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),
+        }
+        _require_length(columns["ends"], len(columns["users"].values))
+        return StoredRows(columns, sequences)
 
     def _window(self, split: str, num_items: int) -> WindowOptions:
         source = f"{self.source}, {split!r}"
@@ -227,16 +291,7 @@ class _Folder:
         assert isinstance(report, Report)
         return report
 
-    def _require_consistent(self, sequences: Sequences, users: int) -> None:
-        offsets, items = sequences.offsets, sequences.items
-        expected = {"offsets": (users + 1,), "items": (len(items),), "user_keys": (users,)}
-        for name, shape in expected.items():
-            found = getattr(sequences, name).shape
-            if found != shape:
-                path = self.file(f"{name}.npy")[0]
-                raise DataError(f"{path} has shape {found}, expected {shape}")
-        if offsets[0] != 0 or offsets[-1] != len(items):
-            raise DataError(
-                f"{self.file('offsets.npy')[0]} is damaged: it runs from {offsets[0]} to "
-                f"{offsets[-1]}, expected 0 to {len(items)}, the length of items.npy"
-            )
+
+def _require_length(column: Column, expected: int) -> None:
+    if len(column.values) != expected:
+        raise DataError(f"{column.path} has length {len(column.values):,}, expected {expected:,}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest
 from sasrec_fast.saving.replaced_file import flush_folder, locked
+from sasrec_fast.saving.termination import tidy_termination
 
 _UNFINISHED = re.compile(r"\..+\.unfinished-.+")
 _FILE = re.compile(
@@ -43,7 +44,7 @@ def writable_folder(folder: Path) -> Iterator[Path]:
         raise FileExistsError(f"{target} is a file; a new folder or saved data can be written to")
     is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
-    with locked(target) as alone:
+    with tidy_termination(), locked(target) as alone:
         replaced = _require_replaceable(target)
         try:
             yield target

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import date, datetime
@@ -11,14 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sasrec_fast import checks
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving.replaced_file import replaced_file
+from sasrec_fast.saving.schema import require_sound
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
 FORMAT_VERSION = 2
 """1 had files of plain names, which were replaced together with their folder."""
 
+_LARGEST = 1 << 24
 _KIND = "$"
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "tuple": lambda parts: tuple(map(decode, parts)),
@@ -62,8 +66,13 @@ def read(folder: Path) -> dict[str, Any]:
             f"versions up to {FORMAT_VERSION}: upgrade it"
         )
     found = content.pop("digest", None)
-    if found != digest_of(content):
+    try:
+        expected = digest_of(content)
+    except RecursionError:
+        raise DataError(f"{path} is damaged: its values are nested too deep") from None
+    if found != expected:
         raise DataError(f"{path} is damaged: its content does not match its digest")
+    require_sound(content, str(path))
     return content
 
 
@@ -75,7 +84,7 @@ def read_unchecked(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file, expected a folder written by Prepared.save")
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(_text(path))
     except FileNotFoundError:
         raise DataError(
             f"{folder} has no {FILE_NAME}: it is no folder written by Prepared.save"
@@ -88,16 +97,21 @@ def read_unchecked(folder: Path) -> dict[str, Any]:
     return dict(content)
 
 
+def _text(path: Path) -> str:
+    """The content of a manifest, which is ASCII and small at any size of the data."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no file")
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} bytes")
+    return path.read_text(encoding="ascii")
+
+
 def file_names(content: Mapping[str, Any]) -> set[str]:
     """The names of the manifest and of the files it lists, in a manifest of any version."""
     listed = content.get("files")
     entries = listed.items() if isinstance(listed, dict) else ()
-    return {FILE_NAME, *(file_name(name, entry) for name, entry in entries)}
-
-
-def file_name(name: str, entry: Mapping[str, Any]) -> str:
-    """What the file of an entry is called; in format version 1, as the entry."""
-    return str(entry.get("file", name))
+    named = {entry.get("file", name) for name, entry in entries if isinstance(entry, dict)}
+    return {FILE_NAME, *(name for name in named if isinstance(name, str))}
 
 
 def encode(value: Any, name: str) -> Any:
@@ -127,9 +141,15 @@ def decode(content: Any) -> Any:
         return [decode(part) for part in content]
     if not isinstance(content, dict):
         return content
-    if content.get(_KIND) not in _KINDS:
-        raise DataError(f"the manifest holds a value of an unknown kind: {content}")
-    return _KINDS[content[_KIND]](content["value"])
+    kind = content.get(_KIND)
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise DataError(
+            f"the manifest holds a value of an unknown kind: {checks.received(content)}"
+        )
+    try:
+        return _KINDS[kind](content["value"])
+    except (TypeError, ValueError, LookupError, ArithmeticError) as failure:
+        raise DataError(f"the manifest holds no {kind}: {failure}") from None
 
 
 def rebuild(kind: type[Any], values: Mapping[str, Any], source: str) -> tuple[Any, list[str]]:

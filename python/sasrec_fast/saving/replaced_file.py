@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sasrec_fast.saving.termination import tidy_termination
+
+_unfinished: set[Path] = set()
+"""Files that this process is writing."""
+
 
 def require_writable(name: str, path: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse, before any work is done, a file that cannot be written.
@@ -35,26 +40,41 @@ def require_writable(name: str, path: Path, suffixes: tuple[str, ...]) -> None:
 def replaced_file(path: Path) -> Iterator[Path]:
     """A path to write to, with the suffix of `path`; it becomes `path` in the end.
 
-    After an error or an interrupt `path` is as it was. Symbolic links are followed.
+    After an error, an interrupt or a termination `path` is as it was, and nothing else is there.
+    Symbolic links are followed.
     """
     target = Path(os.path.realpath(path))
+    if target in _unfinished:  # what is written inside another one is replaced with it
+        yield target
+        return
+    unfinished = f".{target.name}.unfinished-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(unfinished)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {target.parent}")
+    with tidy_termination():
+        try:
+            _remove_abandoned(target)
+            temporary.touch()
+            _unfinished.add(temporary)
+            with locked(temporary):
+                yield temporary
+                with temporary.open("r+b") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+            flush_folder(target.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            _unfinished.discard(temporary)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed processes left of a file that they were writing."""
     for leftover in target.parent.glob(f".{glob.escape(target.name)}.unfinished-*"):
         with locked(leftover, wait=False) as abandoned:
             if abandoned:
                 leftover.unlink(missing_ok=True)
-    unfinished = f".{target.name}.unfinished-{secrets.token_hex(4)}{target.suffix}"
-    temporary = target.with_name(unfinished)
-    try:
-        temporary.touch()
-        with locked(temporary):
-            yield temporary
-            with temporary.open("r+b") as file:
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        flush_folder(target.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

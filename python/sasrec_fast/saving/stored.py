@@ -2,21 +2,30 @@
 
 Arrays are `.npy` files in little-endian order, strings are one `large_string` column in an Arrow
 IPC file. Digests are of the content, not of the file, so that they are the same for any version of
-numpy and pyarrow.
+numpy and pyarrow. They are compared when a part is first used, whole: at 1.4 GB/s that is half of
+what counting the items takes, and it leaves no way round.
 """
 
 import hashlib
+import stat
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
 
 _SCHEMA = pa.schema([pa.field("id", pa.large_string(), nullable=False)])
+
+_MAGIC_SIZE = 8
+_HEADER, _COMPRESSION = 2, 3
+"""Numbers of fields, of Arrow's Message and RecordBatch."""
 
 
 def little_endian(array: NDArray[Any]) -> NDArray[Any]:
@@ -54,63 +63,131 @@ def write(path: Path, content: Any) -> dict[str, Any]:
     return {"shape": _shape(content), "dtype": dtype, "bytes": path.stat().st_size}
 
 
-def open_array(path: Path, entry: Mapping[str, Any], *, verify: bool) -> NDArray[Any]:
-    """A read-only array on a `.npy` file; only its header is read, unless `verify`.
+def open_array(path: Path, entry: Mapping[str, Any]) -> NDArray[Any]:
+    """A read-only array on a `.npy` file, of which only the header is read.
+
+    How the file is read is decided by the entry, which is checked; the header must say the same.
 
     Raises:
-        DataError: The file is missing, of another size, or has another header or content.
+        DataError: The file is missing, of another size, or has another header.
     """
-    _require_size(path, entry)
+    _require_file(path, entry)
     dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            found = _header(file)
+            start = file.tell()
+        if found != (shape, False, dtype) or start + shape[0] * dtype.itemsize != entry["bytes"]:
+            raise ValueError(f"its header is not that of {dtype} {shape}")
+        mapped = np.memmap(path, dtype, "r", start, shape)
     except Exception as failure:  # of the many that a damaged header leads to
         raise DataError(f"{path} is damaged: {failure}") from None
-    whole = mapped.offset + mapped.nbytes == entry["bytes"]
-    if mapped.dtype != dtype or mapped.shape != shape or not whole:
-        raise DataError(f"{path} is damaged: its header is not that of {dtype} {shape}")
-    array = np.asarray(mapped)  # a memmap prints, slices and pickles in its own ways
-    _require_content(path, array, entry, verify=verify)
-    return array
+    return np.asarray(mapped)  # a memmap prints, slices and pickles in its own ways
 
 
-def open_strings(path: Path, entry: Mapping[str, Any], *, verify: bool) -> Any:
-    """An Arrow array of strings on a file; only its schema is read, unless `verify`.
+def _header(file: Any) -> tuple[Any, ...]:
+    """Shape, whether Fortran's order, and dtype."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"its header is of version {version}, expected 1 or 2")
+
+
+def open_strings(path: Path, entry: Mapping[str, Any]) -> Any:
+    """An Arrow array of strings on a file, of which only the schema is read.
 
     Raises:
-        DataError: The file is missing, of another size, or has another schema or content.
+        DataError: The file is missing, of another size, or has another schema.
     """
-    _require_size(path, entry)
+    _require_file(path, entry)
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        columns = [reader.get_batch(i).column(0) for i in range(reader.num_record_batches)]
-        for column in columns:
-            column.validate(full=verify)
-    except (pa.ArrowException, OSError, ValueError, IndexError) as failure:
+        source = pa.memory_map(str(path))
+        reader = pa.ipc.open_file(source)
+        if not reader.schema.equals(_SCHEMA) or reader.num_record_batches != 1:
+            raise ValueError("its schema is not that of one column of strings")
+        column = _only_batch(source).column(0)
+        column.validate()
+        if column.null_count or column.offset or [len(column)] != entry["shape"]:
+            raise ValueError(f"it is no column of {entry['shape'][0]:,} strings")
+    except Exception as failure:  # as above
         raise DataError(f"{path} is damaged: {failure}") from None
-    lengths = [len(column) for column in columns if not column.null_count]
-    if not reader.schema.equals(_SCHEMA) or lengths != entry["shape"]:
-        raise DataError(f"{path} is damaged: it is no column of {entry['shape'][0]:,} strings")
-    _require_content(path, columns[0], entry, verify=verify)
-    return columns[0]
+    return column
+
+
+def _only_batch(source: Any) -> Any:
+    """The first record batch of an Arrow file, which must not be compressed.
+
+    One that is would be decompressed here, whatever size that takes, and Arrow does not say so
+    beforehand; its description does, a FlatBuffers table. A field that a table lacks has offset 0
+    in the list of 16-bit offsets that its first word points back to.
+    """
+    source.seek(_MAGIC_SIZE)
+    messages = pa.ipc.MessageReader.open_stream(source)
+    messages.read_next_message()  # the schema
+    message = messages.read_next_message()
+    about = message.metadata.to_pybytes()
+
+    def field(table: int, number: int) -> int:
+        offsets = table - struct.unpack_from("<i", about, table)[0]
+        size = struct.unpack_from("<H", about, offsets)[0]
+        place = 4 + 2 * number
+        found = struct.unpack_from("<H", about, offsets + place)[0] if place < size else 0
+        return table + found if found else 0
+
+    header = field(struct.unpack_from("<I", about)[0], _HEADER)
+    batch = header + struct.unpack_from("<I", about, header)[0]
+    if not header or field(batch, _COMPRESSION):
+        raise ValueError("it is compressed, expected plain strings")
+    return pa.ipc.read_record_batch(message, _SCHEMA)
+
+
+def require_content(path: Path, content: Any, expected: str) -> None:
+    """Read all of what was opened, and compare it with the digest it was saved with.
+
+    Raises:
+        DataError: It is other content, or strings that are none.
+    """
+    try:
+        if not isinstance(content, np.ndarray):
+            content.validate(full=True)
+        same = digest(content) == expected
+    except (pa.ArrowException, ValueError) as failure:
+        raise DataError(f"{path} is damaged: {failure}") from None
+    if not same:
+        raise DataError(f"{path} is damaged: its content does not match its digest")
+
+
+def require_distinct(path: Path, ids: Any, expected: str) -> None:
+    """As `require_content`, of ids, each of which must occur once.
+
+    Raises:
+        DataError: They are others, or one occurs twice.
+    """
+    require_content(path, ids, expected)
+    if isinstance(ids, np.ndarray):
+        distinct = bool((ids[1:] > ids[:-1]).all()) or pd.Index(ids).is_unique
+    else:
+        distinct = len(ids) == pc.count_distinct(ids).as_py()
+    if not distinct:
+        raise DataError(f"{path} is damaged: an id occurs twice")
 
 
 def _shape(content: Any) -> list[int]:
     return list(content.shape) if isinstance(content, np.ndarray) else [len(content)]
 
 
-def _require_size(path: Path, entry: Mapping[str, Any]) -> None:
+def _require_file(path: Path, entry: Mapping[str, Any]) -> None:
+    """Refuse what is no file of the folder itself, and a file of another size."""
     try:
-        size = path.stat().st_size
+        found, real = path.stat(), path.resolve(strict=True)
     except OSError:
         raise DataError(f"{path} is missing; the folder is incomplete") from None
-    if size != entry["bytes"]:
+    if not stat.S_ISREG(found.st_mode) or real.parent != path.parent.resolve():
+        raise DataError(f"{path} is no file of this folder; copy what it links to into its place")
+    if found.st_size != entry["bytes"]:
         raise DataError(
-            f"{path} has {size:,} bytes, expected {entry['bytes']:,}; it is truncated, or from "
-            "other data"
+            f"{path} has {found.st_size:,} bytes, expected {entry['bytes']:,}; it is truncated, or "
+            "from other data"
         )
-
-
-def _require_content(path: Path, content: Any, entry: Mapping[str, Any], *, verify: bool) -> None:
-    if verify and digest(content) != entry["digest"]:
-        raise DataError(f"{path} is damaged: its content does not match its digest")

@@ -23,6 +23,15 @@ class Sequences:
     items: NDArray[np.int32]
     user_keys: NDArray[np.uint64]
 
+    def __len__(self) -> int:
+        """How many users there are."""
+        return len(self.user_keys)
+
+    @property
+    def num_interactions(self) -> int:
+        """How many items all users have together."""
+        return len(self.items)
+
 
 @dataclass(frozen=True)
 class WindowOptions:

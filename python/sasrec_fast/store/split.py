@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
+from sasrec_fast.store.digests import digest
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
@@ -63,6 +64,11 @@ class Split:
         if not self._options.stride:
             return self.sequence_rows
         return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the arrays: the store, the rows, options and seed."""
+        return digest(self.sequences, self.sequence_rows, self._options)
 
     @property
     def users(self) -> NDArray[np.int32]:
@@ -281,7 +287,8 @@ class Split:
         draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
         chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
         other = copy.copy(self)
-        other.__dict__.pop("_rows", None)
+        for cached in ("_rows", "digest"):
+            other.__dict__.pop(cached, None)
         other.sequence_rows = self.sequence_rows.take(chosen)
         return other
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
-from sasrec_fast.errors import DataError, shorten
+from sasrec_fast.errors import shorten
 from sasrec_fast.store.numbers import integers
 
 _UNORDERED = (str, bytes, set, frozenset, Mapping)
@@ -36,7 +36,7 @@ class Vocabulary:
     """
 
     _source: Any  # a range, a NumPy array, or an Arrow array of strings
-    _origin = "the vocabulary"
+    _check: Callable[[], None] | None = None
     is_identity = False
 
     def __init__(self, ids: Iterable[Any]) -> None:
@@ -48,16 +48,16 @@ class Vocabulary:
             _ = self.strings  # or UnicodeEncodeError, a ValueError
 
     @classmethod
-    def trusted(cls, ids: Any, source: str = "the vocabulary") -> Vocabulary:
+    def trusted(cls, ids: Any, check: Callable[[], None] | None = None) -> Vocabulary:
         """A vocabulary of ids that are known to be right; they are neither checked nor copied.
 
         Args:
             ids: Distinct ids: int64, uint64, an object array of str, or an Arrow array of
                 large strings, of which `ids` is made when first asked for.
-            source: Where they are from, for the message about a damaged Arrow array.
+            check: Called before an id is first used; raises where they are not right after all.
         """
         vocabulary = cls.__new__(cls)
-        vocabulary._source, vocabulary._origin = ids, source
+        vocabulary._source, vocabulary._check = ids, check
         return vocabulary
 
     @classmethod
@@ -77,6 +77,7 @@ class Vocabulary:
         if isinstance(self._source, range):
             ids = np.arange(1, len(self) + 1, dtype=np.int64)
         elif isinstance(self._source, np.ndarray):
+            self._require_right()
             ids = self._source.view()
         else:
             ids = self.strings.to_numpy(zero_copy_only=False).astype(object)
@@ -92,11 +93,12 @@ class Vocabulary:
         """
         if isinstance(self._source, np.ndarray):
             return pa.array(self._source, pa.large_string())
-        try:
-            self._source.validate(full=True)
-        except pa.ArrowInvalid as failure:
-            raise DataError(f"{self._origin} is damaged: {failure}") from None
+        self._require_right()
         return self._source
+
+    def _require_right(self) -> None:
+        if self._check is not None:
+            self._check()
 
     @property
     def are_strings(self) -> bool:

@@ -1,0 +1,169 @@
+"""What a manifest may say: closed lists of files, types of their values, and ranges of numbers.
+
+A folder may be from anywhere. Nothing that is not checked here decides how memory is read, how much
+of it is asked for, or which file is opened.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from sasrec_fast import checks
+from sasrec_fast.errors import DataError
+from sasrec_fast.store import MAX_ITEMS, SPLITS, Lengths, Report
+
+STRINGS = "string"
+_IDS = ("<i8", "<u8")
+DTYPES: Mapping[str, tuple[str, ...]] = {
+    "offsets.npy": ("<i8",),
+    "items.npy": ("<i4",),
+    "user_keys.npy": ("<u8",),
+    **{f"{split}_{column}.npy": ("<i4",) for split in SPLITS for column in ("users", "ends")},
+    **{f"{whose}_ids.npy": _IDS for whose in ("user", "item")},
+    **{f"{whose}_ids.arrow": (STRINGS,) for whose in ("user", "item")},
+}
+"""Every file there can be, and what its values can be."""
+
+_LONGEST = 2**31 - 1
+_LARGEST = 2**62
+_DEEPEST = 32
+_HEX = {digits: re.compile(f"[0-9a-f]{{{digits}}}") for digits in (32, 64)}
+
+
+def require_sound(content: Mapping[str, Any], source: str) -> None:
+    """Refuse a manifest that says what none does that `Prepared.save` writes.
+
+    Raises:
+        DataError: Names the place, what was found and what is allowed; `source` is the file.
+    """
+    try:
+        _require_shallow(content)
+        checks.integer("format_version", content.get("format_version"), 1)
+        _text("package_version", content.get("package_version"))
+        _digest("fingerprint", content.get("fingerprint"), 32)
+        for name in ("options", "report", "splits", "vocabularies", "files"):
+            _mapping(name, content.get(name))
+        _require_files(content["files"])
+        _require_vocabularies(content["vocabularies"])
+        for name, window in content["splits"].items():
+            _require_window(name, window)
+        _require_report(content["report"])
+    except (TypeError, ValueError) as failure:
+        raise DataError(f"{source}: {failure}") from None
+
+
+def file_name(name: str, entry: Mapping[str, Any]) -> str:
+    """What the file of an entry is called, in the folder itself; in version 1, as the entry.
+
+    Raises:
+        ValueError: It is no name that `Prepared.save` gives.
+    """
+    found = entry.get("file", name)
+    stem, _, suffix = name.rpartition(".")
+    if not isinstance(found, str) or not re.fullmatch(rf"{stem}(-[0-9a-f]{{8}})?\.{suffix}", found):
+        raise ValueError(
+            f"the file of {name!r} is called {checks.received(found)}, "
+            f"expected {stem}-, 8 hexadecimal digits and .{suffix}"
+        )
+    return found
+
+
+def _require_files(files: Mapping[str, Any]) -> None:
+    for name, entry in files.items():
+        dtypes = checks.one_of("a file", name, tuple(DTYPES)) and DTYPES[name]
+        _mapping(f"files, {name!r}", entry)
+        file_name(name, entry)
+        checks.one_of(f"dtype of {name!r}", entry.get("dtype"), dtypes)
+        shape = entry.get("shape")
+        if not isinstance(shape, list) or len(shape) != 1:
+            raise ValueError(f"shape of {name!r} is {checks.received(shape)}, expected one length")
+        checks.integer(f"length of {name!r}", shape[0], 0, _LARGEST)
+        checks.integer(f"bytes of {name!r}", entry.get("bytes"), 0, _LARGEST)
+        _digest(f"digest of {name!r}", entry.get("digest"), 64)
+
+
+def _require_vocabularies(vocabularies: Mapping[str, Any]) -> None:
+    for name in ("users", "items"):
+        about = _mapping(f"vocabularies, {name!r}", vocabularies.get(name))
+        checks.integer(f"size of {name}", about.get("size"), 0, MAX_ITEMS)
+        _truth(f"is_identity of {name}", about.get("is_identity"))
+
+
+def _require_window(name: str, window: Any) -> None:
+    """What the native code is told of a split."""
+    checks.one_of("a split", name, SPLITS)
+    _mapping(f"split {name!r}", window)
+    limits = {
+        "split": (SPLITS.index(name), SPLITS.index(name)),
+        "holdout": (0, 2),
+        "max_sequence_length": (1, _LONGEST - 1),
+        "stride": (0, window.get("max_sequence_length")),
+        "num_negatives": (0, _LONGEST),
+        "num_items": (0, MAX_ITEMS),
+        "seed": (0, 2**64 - 1),
+    }
+    for key, (least, most) in limits.items():
+        if key != "holdout" or window.get(key) is not None:
+            checks.integer(f"{key} of {name}", window.get(key), least, most)
+    for key in ("oldest", "reject_all"):
+        _truth(f"{key} of {name}", window.get(key))
+    if window.get("exponent") is not None:
+        checks.fraction(f"exponent of {name}", window["exponent"])
+
+
+def _require_report(report: Mapping[str, Any]) -> None:
+    """Figures that can be printed; what this version does not know is left out anyway."""
+    _require_figures("report", report, Report)
+    _require_figures("sequence_lengths", report.get("sequence_lengths", {}), Lengths)
+
+
+def _require_figures(where: str, values: Any, kind: Any) -> None:
+    _mapping(where, values)
+    for field in fields(kind):
+        value, label = values.get(field.name, 0), f"{where}, {field.name!r}"
+        if field.type == "int":
+            checks.integer(label, value, 0)
+        elif field.type == "float" and not math.isfinite(checks.number(label, value)):
+            raise ValueError(f"{label} is {value}, expected a finite number")
+        elif field.type == "dict[str, int]":
+            for name, count in _mapping(label, values.get(field.name, {})).items():
+                checks.integer(f"{label}, {name!r}", count, 0)
+
+
+def _require_shallow(content: Any) -> None:
+    """Refuse nesting that would exhaust the stack of whoever walks down it."""
+    level: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        level = [part for holder in level for part in _parts(holder)]
+    if level:
+        raise ValueError(f"its values are nested more than {_DEEPEST} deep")
+
+
+def _parts(holder: Any) -> Iterable[Any]:
+    if isinstance(holder, dict):
+        return holder.values()
+    return holder if isinstance(holder, list) else ()
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a mapping, received {checks.received(value)}")
+    return value
+
+
+def _text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, received {checks.received(value)}")
+
+
+def _truth(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be true or false, received {checks.received(value)}")
+
+
+def _digest(name: str, value: Any, digits: int) -> None:
+    if not isinstance(value, str) or not _HEX[digits].fullmatch(value):
+        received = checks.received(value)
+        raise ValueError(f"{name} must be {digits} hexadecimal digits, received {received}")

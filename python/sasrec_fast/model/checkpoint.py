@@ -76,19 +76,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         path = self.path if self.path.exists() or not finished.exists() else finished
         if not path.exists():
             return 0, False
-        try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                run = json.loads(bytes(file[_RUN]))
-                arrays = [file[str(i)] for i in range(len(file.files) - 1)]
-            epochs, stopped, dtypes = int(run["epochs"]), bool(run["stopped"]), run["dtypes"]
-            data, settings = dict(run["data"]), dict(run.get("settings", {}))
-            now = dict(run.get("optimizer", {}))
-        except Exception as error:  # of the many that damage leads to
-            raise ValueError(
-                f"{path} is no readable checkpoint ({error}); delete it to train from the "
-                "start, or resume in another folder"
-            ) from error
-        _require_same(path, data, self._data, complete=bool(settings))
+        run, arrays = _read(path)
+        settings, now = run["settings"].copy(), run["optimizer"]
+        _require_same(path, run["data"], self._data, complete=bool(settings))
         if not settings:
             warnings.warn(
                 f"{path} was written by an earlier version, which recorded neither loss nor "
@@ -103,9 +93,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._require_shapes(path, arrays)
         if settings:
             _require_same(path, settings, self._settings)
-            self._settings = dict(run["settings"])
-        self._assign(arrays, dtypes)
-        return epochs, stopped
+            self._settings = run["settings"]
+        self._assign(arrays, run["dtypes"])
+        return run["epochs"], run["stopped"]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save: `epoch` + 1 epochs are done."""
@@ -183,6 +173,31 @@ def remove_checkpoint(folder: Path) -> None:
     """Remove the checkpoint of a run whose result is kept elsewhere."""
     for name in (FILE, FINISHED):
         (folder / name).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Any]]:
+    """What a checkpoint says of its run, and its arrays.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            run = json.loads(bytes(file[_RUN]))
+            arrays = [file[str(i)] for i in range(len(file.files) - 1)]
+        return {
+            "epochs": int(run["epochs"]),
+            "stopped": bool(run["stopped"]),
+            "dtypes": [str(dtype) for _, dtype in zip(arrays, run["dtypes"], strict=True)],
+            "data": dict(run["data"]),
+            "settings": dict(run.get("settings", {})),
+            "optimizer": dict(run.get("optimizer", {})),
+        }, arrays
+    except Exception as error:  # of the many that damage leads to
+        raise ValueError(
+            f"{path} is no readable checkpoint ({error}); delete it to train from the start, or "
+            "resume in another folder"
+        ) from error
 
 
 def _writes() -> bool:

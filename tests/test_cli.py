@@ -480,6 +480,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_got_lost_is_raised_at_the_next_check() -> None:
     with interrupts.remembered():
         interrupts.check()

@@ -145,6 +145,7 @@ def test_a_model_may_be_asked_in_the_middle_of_an_epoch(data):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_handler_runs_after_the_block_that_it_may_not_interrupt():
     before = signal.getsignal(signal.SIGINT)
     finished = False

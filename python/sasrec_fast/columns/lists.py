@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -30,10 +30,12 @@ class _Lists:
     Attributes:
         lengths: Of each list; `_MISSING` where there is none.
         values: What the lists hold, one below the other.
+        tuples: Whether they are tuples, which may as well be one value each.
     """
 
     lengths: NDArray[np.int64]
     values: Any
+    tuples: bool = False
 
 
 def explode(found: Mapping[Any, Any], user: Any, item: Any) -> dict[Any, Any]:
@@ -60,6 +62,11 @@ def explode(found: Mapping[Any, Any], user: Any, item: Any) -> dict[Any, Any]:
             "beside them lists of the same lengths or one value a row; a user is one value"
         )
     lengths = lists[item].lengths
+    if lists[item].tuples and len(lists) == 1 and len(found) > 2:
+        raise DataError(
+            f"column '{item}' holds tuples beside single values: a tuple is no id, which is an "
+            "integer or a string; make lists of them where they are histories"
+        )
     _refuse_missing(lists)
     for name, values in found.items():
         if name not in lists and len(values) != len(lengths):
@@ -140,7 +147,9 @@ def _as_lists(values: Any, column: Any) -> _Lists | None:
     if not isinstance(values, np.ndarray | list | tuple):
         return None
     first = next((cell for cell in values if cell is not None and cell is not pd.NA), None)
-    return _object_lists(list(values), column) if isinstance(first, _CELLS) else None
+    if not isinstance(first, _CELLS):
+        return None
+    return replace(_object_lists(list(values), column), tuples=isinstance(first, tuple))
 
 
 def _arrow(values: Any) -> Any:

@@ -44,7 +44,7 @@ class Wanted:
         numbers: Collection[Name] = (),
         times: Collection[Name] = (),
         *,
-        texts: Collection[str] = (),
+        texts: Collection[Name] = (),
         only: bool = False,
     ) -> Wanted:
         """From names or positions.
@@ -56,7 +56,7 @@ class Wanted:
         positional = _are_positions((*ids, *numbers))
         given = {"ids": ids, "numbers": numbers, "times": times}
         roles = {role: tuple(map(str, names)) for role, names in given.items()}
-        return cls(**roles, texts=tuple(texts), only=only, positional=positional)
+        return cls(**roles, texts=tuple(map(str, texts)), only=only, positional=positional)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 """Hypothesis profiles and the folder of real data."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,15 @@ settings.register_profile("ci", parent=settings.get_profile("fast"), max_example
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 DATA_VARIABLE = "SASREC_FAST_DATA"
+
+COMPILED = "JAX_COMPILATION_CACHE_DIR"
+"""What one test compiled is not compiled again by others, nor by their child processes."""
+
+if COMPILED not in os.environ:  # the workers of a run have that of the process they come from
+    os.environ[COMPILED] = tempfile.mkdtemp(prefix="compiled-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+    atexit.register(shutil.rmtree, os.environ[COMPILED], ignore_errors=True)
 
 
 @pytest.fixture

@@ -206,6 +206,28 @@ def test_bfloat16_computes_scores_and_losses_in_float32(rows):
     assert np.isfinite(loss)
 
 
+def test_half_precision_adds_up_the_gradients_of_a_table_in_float32():
+    n = 4096
+    rng = np.random.default_rng(0)
+    x = {"item_ids": np.full((n, 1), 3, np.int32), "padding_mask": np.ones((n, 1), bool)}
+    y = {
+        "positive_sequence": rng.integers(1, 5, (n, 1), np.int32),
+        "negative_sequence": rng.integers(5, 9, (n, 1), np.int32),
+    }
+    moved = {}
+    for dtype in ("float32", "mixed_bfloat16", "mixed_float16"):
+        model = make_model(num_layers=0, dropout=0.0, dtype=dtype)
+        model.compile(keras.optimizers.SGD(1.0), loss="bce")
+        model.build()
+        tables = model.item_embedding.embeddings, model.position_embedding.position_embeddings
+        before = np.concatenate([np.array(table) for table in tables])
+        model.train_on_batch(x, y)
+        moved[dtype] = np.concatenate([np.array(table) for table in tables]) - before
+    for dtype in ("mixed_bfloat16", "mixed_float16"):
+        far = np.linalg.norm(moved[dtype] - moved["float32"]) / np.linalg.norm(moved["float32"])
+        assert far < 0.02, dtype
+
+
 def test_summary_names_every_layer(model, capsys):
     model.build()
     model.summary(print_fn=print, line_length=100)

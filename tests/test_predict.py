@@ -253,7 +253,11 @@ def weights_run_as_usual() -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     "options",
-    [{"jit_compile": False}, {"run_eagerly": True}, {"steps_per_execution": 2}],
+    [
+        pytest.param({"jit_compile": False}, marks=pytest.mark.slow),
+        {"run_eagerly": True},
+        {"steps_per_execution": 2},
+    ],
     ids=["not compiled", "eagerly", "two steps"],
 )
 def test_ways_of_keras_to_run_a_step_give_the_same_weights(options, weights_run_as_usual):

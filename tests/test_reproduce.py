@@ -232,12 +232,8 @@ def test_the_learning_rate_rises_and_falls():
         optimizer(replace(training, epochs=2), 5)
 
 
-SMOKED = "ml-1m-softmax"
-
-
-@pytest.mark.parametrize(
-    "name", [n if n == SMOKED else pytest.param(n, marks=pytest.mark.slow) for n in RECIPES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_small_version_comes_near_the_best_possible(name, tmp_path):
     command = [sys.executable, "-m", "sasrec_fast.cli", "reproduce", name, "--smoke"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

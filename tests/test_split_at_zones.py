@@ -85,6 +85,51 @@ def test_files_are_split_in_the_zone_that_they_name(tmp_path: Path) -> None:
     assert targets(in_utc, (np.datetime64("2024-05-01"), np.datetime64("2024-06-01"))) == [13, 23]
 
 
+OFFSETS = {
+    "one offset": (lambda time: f"{time:%Y-%m-%dT%H:%M:%S}-04:00", [14, 24]),
+    "one without a colon": (lambda time: f"{time:%Y-%m-%d %H:%M:%S}-0400", [14, 24]),
+    "one with half an hour": (lambda time: f"{time:%Y-%m-%dT%H:%M:%S.000}+05:30", [14, 24]),
+    "UTC": (lambda time: f"{time.tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}", [13, 23]),
+    "UTC as an offset": (
+        lambda time: f"{time.tz_convert('UTC'):%Y-%m-%dT%H:%M:%S+00:00}",
+        [13, 23],
+    ),
+    "one a season": (lambda time: f"{time:%Y-%m-%dT%H:%M:%S}-0{4 + time.month % 2}:00", None),
+}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "parts"])
+@pytest.mark.parametrize("kind", OFFSETS)
+def test_text_is_split_by_the_clock_of_its_offsets(name: str, kind: str, tmp_path: Path) -> None:
+    written, expected = OFFSETS[kind]
+    table = FRAME.assign(timestamp=FRAME.timestamp.map(written))
+    path = tmp_path / name
+    if name == "a.jsonl":
+        table.to_json(path, orient="records", lines=True)
+    elif name == "parts":
+        path.mkdir()
+        for part, rows in table.groupby("user_id"):
+            rows.to_csv(path / f"{part}.csv", index=False)
+    else:
+        table.to_csv(path, index=False, sep="\t" if name == "a.tsv" else ",")
+    if expected is None:
+        with pytest.raises(TypeError, match="without a zone, but the times of column 'timestamp'"):
+            targets(str(path), WITHOUT_ZONE["text"])
+        assert len(targets(str(path), WITH_ZONE)) == 2
+    else:
+        assert targets(str(path), WITHOUT_ZONE["text"]) == expected
+
+
+def test_files_of_different_offsets_have_no_clock_in_common(tmp_path: Path) -> None:
+    for user, offset in ((1, "-04:00"), (2, "-05:00")):
+        table = FRAME[FRAME.user_id == user]
+        times = table.timestamp.map(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}" + offset)  # noqa: B023
+        table.assign(timestamp=times).to_csv(tmp_path / f"{user}.csv", index=False)
+    with pytest.raises(TypeError, match="are in several; give it with a zone"):
+        targets(str(tmp_path), WITHOUT_ZONE["text"])
+    assert targets(str(tmp_path), WITH_ZONE) == [14, 24]
+
+
 NAIVE = {
     "pandas": FRAME.assign(timestamp=FRAME.timestamp.dt.tz_localize(None)),
     "numpy": of_times(FRAME.timestamp.dt.tz_localize(None).to_numpy()),

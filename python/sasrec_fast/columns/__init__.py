@@ -11,8 +11,10 @@ from sasrec_fast.columns.ids_and_times import (
 from sasrec_fast.columns.lists import explode
 from sasrec_fast.columns.pieces import join
 from sasrec_fast.columns.values import is_string
+from sasrec_fast.columns.zones import SEVERAL
 
 __all__ = [
+    "SEVERAL",
     "IdColumn",
     "TimeColumn",
     "boundaries",

@@ -178,7 +178,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         self.position_embedding = None
         if not self.block_options.rotary:
             self.position_embedding = PositionEmbedding(
-                self.max_sequence_length, dtype=dtype, name="position_embedding"
+                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
             )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
@@ -198,7 +198,8 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
             output_dim=self.hidden_dim,
             embeddings_initializer="glorot_uniform",
             embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
-            dtype=self.dtype_policy,
+            # Rows are gathered as they are kept, so that their gradients add up in that dtype.
+            dtype=self.dtype_policy.variable_dtype,
             name=name,
         )
 
@@ -263,7 +264,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x = self.item_embedding(item_ids)
+        x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
         if self.position_embedding is not None:

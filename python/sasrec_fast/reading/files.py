@@ -19,7 +19,7 @@ from sasrec_fast.reading.json_lines import read_json
 from sasrec_fast.reading.opening import UNREADABLE, open_bytes
 from sasrec_fast.reading.scratch import Scratch
 from sasrec_fast.reading.text import check_text, read_text
-from sasrec_fast.reading.written import ids_as_written
+from sasrec_fast.reading.written import ids_as_written, in_one_zone
 
 
 def read_table(
@@ -217,6 +217,8 @@ def _joined(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
         types = {table.schema.field(name).type for table in tables}
         if len(types) > 1 and all(map(_is_text, types)):
             tables = [_as_text(table, name) for table in tables]
+        elif len(types) > 1 and (kind := in_one_zone(types)):
+            tables = [_with(table, name, table[name].cast(kind)) for table in tables]
     try:
         return pa.concat_tables([t.select(names) for t in tables], promote_options="permissive")
     except pa.ArrowException as failure:
@@ -249,5 +251,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _as_text(table: pa.Table, name: str) -> pa.Table:
-    texts = pc.cast(table[name], pa.large_string())
-    return table.set_column(table.column_names.index(name), name, texts)
+    return _with(table, name, pc.cast(table[name], pa.large_string()))
+
+
+def _with(table: pa.Table, name: str, column: Any) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.json_objects import as_written
+from sasrec_fast.reading.written import zone_written
 
 _EXACT = 2**53
 
@@ -38,9 +39,10 @@ def numbers_of(column: Any, name: str, path: Path) -> Any:
     for unit in ("s", "ns"):
         for zone in (None, "UTC"):
             try:
-                return pc.cast(written, pa.timestamp(unit, zone))
+                times = pc.cast(written, pa.timestamp(unit, zone))
             except pa.ArrowInvalid:
-                pass
+                continue
+            return pc.cast(times, pa.timestamp(unit, zone and zone_written(written)))
     return column
 
 

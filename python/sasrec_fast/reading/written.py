@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sasrec_fast.columns import SEVERAL
 from sasrec_fast.errors import shorten
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ZONE = re.compile(r"([Zz]|UTC|GMT|\d[ \t]*[+-]\d\d(:?\d\d)?)$", re.ASCII)
 _UTC_NAMED = r"[ \t]*(\+00:?00[ \t]+)?(UTC|GMT|Z|z)$"
+_NO_OFFSET = r"(Z|z|[+-]00(:?00)?)$"
+_OFFSET = r"([+-]\d\d):?(\d\d)?$"
 _ISO_ZONE = r"\d(Z|[+-]\d\d(:?\d\d)?)$"
 _BLANK_OFFSET = r"[ \t]+([+-]\d\d(:?\d\d)?)$"
 _DECIMAL_COMMA = r"^[+-]?[0-9]*,[0-9]+$"
@@ -182,7 +185,7 @@ def _may_be_integers(texts: Any) -> bool:
 
 
 def _times(texts: Any, first: str, *, zoned: bool) -> Any:
-    zone = "UTC" if zoned else None
+    zone = zone_written(texts) if zoned else None
     seconds, fractions = pa.timestamp("s", zone), pa.timestamp("ns", zone)
     kinds = (seconds, fractions) if zoned else (pa.date32(), seconds, fractions)
     for kind in kinds:
@@ -197,6 +200,26 @@ def _times(texts: Any, first: str, *, zoned: bool) -> Any:
     first = " like the first" if value != first else ", or ending in Z, UTC or such as +01:00"
     said = f"is {shorten(value)}, expected a time like {like}{first}{rows[row]}; {_PANDAS}"
     raise UnreadError(row, said)
+
+
+def zone_written(texts: Any) -> str:
+    """The zone of ISO times: UTC, the offset that all have, or `SEVERAL` where they differ."""
+    if pc.all(pc.match_substring_regex(texts, _NO_OFFSET)).as_py():
+        return "UTC"
+    offset = re.search(_OFFSET, texts.drop_null()[0].as_py())
+    if offset is None or not pc.all(pc.ends_with(texts, offset[0])).as_py():
+        return SEVERAL
+    return f"{offset[1]}:{offset[2] or '00'}"
+
+
+def in_one_zone(types: set[pa.DataType]) -> pa.DataType | None:
+    """The type of times of several files, where each has its own offset; None for others."""
+    if not all(pa.types.is_timestamp(kind) and kind.tz for kind in types):
+        return None
+    if not all(kind.tz in ("UTC", SEVERAL) or kind.tz[0] in "+-" for kind in types):
+        return None
+    finest = max(types, key=lambda kind: ("s", "ms", "us", "ns").index(kind.unit))
+    return pa.timestamp(finest.unit, SEVERAL)
 
 
 def _as_in_iso(texts: Any) -> Any:

@@ -51,6 +51,7 @@ def interrupted(call: Any, number: int, seconds: float) -> str:
 
 def main(times: int) -> dict[str, Any]:
     signal.signal(signal.SIGALRM, alarm)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     data = small_data()
     options = {"num_layers": 1, "hidden_dim": 8, "max_sequence_length": LENGTH}
     model = sf.SASRec.for_data(data, **options)

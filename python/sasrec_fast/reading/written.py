@@ -214,9 +214,12 @@ def zone_written(texts: Any) -> str:
 
 def in_one_zone(types: set[pa.DataType]) -> pa.DataType | None:
     """The type of times of several files, where each has its own offset; None for others."""
-    if not all(pa.types.is_timestamp(kind) and kind.tz for kind in types):
+    types = {kind for kind in types if not pa.types.is_null(kind)}
+    if len(types) < 2 or not all(pa.types.is_timestamp(kind) and kind.tz for kind in types):
         return None
     if not all(kind.tz in ("UTC", SEVERAL) or kind.tz[0] in "+-" for kind in types):
+        return None
+    if len({kind.tz for kind in types}) == 1:
         return None
     finest = max(types, key=lambda kind: ("s", "ms", "us", "ns").index(kind.unit))
     return pa.timestamp(finest.unit, SEVERAL)

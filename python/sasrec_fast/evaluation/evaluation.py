@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning
@@ -94,7 +95,7 @@ def evaluate(
         exclude=exclude,
     )
     if exclude_seen:
-        warn_of_repeats(split)
+        warn_of_repeats(split.name, metrics.targets.repeated)
     return metrics
 
 
@@ -122,13 +123,12 @@ def measure(
     return _ranked(split, scored, cutoffs, Servable(items, exclude_seen), protocol)
 
 
-def warn_of_repeats(split: Split) -> None:
+def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
     """Say where many targets are misses since their user had them before; see `evaluate`."""
-    users = len(split.sequence_rows)
-    repeated = int(np.count_nonzero(repeated_targets(split.sequences, split.sequence_rows)))
-    if repeated > WARNING_SHARE * users:
+    users, found = len(repeated), int(np.count_nonzero(repeated))
+    if found > WARNING_SHARE * users:
         note(
-            f"{repeated:,} of {users:,} {split.name} targets ({repeated / users:.1%}) are items "
+            f"{found:,} of {users:,} {name} targets ({found / users:.1%}) are items "
             "that their user had before, which count as misses, since nobody is recommended what "
             "they had; exclude_seen=False serves and measures them, in `recommend` and `evaluate`",
             DataWarning,
@@ -143,7 +143,7 @@ def _ranked(
     protocol: tuple[int, int] | None,
 ) -> Metrics:
     rows = split.sequence_rows
-    targets = split.sequences.items[split.sequences.offsets[rows.users] + rows.ends - 1]
+    targets = split.sequences.last_items(rows)
     allowed, excluded = servable.items, servable.exclude_seen
     how: dict[str, Any] = {}
     coverage: dict[str, float] = {}
@@ -154,7 +154,7 @@ def _ranked(
         negatives, short = draw_negatives(split, allowed, count, seed, excluded)
         counts = among_negatives(scored, targets, negatives)
         how = {"num_negatives": count, "seed": seed, "short_users": short}
-    repeated = repeated_targets(split.sequences, split.sequence_rows)
+    repeated = repeated_targets(split.sequences, rows)
     setting = Setting(split.name, int(allowed.sum()), excluded, **how)
     return Metrics(
         (counts.better, counts.equal),

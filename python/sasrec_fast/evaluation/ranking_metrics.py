@@ -13,7 +13,7 @@ from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
 from sasrec_fast.evaluation.scoring import require_scorer
 from sasrec_fast.preparing import Prepared, require_split
-from sasrec_fast.store import Split, given_mask, require_same_items
+from sasrec_fast.store import Split, given_mask, repeated_targets, require_same_items
 
 _OPTIONS = ("exclude_seen", "candidates", "exclude", "batch_size")
 
@@ -66,7 +66,8 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         self.split = split if sample_users is None else split.sample(sample_users, seed)
         options = _checked_options(split, options)
         if options.get("exclude_seen", True):
-            warn_of_repeats(self.split)
+            rows = self.split.sequence_rows
+            warn_of_repeats(self.split.name, repeated_targets(self.split.sequences, rows))
         self.every = checks.integer("every", every, 1)
         if not isinstance(prefix, str):
             raise TypeError(f"prefix must be text, received {checks.received(prefix)}")

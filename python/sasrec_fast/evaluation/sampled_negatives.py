@@ -61,7 +61,7 @@ def draw_negatives(
     """
     rows = split.sequence_rows
     starts = split.sequences.offsets[rows.users]
-    targets = split.sequences.items[starts + rows.ends - 1]
+    targets = split.sequences.last_items(rows)
     warm = np.flatnonzero(candidates[targets])
     training_ends = split.training_ends if outside_training else starts
     number, item = Histories(split.sequences.items, starts[warm], training_ends[warm]).pairs()

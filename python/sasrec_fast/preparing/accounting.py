@@ -68,8 +68,8 @@ def _cold_targets(train: Split, held_out: Sequence[Split]) -> dict[str, int]:
     if not held_out:
         return {}
     shown = _core.shown_items(train.sequences, train._options, train._rows)
-    items = train.sequences.items
-    return {split.name: int(np.count_nonzero(~shown[items[split.ends - 1]])) for split in held_out}
+    targets = {split.name: split.sequences.last_items(split.sequence_rows) for split in held_out}
+    return {name: int(np.count_nonzero(~shown[items])) for name, items in targets.items()}
 
 
 def _store_bytes(grouped: Grouped, splits: Sequence[Split]) -> int:

@@ -13,7 +13,7 @@ def repeated_targets(sequences: Sequences, rows: Rows) -> NDArray[np.bool_]:
     """Whether the last item of each row's sequence is in it before, too, bool [n]."""
     starts = sequences.offsets[rows.users]
     last = starts + rows.ends - 1
-    targets = sequences.items[last]
+    targets = sequences.last_items(rows)
     found = np.zeros(len(rows), np.bool_)
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         part = slice(first, first + _ROWS_AT_ONCE)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.store.rows import Rows
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -31,6 +33,11 @@ class Sequences:
     def num_interactions(self) -> int:
         """How many items all users have together."""
         return len(self.items)
+
+    def last_items(self, rows: Rows) -> NDArray[np.int32]:
+        """int32 [n], the item that the sequence of each row ends with: its last target."""
+        last: NDArray[np.int32] = self.items[self.offsets[rows.users] + rows.ends - 1]
+        return last
 
 
 @dataclass(frozen=True)

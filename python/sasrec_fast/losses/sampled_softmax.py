@@ -1,7 +1,5 @@
 """Softmax cross-entropy of the target among sampled items."""
 
-import base64
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +13,7 @@ from sasrec_fast import checks
 from sasrec_fast.losses.base import NextItemLoss, Positions
 from sasrec_fast.losses.chunked import gathered_sum, log_normalizer_sum
 from sasrec_fast.losses.sampling import ItemSampler, draw_uniformly
+from sasrec_fast.store import packed, unpacked
 
 Tensor = Any
 
@@ -141,7 +140,7 @@ class SampledSoftmax(NextItemLoss):
 def checked_counts(item_counts: ArrayLike | str) -> NDArray[np.int64]:
     """Counts as int64 [vocabulary_size], of counts or of the text that `pack_counts` returns."""
     if isinstance(item_counts, str):
-        return np.frombuffer(zlib.decompress(base64.b64decode(item_counts)), np.int64)
+        return np.frombuffer(unpacked(item_counts), np.int64)
     counts = np.asarray(item_counts)
     whole = counts.dtype.kind in "iu"
     if counts.ndim != 1 or len(counts) < 2 or not whole or counts.min() < 0:
@@ -154,4 +153,4 @@ def checked_counts(item_counts: ArrayLike | str) -> NDArray[np.int64]:
 
 def pack_counts(counts: NDArray[np.int64]) -> str:
     """The counts as short text for a config; `checked_counts` reads it."""
-    return base64.b64encode(zlib.compress(counts.tobytes())).decode("ascii")
+    return packed(counts.tobytes())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sasrec_fast import checks
-from sasrec_fast.store import MAX_ITEMS
+from sasrec_fast.store import MAX_ITEMS, unpacked
 
 _OVERHEAD = 1 << 26
 _LONGEST_UNBACKED = 1 << 20
@@ -127,8 +125,8 @@ def require_packed(content: Mapping[str, Any], sizes: Sizes) -> None:
     """Refuse packed candidates and counts of another length than there are items."""
     candidates = content["config"].get("candidates")
     if candidates is not None:
-        packed = _unpacked("candidates", candidates, -(-sizes.vocabulary_size // 8))
-        mask = np.unpackbits(np.frombuffer(packed, np.uint8))
+        bits = _unpacked("candidates", candidates, -(-sizes.vocabulary_size // 8))
+        mask = np.unpackbits(np.frombuffer(bits, np.uint8))
         if mask[0] or not mask.any() or mask[sizes.vocabulary_size :].any():
             raise ValueError("candidates of the config are no items of the model")
     loss = (content.get("compile_config") or {}).get("loss")
@@ -143,9 +141,7 @@ def require_packed(content: Mapping[str, Any], sizes: Sizes) -> None:
 def _unpacked(name: str, text: Any, length: int) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be text, received {checks.received(text)}")
-    opened = zlib.decompressobj()
-    found = opened.decompress(base64.b64decode(text), length + 1)
-    if len(found) != length:
-        at_least = "more than " * (len(found) > length)
-        raise ValueError(f"{name} has {at_least}{len(found):,} bytes, expected {length:,}")
-    return found
+    try:
+        return unpacked(text, length)
+    except ValueError as failure:
+        raise ValueError(f"{name} of the file is damaged: {failure}") from None

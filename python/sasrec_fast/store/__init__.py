@@ -6,6 +6,7 @@ from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
 from sasrec_fast.store.memory import free_memory, shown_bytes
 from sasrec_fast.store.notes import note
+from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
@@ -41,11 +42,13 @@ __all__ = [
     "model_candidates",
     "note",
     "pack_mask",
+    "packed",
     "repeated_targets",
     "require_same_items",
     "shown",
     "shown_bytes",
     "slices",
     "streams",
+    "unpacked",
     "user_positions",
 ]

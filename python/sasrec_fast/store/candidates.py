@@ -1,16 +1,15 @@
 """Which items may be recommended, as a mask over item indices."""
 
-import base64
-import binascii
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.store.given import given_ids, indices_of, kind_note
 from sasrec_fast.store.notes import note
+from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.vocabulary import Vocabulary, shown
 
 Mask = NDArray[np.bool_]
@@ -139,18 +138,17 @@ def candidate_mask(candidates: ArrayLike | str | None, vocabulary_size: int) -> 
 
 def pack_mask(mask: Mask) -> str:
     """The mask as short text for a model's config; `candidate_mask` reads it."""
-    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes())).decode("ascii")
+    return packed(np.packbits(mask).tobytes())
 
 
 def _unpacked(text: str, size: int) -> Mask:
     """The mask that `pack_mask` made text of."""
     try:
-        expanded = zlib.decompressobj()
-        content = expanded.decompress(base64.b64decode(text, validate=True), -(-size // 8) + 1)
-    except (binascii.Error, ValueError, zlib.error):
-        content = b""
-    if len(content) != -(-size // 8):
-        raise TypeError(f"candidates must be a list of item ids, received {text[:50]!r}")
+        content = unpacked(text, -(-size // 8))
+    except ValueError:
+        raise TypeError(
+            f"candidates must be a list of item ids, received {checks.received(text)}"
+        ) from None
     mask = np.unpackbits(np.frombuffer(content, np.uint8), count=size).astype(np.bool_)
     mask[0] = False
     return mask

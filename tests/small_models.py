@@ -28,6 +28,19 @@ def make_model(**options: Any) -> Any:
     return sf.SASRec(**{**settings, **options})
 
 
+def step_state(model: Any) -> tuple[list[Any], ...]:
+    """What `train_step` of a built model takes and returns: the values of its variables."""
+    return tuple(
+        [variable.value for variable in variables]
+        for variables in (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+    )
+
+
 def make_rows(lengths: list[int], columns: int = LENGTH, seed: int = 0) -> tuple[Arrays, Arrays]:
     """Inputs and targets of random rows with the given numbers of real items."""
     rng = np.random.default_rng(seed)

@@ -13,7 +13,16 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast import losses
-from small_models import ITEMS, LENGTH, embeddings, keras, make_model, make_rows, weights_like
+from small_models import (
+    ITEMS,
+    LENGTH,
+    embeddings,
+    keras,
+    make_model,
+    make_rows,
+    step_state,
+    weights_like,
+)
 
 COUNTS = np.arange(ITEMS + 1)
 LOSSES = {
@@ -114,17 +123,8 @@ def test_the_tables_of_a_sampled_loss_are_arguments_of_the_step():
         model = with_loss(losses.SampledSoftmax(4, item_counts=counts), vocabulary_size=30_001)
         model.build_whole()
         x, y = make_rows([6, 3])
-        state = tuple(
-            [variable.value for variable in variables]
-            for variables in (
-                model.trainable_variables,
-                model.non_trainable_variables,
-                model.optimizer.variables,
-                model.metrics_variables,
-            )
-        )
         weight = weights_like(x["padding_mask"].astype(np.float32))
-        texts.append(jax.jit(model.train_step).lower(state, (x, y, weight)).as_text())
+        texts.append(jax.jit(model.train_step).lower(step_state(model), (x, y, weight)).as_text())
     assert len(texts[0]) < 400_000
     assert texts[0] == texts[1]
 

@@ -10,7 +10,7 @@ import pytest
 from jax import export
 
 from sasrec_fast import losses
-from small_models import ITEMS, keras, make_model, make_rows, weights_like
+from small_models import ITEMS, keras, make_model, make_rows, step_state, weights_like
 
 LOSSES = {
     "bce": losses.BinaryCrossEntropy(),
@@ -30,17 +30,8 @@ def lowered(loss: Any, **options: Any) -> Any:
     x, y = make_rows([6, 3])
     model.build()
     model.optimizer.build(model.trainable_variables)
-    state = tuple(
-        [variable.value for variable in variables]
-        for variables in (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-    )
     batch = (x, y, weights_like(x["padding_mask"].astype(np.float32)))
-    return export.export(jax.jit(model.train_step), platforms=["cuda"])(state, batch)
+    return export.export(jax.jit(model.train_step), platforms=["cuda"])(step_state(model), batch)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sasrec_fast.errors import DataError, DataWarning
+from sasrec_fast.errors import DataError, DataWarning, shorten
 
 _CELLS = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ListScalar)
 _MISSING = -1
@@ -107,7 +107,7 @@ def refuse_written_lists(texts: Any, column: Any) -> None:
         return
     if not sample:
         return
-    first = repr(sample[0][:80])
+    first = shorten(sample[0])
     if all(re.match(_BRACKETS, text, re.DOTALL) for text in sample) and _all_match(
         texts, "(?s)" + _BRACKETS
     ):
@@ -251,7 +251,7 @@ def _refuse_other_lengths(lists: Mapping[Any, _Lists], item: Any, users: Any) ->
             user = _taken(users, np.array([row]))
             shown = user.to_pylist() if hasattr(user, "to_pylist") else list(user)
             raise DataError(
-                f"row {row}, user {str(shown[0])[:80]!r}: the list of column '{item}' has "
+                f"row {row}, user {shorten(str(shown[0]))}: the list of column '{item}' has "
                 f"{expected[row]} values and that of '{name}' {cells.lengths[row]}; expected "
                 "as many"
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sasrec_fast import checks
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, cut
 from sasrec_fast.model.sizes import Sizes, require_packed, require_weights
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -24,7 +24,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _EXPANSION, _SMALL = 64, 1 << 20
 """Weights and ids shrink by a few times at most; a file that grows more was made to."""
 
-_LONGEST = 400
+LONGEST = 400
+"""Letters shown of what Keras says, which may list every layer."""
 
 _KERAS = re.compile(
     r"keras\.(optimizers|dtype_policies|activations|regularizers|constraints|initializers)(\..*)?"
@@ -58,7 +59,7 @@ def require_sound_archive(file: Path, archive: zipfile.ZipFile) -> None:
     except _OtherModelError as other:
         raise DataError(f"{file} holds a {other}, expected a SASRec") from None
     except Exception as failure:  # of the many that damage leads to
-        raise DataError(f"{file} cannot be loaded by Keras: {str(failure)[:_LONGEST]}") from None
+        raise DataError(f"{file} cannot be loaded by Keras: {cut(failure, LONGEST)}") from None
 
 
 class _OtherModelError(Exception):

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import checks
-from sasrec_fast.errors import DataError
-from sasrec_fast.model.archive import require_sound_archive, require_sound_members
+from sasrec_fast.errors import DataError, cut
+from sasrec_fast.model.archive import LONGEST, require_sound_archive, require_sound_members
 from sasrec_fast.model.assets import BINDING, digest_of_weights
 from sasrec_fast.preparing import prepare
 from sasrec_fast.saving import replaced_file
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sasrec_fast.store import Vocabulary
 
 MEMBER = "sasrec_fast.json"
-_LONGEST = 400
 _BINDING = f"assets/{BINDING}"
 
 
@@ -64,19 +63,13 @@ def load_model(
     try:
         model = keras.saving.load_model(file, compile=compiled)
     except Exception as failure:  # Keras raises whatever a damaged file makes it run into
-        raise DataError(f"{file} cannot be loaded by Keras: {_short(failure)}") from None
+        raise DataError(f"{file} cannot be loaded by Keras: {cut(failure, LONGEST)}") from None
     if not isinstance(model, SASRec):
         raise DataError(f"{file} holds a {type(model).__name__}, expected a SASRec")
     if model.saved_weights not in (None, digest_of_weights(model.weights)):
         raise DataError(f"{file} holds the item ids of another model than its weights are of")
     _give_items(model, items, file)
     return model
-
-
-def _short(failure: Exception) -> str:
-    """What Keras says, which may list every layer."""
-    said = str(failure)
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
 
 
 def _require_file(file: Path) -> None:

@@ -13,7 +13,13 @@ from sasrec_fast.columns import is_string
 from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Name, Wanted, require_columns
 from sasrec_fast.reading.columnar import read_columnar
-from sasrec_fast.reading.folders import Part, find_parts, key_types, warn_of_order, warn_of_repeats
+from sasrec_fast.reading.folders import (
+    Part,
+    find_parts,
+    key_types,
+    warn_of_files_given_twice,
+    warn_of_order,
+)
 from sasrec_fast.reading.formats import JSON, TEXT, format_of
 from sasrec_fast.reading.json_lines import read_json
 from sasrec_fast.reading.opening import UNREADABLE, open_bytes
@@ -79,7 +85,7 @@ def read_columns(
     wanted = Wanted.of(ids, numbers, times, only=True)
     with Scratch() as scratch:
         parts = [part for source in sources for part in find_parts(source, scratch)]
-        warn_of_repeats(parts)
+        warn_of_files_given_twice(parts)
         if in_time_order:
             warn_of_order(parts)
         return read_parts(parts, wanted)

@@ -188,7 +188,7 @@ def _of_one_format(parts: list[Part], shown: str) -> list[Part]:
     return parts
 
 
-def warn_of_repeats(parts: Sequence[Part]) -> None:
+def warn_of_files_given_twice(parts: Sequence[Part]) -> None:
     """Warn of files that are given twice, which are read twice."""
     here = [part for part in parts if part.fetch is None]
     counts = Counter((os.path.realpath(part.path), part.member) for part in here)

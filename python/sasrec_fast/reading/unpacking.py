@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, TEXTS, head, is_text, packing, refuse
 from sasrec_fast.reading.opening import UNREADABLE
 from sasrec_fast.reading.order import in_order
@@ -31,7 +31,7 @@ _OPEN: dict[str, Callable[[Path], Any]] = {
     "zstd": lambda path: pa.input_stream(str(path), compression="zstd"),
     "lz4": lambda path: pa.input_stream(str(path), compression="lz4"),
 }
-_DAMAGED = (*UNREADABLE, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+_DAMAGED = (*UNREADABLE, NotImplementedError, RuntimeError)
 _PROSE = re.compile(r"(?i)(readme|licen[cs]e|changelog|notice|citation)")
 _INTERACTIONS = re.compile(r"(?i)rating|interact|event|review|click|u\.data|train|log")
 _AMBIGUOUS = (".txt", ".log", ".json", ".data")
@@ -150,7 +150,7 @@ def _suffix(file: str) -> str:
 
 def _listed(files: list[str]) -> str:
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
-    return ", ".join(repr(file[:120]) for file in files[:_LISTED]) + more
+    return ", ".join(shorten(file, 120) for file in files[:_LISTED]) + more
 
 
 def _require_packed(path: Path, name: str, start: bytes) -> None:

@@ -228,3 +228,10 @@ def test_lists_that_are_written_as_text_are_told(tmp_path: Path) -> None:
             prepared(source, timestamp=None)
     with pytest.warns(sf.DataWarning, match="text like '1 2 3', and each is taken for one id"):
         ids({"user_id": [1, 2], "item_id": ["1 2 3", "4 5"]}, TIMELESS)
+
+
+def test_a_warning_points_at_the_line_that_gave_the_data() -> None:
+    table = {"user_id": [1, 2, 3], "item_id": [[1, 2], [3], []], "timestamp": [[1, 2], [1], []]}
+    with pytest.warns(sf.DataWarning, match="are empty") as caught:
+        sf.prepare(table, min_user_interactions=1, holdout=0)
+    assert {warning.filename for warning in caught} == {__file__}

@@ -1,11 +1,16 @@
 """The exception for data that cannot be used, the warning for data to be careful with.
 
-And how messages show what was found: values are cut, since one may be as long as a file.
+And how messages show what was found: values are cut, since one may be as long as a file; and where
+warnings point: at the line of the caller, however deep the package is in its own code.
 """
 
+import sys
+import warnings
+from pathlib import Path
 from typing import Any
 
 _LONGEST_SHOWN = 80
+_PACKAGE = str(Path(__file__).parent / "_")[:-1]
 
 
 class DataError(ValueError):
@@ -34,3 +39,11 @@ def shorten(value: Any, most: int = _LONGEST_SHOWN) -> str:
     except Exception:  # a huge int, or an object of another library
         return f"a {type(value).__name__}"
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def note(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the first line outside this package that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -1,7 +1,6 @@
 """Rows of lists, one row a user -> one row an interaction, in the order of the lists."""
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sasrec_fast.errors import DataError, DataWarning, shorten
+from sasrec_fast.errors import DataError, DataWarning, note, shorten
 
 _CELLS = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ListScalar)
 _MISSING = -1
@@ -83,11 +82,10 @@ def explode(found: Mapping[Any, Any], user: Any, item: Any) -> dict[Any, Any]:
 def _warn_of_empty(lengths: NDArray[np.int64], item: Any) -> None:
     empty = int((lengths == 0).sum())
     if empty:
-        warnings.warn(
+        note(
             f"{empty:,} of {len(lengths):,} lists of column '{item}' are empty: no interactions "
             "come of these rows",
             DataWarning,
-            stacklevel=2,
         )
 
 
@@ -118,12 +116,11 @@ def refuse_written_lists(texts: Any, column: Any) -> None:
         )
     joined = sum(re.search(_BETWEEN, text) is not None for text in sample)
     if all(re.match(_SEQUENCE, text) for text in sample) and 2 * joined > len(sample):
-        warnings.warn(
+        note(
             f"column '{column}' holds text like {first}, and each is taken for one id; if these "
             "are sequences, split them, for example with frame[column].str.split(), and give the "
             "frame",
             DataWarning,
-            stacklevel=2,
         )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.errors import DataWarning
+from sasrec_fast.errors import DataWarning, note
 from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs, digest_of
 from sasrec_fast.evaluation.ranks import Scored, among_all, among_negatives
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
@@ -17,7 +17,6 @@ from sasrec_fast.preparing import Prepared, require_split
 from sasrec_fast.store import (
     Histories,
     Split,
-    note,
     repeated_targets,
     require_same_items,
 )

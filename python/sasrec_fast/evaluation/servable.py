@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.errors import note
 from sasrec_fast.evaluation.scoring import Scorer, Scores
-from sasrec_fast.store import Histories, Vocabulary, given_mask, note, shown
+from sasrec_fast.store import Histories, Vocabulary, given_mask, shown
 
 Mask = NDArray[np.bool_]
 

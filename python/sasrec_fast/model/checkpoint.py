@@ -8,7 +8,6 @@ training step carries from batch to batch, and replaces the one before in a sing
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from sasrec_fast import checks
 from sasrec_fast.backend import on_jax
+from sasrec_fast.errors import note
 from sasrec_fast.saving import replaced_file
 
 FILE, FINISHED = "training.npz", "finished.npz"
@@ -80,10 +80,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         settings, now = run["settings"].copy(), run["optimizer"]
         _require_same(path, run["data"], self._data, complete=bool(settings))
         if not settings:
-            warnings.warn(
+            note(
                 f"{path} was written by an earlier version, which recorded neither loss nor "
                 "optimizer nor every option: whether they are those of this run is not checked",
-                stacklevel=5,
             )
         else:
             # The rate may be the one that a callback has set since, in this very model.

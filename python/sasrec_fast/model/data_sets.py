@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast.batching import Batches
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Arrays, Split, free_memory, shown_bytes
+from sasrec_fast.store import Arrays, Split, require_memory
 
 _PREDICTED_ROWS = 256
 
@@ -128,13 +128,12 @@ class SplitRows(keras.utils.PyDataset):  # type: ignore[misc]
         Raises:
             MemoryError: They take more than half of what is free.
         """
-        needed = 4 * self.number * self.length * hidden_dim
-        if needed > free_memory() // 2:
-            raise MemoryError(
-                f"the states of {self.number:,} rows take {shown_bytes(needed)}, more than half of "
-                "the free memory: recommend() needs none of them, and predict() takes parts, "
-                "such as data.test.fill(range(1000))"
-            )
+        require_memory(
+            f"the states of {self.number:,} rows",
+            4 * self.number * self.length * hidden_dim,
+            "recommend() needs none of them, and predict() takes parts, such as "
+            "data.test.fill(range(1000))",
+        )
 
     def __len__(self) -> int:
         """Batches."""

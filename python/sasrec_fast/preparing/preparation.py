@@ -1,10 +1,9 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
-import warnings
 from typing import Any, Literal
 
 from sasrec_fast import _core
-from sasrec_fast.errors import DataError, DataWarning, cut, shorten
+from sasrec_fast.errors import DataError, DataWarning, cut, note, shorten
 from sasrec_fast.preparing.accounting import account
 from sasrec_fast.preparing.grouping import Grouped, group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
@@ -216,22 +215,20 @@ def _warn_of_empty(report: Report, options: Options) -> None:
         assert starts is not None
         before = f" to before {starts[1]}" if name == "validation" else " on"
         first = starts[0] if name == "validation" else starts[1]
-        warnings.warn(
+        note(
             f"{name} has no rows: no user has an interaction from {first}{before} and one "
             "earlier; choose other times for split_at",
             DataWarning,
-            stacklevel=3,
         )
     if empty and starts is None:
         held = f" besides the last {options.holdout} held out" if options.holdout else ""
         advice = "lower holdout, or " if options.holdout else ""
-        warnings.warn(
+        note(
             f"{' and '.join(empty)} ha{'s' if len(empty) == 1 else 've'} no rows: a training row "
             f"takes 2 interactions{held}, and no user has more than "
             f"{report.sequence_lengths.max}; {advice}bring users with longer histories "
             f"(min_user_interactions={options.holdout + 2} keeps those who have enough)",
             DataWarning,
-            stacklevel=3,
         )
 
 

@@ -3,7 +3,6 @@
 import glob
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sasrec_fast.errors import DataError, DataWarning
+from sasrec_fast.errors import DataError, DataWarning, note
 from sasrec_fast.reading import elsewhere
 from sasrec_fast.reading.formats import PACKED_SUFFIXES, READ, SUFFIXES, head, packing
 from sasrec_fast.reading.linked import files_below
@@ -161,11 +160,10 @@ def _below(folder: Path, within: Iterable[Path] = (), shown: str = "") -> list[P
     """The files below a folder, or below (or at) some paths within it."""
     found = files_below(folder, [*within] or [folder], _keys)
     if (folder / _DELTA).is_dir():
-        warnings.warn(
+        note(
             f"{folder} is a table of Delta Lake, whose log is not read: files that it has removed "
             "are read too; give deltalake.DeltaTable(folder).to_pyarrow_table()",
             DataWarning,
-            stacklevel=2,
         )
     if not found:
         kinds = ", ".join(READ)
@@ -194,11 +192,10 @@ def warn_of_files_given_twice(parts: Sequence[Part]) -> None:
     counts = Counter((os.path.realpath(part.path), part.member) for part in here)
     repeated = [path for (path, _), count in counts.items() if count > 1]
     if repeated:
-        warnings.warn(
+        note(
             f"{len(repeated):,} files are given more than once, and so are their rows, first "
             f"{repeated[0]}",
             DataWarning,
-            stacklevel=2,
         )
 
 
@@ -210,11 +207,10 @@ def warn_of_order(parts: Sequence[Part]) -> None:
     later = [(a, b) for a, b in zip(numbered, in_order(numbered), strict=True) if a != b]
     if later:
         before, expected = later[0]
-        warnings.warn(
+        note(
             f"without timestamps the order of files is the order of time, and {before} is given "
             f"before {expected}; give them sorted by number, or the folder",
             DataWarning,
-            stacklevel=2,
         )
 
 

@@ -1,13 +1,12 @@
 """Which columns a file of text has: those of its header, or positions; and what tells a header."""
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
-from sasrec_fast.errors import DataError, DataWarning, shorten
+from sasrec_fast.errors import DataError, DataWarning, note, shorten
 from sasrec_fast.reading.column_names import Wanted, columns_of, named, require_columns
 from sasrec_fast.reading.faults import row_fault
 from sasrec_fast.reading.opening import DOUBLE_COLON, TextFile
@@ -85,11 +84,10 @@ def warn_of_header(file: TextFile, ids: Sequence[pa.ChunkedArray]) -> None:
     numbered = len(file.columns) > _FEW and next(file.rows())[1] == [*file.columns]
     words = [first.lower() for first in firsts if first.strip("#%_- ")]
     if numbered or any(map(_HEADER.fullmatch, words)) or any(map(_is_apart, ids)):
-        warnings.warn(
+        note(
             f"{file.path}: the first line looks like a header ({', '.join(map(shorten, firsts))}) "
             "and is read as a row, as columns are given by position; give their names instead",
             DataWarning,
-            stacklevel=2,
         )
 
 

@@ -1,7 +1,6 @@
 """Any table-like input -> checked columns of equal length."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from sasrec_fast.columns import (
     read_ratings,
     read_timestamps,
 )
-from sasrec_fast.errors import DataError, DataWarning, cut, shorten
+from sasrec_fast.errors import DataError, DataWarning, cut, note, shorten
 from sasrec_fast.reading.files import read_columns
 from sasrec_fast.reading.order import in_order
 from sasrec_fast.reading.pieces import Pieces, files_or_pieces, join_pieces
@@ -104,11 +103,10 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
 def _warn_of_order(files: list[Any]) -> None:
     """Warn where an iterator, as of a glob, gives paths in no order of their names."""
     if all(isinstance(file, str | os.PathLike) for file in files) and files != in_order(files):
-        warnings.warn(
+        note(
             f"without timestamps the order of files is the order of time, and {files[0]} is not "
             "the first by its name; sort them, or give the folder or a pattern",
             DataWarning,
-            stacklevel=2,
         )
 
 

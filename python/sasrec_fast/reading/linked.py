@@ -1,12 +1,11 @@
 """The files below a folder, each once, however many links lead to it."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sasrec_fast.errors import DataError, DataWarning
+from sasrec_fast.errors import DataError, DataWarning, note
 from sasrec_fast.reading.opening import UNREADABLE
 from sasrec_fast.reading.order import in_order
 
@@ -40,11 +39,10 @@ def files_below(
     except UNREADABLE as failure:
         raise DataError(f"{str(folder)!r} cannot be read: {failure}") from None
     if tree.repeated:
-        warnings.warn(
+        note(
             f"{folder}: links lead a second time to {tree.repeated:,} files or folders, each of "
             "which is read once",
             DataWarning,
-            stacklevel=2,
         )
     places = {path: at for at, path in tree.found.items()}
     return [(path, dict(places[path][1])) for path in in_order(places)]

@@ -6,13 +6,12 @@ the first and no column that is wanted has one. Otherwise the file is refused.
 """
 
 import re
-import warnings
 from codecs import BOM_UTF8
 from dataclasses import replace
 
 import numpy as np
 
-from sasrec_fast.errors import DataError, DataWarning, shorten
+from sasrec_fast.errors import DataError, DataWarning, note, shorten
 from sasrec_fast.reading.column_names import Wanted, columns_of
 from sasrec_fast.reading.opening import DOUBLE_COLON, TextFile, chunks
 
@@ -104,11 +103,10 @@ def _check_lines(file: TextFile, wanted: Wanted) -> bool:
                 f"{len(rows) - 1} rows after it: {shorten(''.join(lines))}"
             )
     if alike:
-        warnings.warn(
+        note(
             f"{file.path} has {len(alike):,} fields in quotes whose lines look like rows, first in "
             f"line {alike[0]}: they are read as text; if they are rows, their quotes are not meant",
             DataWarning,
-            stacklevel=2,
         )
     return multiline
 

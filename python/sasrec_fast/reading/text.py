@@ -5,7 +5,6 @@ it. A file that pyarrow refuses, or that holds what cannot be right, is read aga
 (faults.py).
 """
 
-import warnings
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sasrec_fast.errors import DataError, DataWarning, shorten
+from sasrec_fast.errors import DataError, DataWarning, note, shorten
 from sasrec_fast.reading.column_names import Wanted, named
 from sasrec_fast.reading.delimiters import find_delimiter
 from sasrec_fast.reading.faults import empty_fault, line_of, refuse_first_row
@@ -176,11 +175,10 @@ def _ids(texts: pa.ChunkedArray, name: str, file: TextFile) -> pa.ChunkedArray:
     ids = ids_as_written(texts)
     if ids is texts and are_fractions(texts):
         example = texts.filter(pc.match_substring_regex(texts, "[.eE]"))[0].as_py()
-        warnings.warn(
+        note(
             f"{file.path}: column {named(name)} has ids such as {shorten(example)}; they are text, "
             "as they are written, and not the integers that they may have been",
             DataWarning,
-            stacklevel=2,
         )
     return ids
 

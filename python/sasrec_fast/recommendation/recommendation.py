@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sasrec_fast import checks
+from sasrec_fast.errors import note
 from sasrec_fast.evaluation import Scorer, input_length, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.recommendation import delivery
@@ -17,7 +18,6 @@ from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
 from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
 from sasrec_fast.recommendation.titles import Titles, item_titles
-from sasrec_fast.store import note
 
 
 @dataclass(frozen=True)

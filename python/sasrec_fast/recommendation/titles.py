@@ -9,8 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.errors import note
 from sasrec_fast.recommendation.catalogue import Catalogue
-from sasrec_fast.store import indices_of, kind_note, note, shown
+from sasrec_fast.store import indices_of, kind_note, shown
 
 _COLUMNS = {"item_id", "title"}
 

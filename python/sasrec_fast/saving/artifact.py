@@ -8,7 +8,6 @@ rows of each split.
 """
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -18,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.errors import DataError
+from sasrec_fast.errors import DataError, note
 from sasrec_fast.saving import manifest, stored
 from sasrec_fast.saving.first_use import (
     Column,
@@ -283,10 +282,9 @@ class _Folder:
         values["sequence_lengths"], unknown = manifest.rebuild(Lengths, inner, source)
         report, more = manifest.rebuild(Report, values, source)
         if unknown := [*more, *(f"sequence_lengths.{name}" for name in unknown)]:
-            warnings.warn(
+            note(
                 f"{source} has {', '.join(map(repr, unknown))}, which this version does not "
                 "know; left out",
-                stacklevel=5,
             )
         assert isinstance(report, Report)
         return report

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.errors import note
 from sasrec_fast.store.given import given_ids, indices_of, kind_note
-from sasrec_fast.store.notes import note
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.vocabulary import Vocabulary, shown
 

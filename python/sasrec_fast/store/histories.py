@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.errors import note
 from sasrec_fast.store.given import (
     given_histories,
     given_ids,
@@ -18,7 +19,6 @@ from sasrec_fast.store.given import (
     kind_note,
 )
 from sasrec_fast.store.memory import require_memory
-from sasrec_fast.store.notes import note
 from sasrec_fast.store.vocabulary import Vocabulary, shown
 
 SCORES_PER_CHUNK = 1 << 24

@@ -161,7 +161,7 @@ class Vocabulary:
         try:
             found = positions.get_indexer(wanted)
         except TypeError:  # not hashable
-            wrong = next(value for value in wanted if not _is_hashable(value))
+            wrong = next(value for value in wanted if not pd.api.types.is_hashable(value))
             raise TypeError(f"an id is an integer or a string, received {shown(wrong)}") from None
         return (found + 1).astype(np.int32)
 
@@ -229,14 +229,6 @@ def listed(values: Iterable[Any]) -> list[Any]:
 def shown(external: Any) -> str:
     """An external id as a message shows it."""
     return shorten(external.item() if isinstance(external, np.generic) else external)
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _array(values: Iterable[Any]) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.batching.buckets import Bucket, Ranking, choose_boundaries, deal_all, make_buckets
+from sasrec_fast.batching.devices import batch_devices, choose_run_length, kernel_multiple
 from sasrec_fast.batching.lookahead import Lookahead, Place
 from sasrec_fast.store import Split
 
@@ -31,6 +32,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     fresh negatives each epoch; validation and test stay the same. Every row appears once an epoch.
     Every batch of a bucket has one shape: rows that are missing are filled up with empty ones of
     weight 0. Under a `keras.distribution`, the rows of a batch are a multiple of the devices.
+    Batches come in runs of `run_length` of one bucket, dealt and mixed as a whole: `fit` hands a
+    run to the device in one piece and trains on its batches in one dispatch.
 
     `SASRec.fit` counts the epochs of its model and shows the next one, also in a loop of
     `fit(epochs=1)`. In a loop of your own, `for x, y, weight in batches` shows an epoch, and the
@@ -46,6 +49,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             to `max_buckets` that waste the fewest positions, off the CPU multiples of 8 (but for
             the split's max_sequence_length), which the attention kernels of GPUs take.
         max_buckets: Most buckets chosen; each compiles once.
+        run_length: Batches a run; the rows of a bucket that fill no whole run go to the next longer
+            one, and the number of batches is rounded to whole runs. None chooses for the device
+            and the sizes. Callbacks of `fit` are called once a run, with the number of its
+            first batch when it begins and of its last one when it ends.
         workers: Background threads that prepare the next batches; 0 prepares each when asked.
         seed: Seed of the shuffling; the split's seed where None.
         num_shards: Processes that train together, each with its part of every batch.
@@ -55,6 +62,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     Attributes:
         epoch: The epoch of the next batch.
         buckets: The `Bucket`s chosen.
+        run_length: Batches a run, which divides the batches of an epoch.
 
     Raises:
         ValueError: An argument is out of range, or the split has no rows.
@@ -69,6 +77,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         shuffle: bool | None = None,
         boundaries: Sequence[int] | None = None,
         max_buckets: int = 5,
+        run_length: int | None = None,
         workers: int = 1,
         seed: int | None = None,
         num_shards: int = 1,
@@ -86,7 +95,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.shard = checks.integer("shard", shard, 0, self.num_shards - 1)
         self._training = split.name == "train"
         targets = split.lengths if self._training else np.ones(len(split), np.int32)
-        ranking = Ranking(split.lengths, targets, self.batch_size)
+        if run_length is None:
+            run_length = choose_run_length(split, self.batch_size)
+        run_length = checks.integer("run_length", run_length, 1)
+        ranking = Ranking(split.lengths, targets, self.batch_size, run_length)
         if boundaries is None:
             most = checks.integer("max_buckets", max_buckets, 1)
             boundaries = choose_boundaries(
@@ -94,6 +106,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             )
         parts = math.lcm(self.num_shards, batch_devices())
         self.buckets: list[Bucket] = make_buckets(ranking, targets, boundaries, parts)
+        self.run_length = math.gcd(*(bucket.run_length for bucket in self.buckets))
         self.shuffle = self._training if shuffle is None else shuffle
         self._per_turn = sum(bucket.num_batches for bucket in self.buckets)
         self._steps = self._per_turn
@@ -124,6 +137,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """
         other = copy.copy(self)
         other._steps = checks.integer("steps_per_epoch", steps_per_epoch, 1)
+        other.run_length = math.gcd(self.run_length, other._steps)
         return other
 
     @property
@@ -172,10 +186,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             "seed": self.seed,
             "shuffle": self.shuffle,
             "batches": [[b.length, b.batch_rows, b.num_batches] for b in self.buckets],
+            **self._runs,
             "steps_per_epoch": len(self),
             "num_shards": self.num_shards,
             "interactions": self.split.digest,
         }
+
+    @property
+    def _runs(self) -> dict[str, Any]:
+        """Those of more than one batch, which mix the batches otherwise."""
+        lengths = [bucket.run_length for bucket in self.buckets]
+        return {} if max(lengths) == 1 else {"runs": lengths}
 
     def rows(self, index: int) -> NDArray[np.int64]:
         """Row numbers of batch `index` of the current epoch; -1 is an empty row."""
@@ -202,28 +223,6 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _make(self, place: Place) -> Any:
         turn, rows, length = self._find(place)
         return self.split.fill(rows, epoch=turn if self._training else 0, length=length).xyw()
-
-
-def batch_devices() -> int:
-    """Devices that the rows of a batch are dealt to by the `keras.distribution` in force."""
-    distribution = keras.distribution.distribution()
-    if distribution is None:
-        return 1
-    mesh = distribution.device_mesh
-    return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
-
-
-def kernel_multiple() -> int:
-    """What the length of a sequence should be a multiple of, for the device's attention kernels.
-
-    On a CPU any length is as good. Those of GPUs take multiples of 8, and other lengths fall back
-    to a slower path.
-    """
-    if keras.backend.backend() != "jax":
-        return 1
-    import jax
-
-    return 1 if jax.default_backend() == "cpu" else 8
 
 
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]

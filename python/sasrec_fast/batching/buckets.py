@@ -3,6 +3,7 @@
 Which rows a batch holds is a pure function of (seed, turn, index).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,8 @@ class Bucket:
         rows: int64, row numbers.
         targets: int32, positions of each of them that the loss counts.
         batch_rows: Rows of each of its batches.
-        num_batches: Batches it takes to show every row once.
+        num_batches: Batches it takes to show every row once, a multiple of `run_length`.
+        run_length: Batches that come one after another in an epoch.
     """
 
     length: int
@@ -30,6 +32,7 @@ class Bucket:
     targets: NDArray[np.int32]
     batch_rows: int
     num_batches: int
+    run_length: int = 1
 
     def deal(self, generator: np.random.Generator | None = None) -> NDArray[np.int64]:
         """Deal the rows out so that the batches have equally many targets.
@@ -54,21 +57,28 @@ class Bucket:
 
 
 class Ranking:
-    """Rows by ascending length, and where whole batches of equally many targets end.
+    """Rows by ascending length, and where whole runs of batches of equally many targets end.
 
     Args:
         lengths: int32 [n], real positions of each row, n > 0.
         targets: int32 [n], positions of each row that the loss counts.
         batch_size: Mean number of rows a batch.
+        run_length: Batches a run.
 
     Attributes:
-        num_batches: Batches an epoch: about n / batch_size.
+        num_batches: Batches an epoch: about n / batch_size, a multiple of `run_length`.
+        run_length: Batches a run.
     """
 
     def __init__(
-        self, lengths: NDArray[np.int32], targets: NDArray[np.int32], batch_size: int
+        self,
+        lengths: NDArray[np.int32],
+        targets: NDArray[np.int32],
+        batch_size: int,
+        run_length: int = 1,
     ) -> None:
-        self.num_batches = max(1, round(len(lengths) / batch_size))
+        self.run_length = run_length
+        self.num_batches = run_length * max(1, round(len(lengths) / batch_size / run_length))
         self.rows: NDArray[np.int64] = np.lexsort((targets, lengths))
         self._lengths = lengths[self.rows]
         self._targets = np.cumsum(targets[self.rows], dtype=np.int64)
@@ -84,9 +94,10 @@ class Ranking:
         return shares
 
     def batches_within(self, lengths: ArrayLike) -> NDArray[np.int64]:
-        """How many whole batches the rows up to each of these lengths fill."""
+        """How many batches, in whole runs, the rows up to each of these lengths fill."""
         reached = np.searchsorted(self._lengths, lengths, side="right")
-        batches: NDArray[np.int64] = np.append(0, self._shares // self._targets[-1])
+        runs = self._shares // (self._targets[-1] * self.run_length)
+        batches: NDArray[np.int64] = np.append(0, runs * self.run_length)
         return batches[reached]
 
     def rows_in(self, batches: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -100,7 +111,7 @@ def choose_boundaries(
 ) -> list[int]:
     """The at most `max_buckets` bucket lengths that hold the rows in the fewest positions.
 
-    Exact, by dynamic programming over the distinct lengths. Rows that fill no whole batch are
+    Exact, by dynamic programming over the distinct lengths. Rows that fill no whole run are
     counted in the next longer bucket, where `make_buckets` puts them.
 
     Args:
@@ -177,12 +188,12 @@ def _add_line(lines: list[int], new: int, best: list[int], rows: list[int]) -> i
 def make_buckets(
     ranking: Ranking, targets: NDArray[np.int32], boundaries: Sequence[int], multiple: int = 1
 ) -> list[Bucket]:
-    """Put rows into buckets of whole batches, all with about the same number of targets.
+    """Put rows into buckets of whole runs, all batches with about the same number of targets.
 
     Args:
         ranking: The rows.
         targets: Positions of each row that the loss counts.
-        boundaries: Bucket lengths. The longest rows of a bucket that fill no whole batch go to the
+        boundaries: Bucket lengths. The longest rows of a bucket that fill no whole run go to the
             next longer one; buckets without a batch are left out.
         multiple: The rows of a batch are a multiple of it.
 
@@ -207,7 +218,8 @@ def make_buckets(
         number = min(batches - batches_before, len(members))
         if number:
             batch_rows = -(-len(members) // (number * multiple)) * multiple
-            buckets.append(Bucket(edge, members, targets[members], batch_rows, number))
+            run = math.gcd(number, ranking.run_length)
+            buckets.append(Bucket(edge, members, targets[members], batch_rows, number, run))
     return buckets
 
 
@@ -216,7 +228,7 @@ def deal_all(
 ) -> list[tuple[NDArray[np.int64], int]]:
     """The batches of a turn, which shows every row once: row numbers, and the columns of each.
 
-    Each turn deals the rows anew and has the batches in another order; None deals them in turn,
+    Each turn deals the rows anew and has the runs in another order; None deals them in turn,
     bucket by bucket. Row -1 is an empty one.
     """
     if turn is None:
@@ -225,5 +237,10 @@ def deal_all(
     counter = np.array([0, 0, streams.BATCHES, 0], np.uint64)
     philox = np.random.Philox(counter=counter, key=np.array([seed, turn], np.uint64))
     generator = np.random.Generator(philox)
-    dealt = [(rows, bucket.length) for bucket in buckets for rows in bucket.deal(generator)]
-    return [dealt[i] for i in generator.permutation(len(dealt)).tolist()]
+    runs = [
+        (batches, bucket.length)
+        for bucket in buckets
+        for batches in np.split(bucket.deal(generator), bucket.num_batches // bucket.run_length)
+    ]
+    order = generator.permutation(len(runs)).tolist()
+    return [(rows, length) for batches, length in map(runs.__getitem__, order) for rows in batches]

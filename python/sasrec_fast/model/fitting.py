@@ -1,13 +1,15 @@
 """What `SASRec.fit` adds to Keras' own: batches that follow the epochs, and runs that resume."""
 
 import os
+from collections.abc import Callable
 from copy import copy
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 
-from sasrec_fast.batching import Batches, EpochCallback, batch_devices
+from sasrec_fast.backend import on_jax
+from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
 from sasrec_fast.model.checkpoint import Checkpoint
 
 
@@ -50,6 +52,67 @@ def follow_epochs(
     options["shuffle"] = False
     x.follow(turns or Fraction(0))
     return x, _with_callbacks(options, [EpochCallback(x, x.epoch), *_callbacks(options)])
+
+
+def in_runs(
+    model: Any, x: Any, options: dict[str, Any], negatives: bool, name: str = "train"
+) -> tuple[Any, dict[str, Any]]:
+    """Arguments of Keras' `fit` or `evaluate` whose `Batches` come in runs, where they can.
+
+    A run is one batch to Keras; callbacks are told the numbers of the batches all the same.
+
+    Args:
+        model: The model.
+        x: The data set.
+        options: Of `fit` or `evaluate`.
+        negatives: Whether the loss is computed from negatives.
+        name: "train", or "test" for `evaluate`.
+    """
+    options = dict(options)
+    validation = options.get("validation_data")
+    if not on_jax() or options.get("class_weight") is not None:
+        return x, options  # Keras refuses class weights beside the batches' own
+    steps = len(x) if isinstance(x, Batches) else None
+    followed = []
+    if _plain(x):
+        x = Runs(x, negatives)
+        followed.append((name, x))
+    if _plain(validation):
+        options["validation_data"] = Runs(validation, negatives)
+        followed.append(("test", options["validation_data"]))
+    if all(runs.batches.run_length == 1 for _, runs in followed):
+        return x, options
+    callbacks = copy(options.get("callbacks"))
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        verbose, epochs = options.get("verbose", "auto"), options.get("epochs", 1)
+        known = {"verbose": verbose, "epochs": epochs, "steps": steps, "model": model}
+        bar = verbose != 0
+        callbacks = keras.callbacks.CallbackList(callbacks, name == "train", bar, **known)
+    for kind, runs in followed:
+        _count_batches(callbacks, kind, runs)
+    return x, {**options, "callbacks": callbacks}
+
+
+def _plain(x: Any) -> TypeGuard[Batches]:
+    """Whether x makes its batches as `Batches` does."""
+    return isinstance(x, Batches) and type(x).__getitem__ is Batches.__getitem__
+
+
+def _count_batches(callbacks: Any, name: str, runs: Runs) -> None:
+    """Tell callbacks numbers of batches where Keras tells numbers of runs."""
+    for moment, number in (("begin", runs.first), ("end", runs.last)):
+        hook = f"on_{name}_batch_{moment}"
+        setattr(callbacks, hook, _Counting(getattr(callbacks, hook), number))
+
+
+class _Counting:
+    """A hook of callbacks that is told another number."""
+
+    def __init__(self, hook: Any, number: Callable[[int], int]) -> None:
+        self._hook, self._number = hook, number
+
+    def __call__(self, run: int, logs: Any = None) -> None:
+        self._hook(self._number(run), logs)
 
 
 def resume_from(

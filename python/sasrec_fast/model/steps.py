@@ -5,16 +5,24 @@ consume them, and put them back at the end of an epoch. An exception in between 
 an error of the data or the compiler) loses the weights. Here the model knows its latest values at
 every moment, no signal comes between a step and noting its values, and whatever happens they are
 put back.
+
+The steps of a run of batches (`batching.Runs`) are one compiled loop, so that Python has to do with
+the device once a run.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import keras
+from jax import lax
 
 from sasrec_fast.backend import Uninterrupted, on_jax
+from sasrec_fast.batching import is_run, run_batch
 
 _PARTS = (
     "trainable_variables",
@@ -22,7 +30,8 @@ _PARTS = (
     "optimizer_variables",
     "metrics_variables",
 )
-Step = Callable[[Any, Iterator[Any]], tuple[Any, Any]]
+Step = Callable[[Any, Any], tuple[Any, Any]]
+"""From the values of the variables and the data to logs and new values."""
 
 
 class WholeSteps(keras.Model):  # type: ignore[misc]
@@ -70,7 +79,7 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
         object.__setattr__(self, "_jax_state", dict(zip(names, state, strict=True)))
         object.__setattr__(self, "_jax_state_synced", False)
 
-    def _whole(self, function: Step) -> Step:
+    def _whole(self, function: Step, of_run: Step) -> Step:
         """The step, on data that is there, with its values noted before anything else happens."""
 
         def step(state: Any, iterator: Iterator[Any]) -> tuple[Any, Any]:
@@ -79,7 +88,11 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
                 raise StopIteration
             names = list(self._jax_state)
             with Uninterrupted():
-                result, state = function(state, iter(data))
+                if isinstance(data[0], tuple) and is_run(data[0][0]):
+                    for (run,) in data:
+                        result, state = of_run(state, run)
+                else:
+                    result, state = function(state, iter(data))
                 self._note(names, state)
             return result, state
 
@@ -90,7 +103,10 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
         make(force)
         made = getattr(self, name)
         if on_jax() and made is not before:
-            made = self._whole(made)
+            step = getattr(self, name.replace("function", "step"))
+            compiled = self.jit_compile and not self.run_eagerly
+            of_run = _Compiled(partial(_scanned, step)) if compiled else partial(_looped, step)
+            made = self._whole(made, of_run)
             setattr(self, name, made)
         return made
 
@@ -105,3 +121,40 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
     def make_predict_function(self, force: bool = False) -> Any:
         """As Keras', but whole."""
         return self._make(super().make_predict_function, "predict_function", force)
+
+
+class _Compiled:
+    """A step compiled: it consumes the values, and lays the new ones out over devices as these."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._jitted: Step | None = None
+
+    def __call__(self, state: Any, data: Any) -> tuple[Any, Any]:
+        if self._jitted is None:
+            layouts = None
+            if keras.distribution.distribution() is not None:
+                layouts = None, jax.tree.map(lambda value: value.sharding, state)
+            self._jitted = jax.jit(self._step, donate_argnums=0, out_shardings=layouts)
+        return self._jitted(state, data)
+
+
+def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
+    """The steps of a run in one loop on the device; the logs are those of the last one."""
+    length = run["sequences"].shape[1]
+    if length == 1:
+        return step(state, run_batch(run, 0))
+
+    def body(state: Any, index: Any) -> tuple[Any, Any]:
+        logs, state = step(state, run_batch(run, index))
+        return state, logs
+
+    state, logs = lax.scan(body, state, jnp.arange(length))
+    return jax.tree.map(lambda values: values[-1], logs), state
+
+
+def _looped(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
+    """As `_scanned`, step by step in Python."""
+    for index in range(run["sequences"].shape[1]):
+        logs, state = step(state, run_batch(run, index))
+    return logs, state

@@ -211,12 +211,20 @@ class NextItemModel(PredictingModel):
             self.build_whole()
         if resume is not None and self.compiled:
             options = fitting.resume_from(resume, self, x, options)
+        runs, options = fitting.in_runs(self, x, options, self._sees_negatives)
         with self.left_whole():
             try:
-                return super().fit(x, y, sample_weight=sample_weight, **options)
+                return super().fit(runs, y, sample_weight=sample_weight, **options)
             finally:
                 if isinstance(x, Batches):
                     self._turns = max(self._turns or Fraction(0), x.turns)
+
+    @property
+    def _sees_negatives(self) -> bool:
+        """Whether the loss, or a subclass' own, may look at negatives."""
+        own = ("compute_loss", "train_step", "test_step")
+        replaced = any(getattr(type(self), n) is not getattr(NextItemModel, n) for n in own)
+        return bool(self.loss.needs_negatives) or replaced
 
     def _turns_shown(self, x: Any) -> Fraction:
         """How often this model has been shown all rows; a loaded one by its optimizer's steps."""
@@ -245,6 +253,7 @@ class NextItemModel(PredictingModel):
             return super().evaluate(x, y, sample_weight=sample_weight, **options)
         x, y, sample_weight, options = data_set(x, y, sample_weight, options, "test")
         self._check_data(x, y, sample_weight)
+        x, options = fitting.in_runs(self, x, options, self._sees_negatives, "test")
         with self.left_whole():
             return super().evaluate(x, y, sample_weight=sample_weight, **options)
 

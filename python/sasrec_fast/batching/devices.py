@@ -1,0 +1,54 @@
+"""What the device asks of batches: rows that it can share, and lengths and runs that suit it."""
+
+import keras
+
+from sasrec_fast.store import Split
+
+_MOST_STEPS = 8
+"""Batches of a run, where they are not chosen by hand."""
+
+_RUN_BYTES = 64 << 20
+"""Most bytes of such a run."""
+
+_RUN_TOLERANCE = 0.03
+"""Share by which the batches of an epoch may become more or fewer for whole runs."""
+
+
+def batch_devices() -> int:
+    """Devices that the rows of a batch are dealt to by the `keras.distribution` in force."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    mesh = distribution.device_mesh
+    return int(mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)])
+
+
+def kernel_multiple() -> int:
+    """What the length of a sequence should be a multiple of, for the device's attention kernels.
+
+    On a CPU any length is as good. Those of GPUs take multiples of 8, and other lengths fall back
+    to a slower path.
+    """
+    if keras.backend.backend() != "jax":
+        return 1
+    import jax
+
+    return 1 if jax.default_backend() == "cpu" else 8
+
+
+def choose_run_length(split: Split, batch_size: int) -> int:
+    """Batches a run that suit the device: on a CPU one, elsewhere enough to keep it busy.
+
+    A step of a CPU takes longer than what surrounds it. A GPU waits for Python in between, unless
+    it has several steps to do. Of up to eight as many as change the batches of an epoch
+    little, and fit into some megabytes.
+    """
+    if kernel_multiple() == 1:
+        return 1
+    size = batch_size * split.max_sequence_length * 4 * (1 + split.num_negatives)
+    wanted = len(split) / batch_size
+    for length in range(min(_MOST_STEPS, max(1, _RUN_BYTES // size)), 1, -1):
+        whole = length * max(1, round(wanted / length))
+        if abs(whole - wanted) <= _RUN_TOLERANCE * wanted:
+            return length
+    return 1

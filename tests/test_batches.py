@@ -305,13 +305,13 @@ def test_off_the_cpu_lengths_are_those_of_attention_kernels(data, monkeypatch):
     on_cpu = [bucket.length for bucket in data.train.batches(16).buckets]
     assert any(length % 8 for length in on_cpu[:-1])
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    batches = data.train.batches(16)
+    batches = data.train.batches(16, run_length=1)
     lengths = [bucket.length for bucket in batches.buckets]
     assert all(length % 8 == 0 for length in lengths[:-1])
     assert lengths[-1] == 30  # no row of this data has room for more
     assert shown_rows(batches) == list(range(len(data.train)))
     assert batches[0][0]["item_ids"].shape[1] in lengths
-    chosen = data.train.batches(16, boundaries=[13, 30]).buckets
+    chosen = data.train.batches(16, boundaries=[13, 30], run_length=1).buckets
     assert [bucket.length for bucket in chosen] == [13, 30]
 
 

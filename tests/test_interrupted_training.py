@@ -16,6 +16,7 @@ import pytest
 
 import training_run
 from sasrec_fast.backend import Uninterrupted
+from sasrec_fast.batching import Runs
 from small_models import compiled, keras, make_model, make_rows
 
 
@@ -79,14 +80,14 @@ def test_an_error_of_a_callback_leaves_the_weights_of_that_step(data):
 def test_an_error_of_the_data_leaves_the_weights_before_it(data, fault, monkeypatch):
     model = small_model()
     batches = data.train.batches(16, max_buckets=2, workers=0)
-    make = type(batches)._make
+    make = Runs._make
 
     def broken(self: Any, place: Any) -> Any:
         if place[1] == fault:
             raise OSError("no more")
         return make(self, place)
 
-    monkeypatch.setattr(type(batches), "_make", broken)
+    monkeypatch.setattr(Runs, "_make", broken)
     with pytest.raises(OSError, match="no more"):
         model.fit(batches, verbose=0)
     monkeypatch.undo()

@@ -59,6 +59,7 @@ def run(
     cache: str | None = None,
     dropout: float = 0.5,
     distribute: bool = False,
+    run_length: int | None = None,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -76,9 +77,9 @@ def run(
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98))
     seen = Compilations()
     history = model.fit(
-        data.train.batches(16, max_buckets=2),
+        data.train.batches(16, max_buckets=2, run_length=run_length),
         epochs=epochs,
-        validation_data=data.validation.batches(16, max_buckets=2),
+        validation_data=data.validation.batches(16, max_buckets=2, run_length=run_length),
         callbacks=[Kill(*kill)] if kill else [],
         resume=resume,
         verbose=0,

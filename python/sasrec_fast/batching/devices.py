@@ -46,9 +46,9 @@ def choose_run_length(split: Split, batch_size: int) -> int:
     if kernel_multiple() == 1:
         return 1
     size = batch_size * split.max_sequence_length * 4 * (1 + split.num_negatives)
-    wanted = len(split) / batch_size
+    plain = max(1, round(len(split) / batch_size))
     for length in range(min(_MOST_STEPS, max(1, _RUN_BYTES // size)), 1, -1):
-        whole = length * max(1, round(wanted / length))
-        if abs(whole - wanted) <= _RUN_TOLERANCE * wanted:
+        whole = length * max(1, round(plain / length))
+        if abs(whole - plain) <= _RUN_TOLERANCE * plain:
             return length
     return 1

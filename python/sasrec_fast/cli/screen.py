@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sasrec_fast.cli import compilations
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -92,9 +94,10 @@ def _plain(text: str) -> Any:
 
 
 def load_keras(screen: Screen) -> None:
-    """Import the model half of the package in a step of its own."""
+    """Import the model half of the package in a step of its own, and keep what it compiles."""
     with screen.step("loading Keras"):
         importlib.import_module("sasrec_fast.model")
+        compilations.keep()
 
 
 def seconds(duration: float) -> str:

@@ -25,12 +25,12 @@ def test_blocks_give_the_values_of_keras_attention(rows, rate, dtype):
     x, mask = rows
     ours = CausalAttention(2, 4, dropout=rate, dtype=dtype)
     theirs = keras.layers.MultiHeadAttention(2, 4, dropout=rate, dtype=dtype)
-    for layer in (ours, theirs):
-        layer.build(x.shape, x.shape)
+    ours.build(x.shape)
+    theirs.build(x.shape, x.shape)
     theirs.set_weights(ours.get_weights()[: len(theirs.get_weights())])
     assert len(block_edges(90)) > 2
     expected = theirs(x, x, attention_mask=mask[:, None], use_causal_mask=True)
-    got = np.asarray(ours.attend(x, mask), np.float32)
+    got = np.asarray(ours(x, mask), np.float32)
     tolerance = 1e-6 if dtype == "float32" else 0.03
     np.testing.assert_allclose(got[mask], np.asarray(expected, np.float32)[mask], atol=tolerance)
 
@@ -46,15 +46,15 @@ def rotated(x):
 def test_rotary_attention_is_that_of_rotated_queries_and_keys(rows):
     x, mask = rows
     layer = CausalAttention(2, 4, rotary=True)
-    layer.build(x.shape, x.shape)
+    layer.build(x.shape)
     for variable in layer.trainable_variables:
         variable.assign(np.random.default_rng(1).normal(size=variable.shape))
-    got = np.asarray(layer.attend(x, mask))
+    got = np.asarray(layer(x, mask))
     names = ("query", "key", "value")
     kernels, biases = (
-        [getattr(layer, f"_{n}_dense").get_weights()[i] for n in names] for i in (0, 1)
+        [getattr(layer, f"{n}_dense").get_weights()[i] for n in names] for i in (0, 1)
     )
-    out, out_bias = layer._output_dense.get_weights()
+    out, out_bias = layer.output_dense.get_weights()
     for row, length in zip(range(4), LENGTHS, strict=True):
         expected = out_bias
         for head in range(2):
@@ -72,13 +72,13 @@ def test_rotary_attention_is_that_of_rotated_queries_and_keys(rows):
 def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(rows):
     x, mask = rows
     layer = CausalAttention(2, 4, dropout=0.4)
-    layer.build(x.shape, x.shape)
-    still = np.asarray(layer.attend(x, mask))
-    state = layer._drop.seed_generator.state
+    layer.build(x.shape)
+    still = np.asarray(layer(x, mask))
+    state = layer.drop.seed_generator.state
     views = []
     for count in range(60):
         state.assign([5, count * 10])
-        views.append(np.asarray(layer.attend(x, mask, training=True)))
+        views.append(np.asarray(layer(x, mask, training=True)))
     assert np.abs(views[0] - views[1]).max() > 0.01
     error = np.mean(views, axis=0)[mask] - still[mask]
     assert np.abs(error).mean() < 0.03
@@ -86,7 +86,7 @@ def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(rows
     later[:, 60:] += 1
     state.assign([5, 0])
     np.testing.assert_array_equal(
-        np.asarray(layer.attend(later, mask, training=True))[:, :60], views[0][:, :60]
+        np.asarray(layer(later, mask, training=True))[:, :60], views[0][:, :60]
     )
 
 

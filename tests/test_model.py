@@ -110,7 +110,7 @@ def test_compiled_scores_follow_the_weights(rows):
 def test_every_dropout_knows_whether_the_model_trains(model, monkeypatch, training):
     flags = []
 
-    def record(layer: Any, inputs: Any, training: Any = False) -> Any:
+    def record(layer: Any, inputs: Any, turn: Any = None, training: Any = False) -> Any:
         flags.append(training)
         return inputs
 

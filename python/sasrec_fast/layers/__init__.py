@@ -1,7 +1,8 @@
-"""What the model is built of: attention, blocks, dropout, positions and retrieval."""
+"""What the model is built of: attention, blocks, dropout, padding, positions and retrieval."""
 
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.options import BlockOptions
+from sasrec_fast.layers.padding import real_first, states_back
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
 from sasrec_fast.layers.retrieval import CandidateRetrieval
 
@@ -11,4 +12,6 @@ __all__ = [
     "Dropout",
     "PositionEmbedding",
     "positions_from_end",
+    "real_first",
+    "states_back",
 ]

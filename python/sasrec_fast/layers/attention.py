@@ -18,6 +18,9 @@ _BLOCK = 40
 _MOST_BLOCKS = 6
 """Each block is compiled by itself: more of them save little and compile for longer."""
 
+_APART = 1 << 28
+"""What the turns of two blocks differ by, so that each has random bits of its own."""
+
 
 def block_edges(length: int) -> list[int]:
     """Where the blocks of queries begin and end: about equal parts of 0..length.
@@ -29,12 +32,14 @@ def block_edges(length: int) -> list[int]:
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
-class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
-    """`keras.layers.MultiHeadAttention` of a sequence on its own past, `call(x, x, mask)`.
+class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
+    """Multi-head attention of a sequence on its own past.
 
-    The queries are taken in blocks, and a block is compared with the keys up to its end alone:
-    with n blocks, (n + 1) / 2n of the scores are computed and dropped out. Same values as the
-    Keras layer's with a causal mask, up to rounding and the random bits of dropout.
+    Weights and values are those of `keras.layers.MultiHeadAttention` with a causal mask, up to
+    rounding and the random bits of dropout. On a CPU the queries are taken in blocks, and a block
+    is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores are
+    computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and no
+    mask given, Keras is told of causality by a flag, for which cuDNN has a kernel in half precision.
 
     Args:
         num_heads: Attention heads.
@@ -42,8 +47,10 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         dropout: Rate, on the shares of attention.
         rotary: Whether queries and keys are rotated by their positions (RoFormer, Su et al. 2021):
             a score then depends on the distance between two items and not on where they stand.
-        **kwargs: Other arguments of `keras.layers.MultiHeadAttention`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    built: bool
 
     def __init__(
         self,
@@ -53,71 +60,126 @@ class CausalAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         rotary: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(num_heads, key_dim, **kwargs)
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.key_dim = key_dim
         self.rate = dropout
         self.rotary = rotary
-        self._drop = Dropout(dropout, seed=self.seed, dtype=self.dtype_policy, name="drop")
+        self.drop = Dropout(dropout, dtype=self.dtype_policy, name="drop")
 
-    def attend(self, x: Tensor, padding_mask: Tensor, training: bool = False) -> Tensor:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for inputs [n, T, d], named and shaped as Keras does."""
+        heads = (None, self.num_heads, self.key_dim)
+        self.query_dense, self.key_dense, self.value_dense = (
+            self._dense("abc,cde->abde", heads, "de", name) for name in ("query", "key", "value")
+        )
+        width = (None, input_shape[-1])
+        self.output_dense = self._dense("abcd,cde->abe", width, "e", "attention_output")
+        for layer in (self.query_dense, self.key_dense, self.value_dense):
+            layer.build(input_shape)
+        self.output_dense.build((*input_shape[:-1], *heads[1:]))
+        self.built = True
+
+    def _dense(self, equation: str, shape: tuple[int | None, ...], axes: str, name: str) -> Any:
+        return keras.layers.EinsumDense(
+            equation, shape, bias_axes=axes, dtype=self.dtype_policy, name=name
+        )
+
+    def call(
+        self,
+        x: Tensor,
+        padding_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        turn: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Each position's view of its past.
 
         Args:
             x: [n, T, d].
-            padding_mask: bool [n, T], True = real item.
+            padding_mask: bool [n, T], True = real item, the only ones that are seen. None: every
+                position is; where padding comes after the items, no item sees it anyhow.
+            positions: int [n, T], what `rotary` turns by; None: 0..T - 1 in each row.
+            turn: See `Dropout`.
             training: Whether dropout is on.
 
         Returns:
             [n, T, d].
         """
-        real = ops.expand_dims(ops.cast(padding_mask, "bool"), 1)
-        positions = ops.arange(x.shape[1], dtype="int32")
-        causal = ops.expand_dims(positions, 1) >= positions
-        return self(x, x, attention_mask=ops.logical_and(real, causal), training=training)
-
-    def _compute_attention(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor,
-        training: bool | None = None,
-        *_: Any,
-        **__: Any,
-    ) -> tuple[Tensor, None]:
-        """`keras.layers.MultiHeadAttention` names this method as the one to override."""
+        query, key, value = self._projected(x)
         dtype = query.dtype
         if on_cpu() and keras.backend.standardize_dtype(dtype) == "float16":
             # XLA has no such products of float16 on a CPU.
-            query, key, value = (ops.cast(x, "float32") for x in (query, key, value))
+            query, key, value = (ops.cast(part, "float32") for part in (query, key, value))
         if self.rotary:
-            query, key = rotated(query), rotated(key)
-        edges = block_edges(query.shape[1])
-        views = [
-            self._view(
-                (query[:, start:end], key[:, :end], value[:, :end]),
-                attention_mask[:, start:end, :end],
-                bool(training),
+            query, key = rotated(query, positions), rotated(key, positions)
+        drops = bool(training and self.rate)
+        if padding_mask is None and not drops and not on_cpu():
+            view = self._fused(query, key, value, is_causal=True)
+            return self.output_dense(ops.cast(view, dtype))
+        views = []
+        for block, (start, end) in enumerate(pairwise(block_edges(query.shape[1]))):
+            part = query[:, start:end], key[:, :end], value[:, :end]
+            visible = _visible(start, end, padding_mask)
+            own = None if turn is None else turn + block * _APART
+            views.append(
+                self._dropped(*part, visible, own) if drops else self._fused(*part, mask=visible)
             )
-            for start, end in pairwise(edges)
-        ]
-        return ops.cast(ops.concatenate(views, axis=1), dtype), None
+        return self.output_dense(ops.cast(ops.concatenate(views, axis=1), dtype))
 
-    def _view(self, sequences: tuple[Tensor, Tensor, Tensor], mask: Tensor, drop: bool) -> Tensor:
-        """Values [n, queries, heads, d] as these queries see them."""
-        query, key, value = sequences
-        mask, scale = ops.expand_dims(mask, 1), self.key_dim**-0.5
-        if not drop or not self.rate:
-            flash = keras.config.is_flash_attention_enabled()
-            return ops.dot_product_attention(
-                query, key, value, mask=mask, scale=scale, flash_attention=flash
-            )
-        scores = ops.einsum("nkhd,nqhd->nhqk", key, query * ops.cast(scale, query.dtype))
+    def _projected(self, x: Tensor) -> list[Tensor]:
+        """Queries, keys and values, each [n, T, heads, width].
+
+        They come of one product, but on a CPU, which splits it more slowly than it computes three.
+        """
+        layers = self.query_dense, self.key_dense, self.value_dense
+        if on_cpu():
+            return [layer(x) for layer in layers]
+        wide = self.num_heads * self.key_dim
+        kernels = [ops.reshape(layer.kernel, (x.shape[-1], wide)) for layer in layers]
+        biases = [ops.reshape(layer.bias, (wide,)) for layer in layers]
+        product = ops.matmul(x, ops.concatenate(kernels, axis=1)) + ops.concatenate(biases)
+        shape = (-1, x.shape[1], self.num_heads, self.key_dim)
+        return [ops.reshape(part, shape) for part in ops.split(product, 3, axis=-1)]
+
+    def _fused(self, query: Tensor, key: Tensor, value: Tensor, **mask: Any) -> Tensor:
+        """Values [n, queries, heads, width] as these queries see them, by one call of Keras."""
+        flash = keras.config.is_flash_attention_enabled()
+        scale = self.key_dim**-0.5
+        return ops.dot_product_attention(
+            query, key, value, scale=scale, flash_attention=flash, **mask
+        )
+
+    def _dropped(
+        self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor, turn: Tensor | None
+    ) -> Tensor:
+        """As `_fused`, with some of the shares dropped out."""
+        query = query * ops.cast(self.key_dim**-0.5, query.dtype)
+        scores = ops.einsum("nkhd,nqhd->nhqk", key, query)
         half = keras.backend.standardize_dtype(scores.dtype) == "float16"
-        scores = ops.where(mask, scores, -3e4 if half else -1e9)  # finite where all is masked
+        scores = ops.where(visible, scores, -3e4 if half else -1e9)  # finite where all is masked
         shares = ops.softmax(scores, axis=-1) if scores.shape[-1] > 1 else ops.ones_like(scores)
-        shares = self._drop(shares, training=True)
+        shares = self.drop(shares, turn=turn, training=True)
         return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
-        return {**super().get_config(), "dropout": self.rate, "rotary": self.rotary}
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "dropout": self.rate,
+            "rotary": self.rotary,
+        }
+
+
+def _visible(start: int, end: int, padding_mask: Tensor | None) -> Tensor:
+    """Which of the keys 0..end - 1 the queries start..end - 1 see, bool [1 or n, 1, queries, keys].
+
+    A comparison of counters, which is computed where it is used and never stored.
+    """
+    queries = ops.arange(start, end, dtype="int32")
+    causal = ops.expand_dims(queries, 1) >= ops.arange(end, dtype="int32")
+    if padding_mask is None:
+        return causal[None, None]
+    return ops.logical_and(ops.cast(padding_mask[:, None, None, :end], "bool"), causal)

@@ -14,17 +14,18 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
     """Causal self-attention and a feed-forward layer, normalised and dropped out.
 
     A subclass creates the dense layers of the second and connects all in `call`, from states
-    [n, T, d] and `decoder_padding_mask`, bool [n, T], True = real item, to states [n, T, d], of
-    which position t depends on those up to t alone.
+    [n, T, d] to states [n, T, d], of which position t depends on those up to t alone. It has the
+    arguments of `CausalAttention.call`; `decoder_padding_mask` is that one's `padding_mask`.
 
     Args:
         intermediate_dim: Width of the feed-forward layer.
         num_heads: Attention heads; divides the width of the input.
-        dropout: Rate, on attention and on the output of both sublayers.
+        dropout: Rate, on the output of both sublayers.
         activation: Of the feed-forward layer; None means the block's default.
         rotary: Whether attention rotates queries and keys, see `CausalAttention`.
         pre_norm: Whether the input of each sublayer is normalised (LiGR's always is), or the sum
             after it.
+        attention_dropout: Rate, on the shares of attention; None means `dropout`.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -39,12 +40,14 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         activation: Any = None,
         rotary: bool = False,
         pre_norm: bool = True,
+        attention_dropout: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
         self.dropout = dropout
+        self.attention_rate = dropout if attention_dropout is None else attention_dropout
         self.activation = keras.activations.get(activation or self.default_activation)
         self.rotary = rotary
         self.pre_norm = pre_norm
@@ -55,12 +58,12 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         self.attention = CausalAttention(
             self.num_heads,
             width // self.num_heads,
-            dropout=self.dropout,
+            dropout=self.attention_rate,
             rotary=self.rotary,
             dtype=dtype,
             name="attention",
         )
-        self.attention.build(input_shape, input_shape)
+        self.attention.build(input_shape)
         self.attention_norm, self.feed_forward_norm = (
             keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)
             for name in ("attention_norm", "feed_forward_norm")
@@ -85,6 +88,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
             "activation": keras.activations.serialize(self.activation),
+            "attention_dropout": self.attention_rate,
         }
 
 
@@ -105,15 +109,24 @@ class TransformerBlock(CausalBlock):
         self.down = keras.layers.Dense(width, dtype=dtype, name="down")
         return [self.up, self.down]
 
-    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self,
+        x: Tensor,
+        decoder_padding_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        turn: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """The block's output, see `CausalBlock`."""
         before = self.attention_norm(x) if self.pre_norm else x
-        attended = self.attention.attend(before, decoder_padding_mask, training=training)
-        x = x + self.attention_dropout(attended, training=training)
+        attended = self.attention(
+            before, decoder_padding_mask, positions=positions, turn=turn, training=training
+        )
+        x = x + self.attention_dropout(attended, turn=turn, training=training)
         x = x if self.pre_norm else self.attention_norm(x)
         before = self.feed_forward_norm(x) if self.pre_norm else x
         fed = self.down(self.up(before))
-        x = x + self.feed_forward_dropout(fed, training=training)
+        x = x + self.feed_forward_dropout(fed, turn=turn, training=training)
         return x if self.pre_norm else self.feed_forward_norm(x)
 
 
@@ -143,11 +156,20 @@ class LiGRBlock(CausalBlock):
         self.up, self.up_gate, self.down, self.attention_gate, self.feed_forward_gate = layers
         return layers
 
-    def call(self, x: Tensor, decoder_padding_mask: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self,
+        x: Tensor,
+        decoder_padding_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        turn: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """The block's output, see `CausalBlock`."""
         normal = self.attention_norm(x)
-        attended = self.attention.attend(normal, decoder_padding_mask, training=training)
-        x = x + self.attention_dropout(self.attention_gate(x) * attended, training=training)
+        attended = self.attention(
+            normal, decoder_padding_mask, positions=positions, turn=turn, training=training
+        )
+        x = x + self.attention_dropout(self.attention_gate(x) * attended, turn=turn, training=training)
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))
-        return x + self.feed_forward_dropout(self.feed_forward_gate(x) * fed, training=training)
+        return x + self.feed_forward_dropout(self.feed_forward_gate(x) * fed, turn=turn, training=training)

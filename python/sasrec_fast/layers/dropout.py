@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
+from keras import ops
 
 from sasrec_fast.backend import on_jax
 
@@ -23,20 +24,39 @@ _GOLDEN = 0x9E3779B9
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
 class Dropout(keras.layers.Dropout):  # type: ignore[misc]
-    """As `keras.layers.Dropout`; on JAX with masks of `keep_mask`."""
+    """As `keras.layers.Dropout`; on JAX with masks of `keep_mask`.
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """The inputs, in training with a share of `rate` set to 0 and the others scaled up."""
+    The layers of a model that are all called once a step count the same calls: one of them
+    counts for all (`next_turn`) and the others are told, which leaves their states as they are.
+    """
+
+    def next_turn(self) -> Tensor | None:
+        """Calls before this one, and count it; None where there is nothing to count for."""
+        return self.seed_generator.next()[1] if self.rate and on_jax() else None
+
+    def call(self, inputs: Tensor, turn: Tensor | None = None, training: bool = False) -> Tensor:
+        """The inputs, in training with a share of `rate` set to 0 and the others scaled up.
+
+        Args:
+            inputs: Of any shape.
+            turn: What stands for the count of calls, an integer; None: the layer's own, which
+                this call advances.
+            training: Whether dropout is on.
+        """
         if not training or not self.rate:
             return inputs
         if not on_jax() or self.noise_shape is not None:
             return super().call(inputs, training=training)
         keep = 1.0 - self.rate
-        mask = keep_mask(inputs.shape, keep, self.seed_generator.next())
+        if turn is None:
+            seed = self.seed_generator.next()
+        else:
+            seed = ops.convert_to_tensor(self.seed_generator.state)[0], turn
+        mask = keep_mask(inputs.shape, keep, seed)
         return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
 
 
-def keep_mask(shape: Sequence[int], keep: float, seed: Tensor) -> Tensor:
+def keep_mask(shape: Sequence[int], keep: float, seed: Sequence[Tensor]) -> Tensor:
     """A random mask, a pure function of its arguments on every device.
 
     Element i is True where h(i) < keep * 2^32. h is the 32-bit integer hash "lowbias32" (Wellons
@@ -47,14 +67,14 @@ def keep_mask(shape: Sequence[int], keep: float, seed: Tensor) -> Tensor:
     Args:
         shape: Of the mask, of at most 2^32 elements.
         keep: Probability of True, in (0, 1].
-        seed: Two integers: the state of a `keras.random.SeedGenerator`.
+        seed: Two integers, such as the state of a `keras.random.SeedGenerator`.
 
     Returns:
         bool, of the shape.
     """
     word = jnp.uint32
-    seed = jnp.asarray(seed).astype(word)
-    first = _hash(seed[0] ^ _hash(seed[1] + word(_GOLDEN)))
+    own, count = (jnp.asarray(part).astype(word) for part in seed)
+    first = _hash(own ^ _hash(count + word(_GOLDEN)))
     second = _hash(first + word(_GOLDEN))
     position, stride = first, 1
     for axis in reversed(range(len(shape))):

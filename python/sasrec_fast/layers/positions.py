@@ -11,18 +11,19 @@ _LONGEST_WAVE = 10_000.0
 """Positions in which the slowest pair of a rotation turns about once over 2 pi."""
 
 
-def positions_from_end(padding_mask: Tensor) -> Tensor:
+def positions_from_end(padding_mask: Tensor, columns: Tensor | None = None) -> Tensor:
     """Items between each position and the last real item of its row.
 
     Args:
         padding_mask: bool [n, T], True = real item.
+        columns: int32 [n, T], the columns asked for, such as `real_first`; None: all in order.
 
     Returns:
         int32 [n, T]: 0 for the last real item, 1 for the one before it; 0 after it.
     """
-    columns = ops.arange(padding_mask.shape[1], dtype="int32")
-    last = ops.max(ops.where(padding_mask, columns, 0), axis=1, keepdims=True)
-    return ops.maximum(last - columns, 0)
+    every = ops.arange(padding_mask.shape[1], dtype="int32")
+    last = ops.max(ops.where(padding_mask, every, 0), axis=1, keepdims=True)
+    return ops.maximum(last - (every if columns is None else columns), 0)
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
@@ -61,7 +62,7 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "sequence_length": self.sequence_length}
 
 
-def rotated(x: Tensor) -> Tensor:
+def rotated(x: Tensor, positions: Tensor | None = None) -> Tensor:
     """Vectors turned by their positions (RoFormer, Su et al. 2021, section 3.2.2).
 
     Components i and i + w/2 of position t turn together by t * 10000^(-2i/w), so that the product
@@ -69,14 +70,17 @@ def rotated(x: Tensor) -> Tensor:
 
     Args:
         x: [n, T, heads, w], w even.
+        positions: int [n, T]; None: 0..T - 1 in each row.
 
     Returns:
         [n, T, heads, w], of the dtype of x; the angles are computed in float32.
     """
     width = x.shape[-1]
     frequencies = _LONGEST_WAVE ** (-ops.arange(0, width, 2, dtype="float32") / width)
-    angles = ops.expand_dims(ops.arange(x.shape[1], dtype="float32"), 1) * frequencies
-    angles = ops.expand_dims(ops.concatenate([angles, angles], axis=-1), 1)
+    if positions is None:
+        positions = ops.arange(x.shape[1])
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
+    angles = ops.expand_dims(ops.concatenate([angles, angles], axis=-1), -2)
     cos, sin = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
     first, second = ops.split(x, 2, axis=-1)
     return x * cos + ops.concatenate([-second, first], axis=-1) * sin

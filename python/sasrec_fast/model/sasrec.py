@@ -17,6 +17,8 @@ from sasrec_fast.layers import (
     Dropout,
     PositionEmbedding,
     positions_from_end,
+    real_first,
+    states_back,
 )
 from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
 from sasrec_fast.model.files import ModelFiles
@@ -52,7 +54,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         num_layers: Transformer blocks.
         num_heads: Attention heads; divides hidden_dim.
         hidden_dim: Width of embeddings and blocks.
-        dropout: Rate in [0, 1), on embeddings and in blocks, in training only.
+        dropout: Rate in [0, 1), on embeddings and on what blocks add, in training only.
         max_sequence_length: Longest input.
         block: "transformer" (the paper's); "ligr": residuals with learned gates and a SwiGLU
             feed-forward layer, as in eSASRec; or "keras_hub", the `TransformerDecoder` of the
@@ -66,6 +68,10 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
             paper's authors do by padding on the left; "start" from the first one on. Each number
             has an embedding (`position_embedding`, otherwise None). "rotary" rotates queries and
             keys instead (RoFormer, Su et al. 2021), so that attention sees distances alone.
+        attention_dropout: Rate in [0, 1), on the shares of attention; None means `dropout`. On a
+            GPU 0 is the better choice: cuDNN's kernel for attention in half precision takes no
+            dropout, and without the kernel the shares, [n, heads, T, T], are stored. Not with
+            block="keras_hub", which has one rate.
         scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
         tie_embeddings: Score items with their input embeddings, or else with a table of their own
             (`output_embedding`).
@@ -107,6 +113,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         activation: Any = None,
         pre_norm: bool = True,
         positions: str = "end",
+        attention_dropout: float | None = None,
         scale_embeddings: bool = True,
         tie_embeddings: bool = True,
         l2: float = 0.0,
@@ -123,7 +130,15 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         self.num_layers = checks.integer("num_layers", num_layers, 0)
         self.max_sequence_length = checks.integer("max_sequence_length", max_sequence_length, 1)
         self.block_options = BlockOptions(
-            block, hidden_dim, num_heads, dropout, feed_forward_dim, activation, pre_norm, positions
+            block=block,
+            hidden_dim=hidden_dim,
+            num_heads=num_heads,
+            dropout=dropout,
+            feed_forward_dim=feed_forward_dim,
+            activation=activation,
+            pre_norm=pre_norm,
+            positions=positions,
+            attention_dropout=attention_dropout,
         )
         self.hidden_dim = int(hidden_dim)
         self.scale_embeddings = bool(scale_embeddings)
@@ -264,17 +279,31 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
+        masked = self.block_options.masked
+        columns = None if masked else real_first(padding_mask)
+        turn = self.embeddings_dropout.next_turn() if training else None
+        x = self._embedded(item_ids, padding_mask, columns)
+        x = self.embeddings_dropout(x, turn=turn, training=training)
+        context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if self.block_options.block != "keras_hub":
+            context |= {"positions": columns, "turn": turn}
+        for layer in self.transformer_layers:
+            x = layer(x, training=training, **context)
+        x = self.layer_norm(x[:, :length])
+        return x if columns is None else states_back(x, columns)
+
+    def _embedded(self, item_ids: Tensor, padding_mask: Tensor, columns: Tensor | None) -> Tensor:
+        """What enters the blocks, [n, T, hidden_dim], of these columns of each row or of all."""
+        if columns is not None:
+            item_ids = ops.take_along_axis(item_ids, columns, axis=1)
         x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
-        if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask) if from_end else None
-            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, training=training)
-        for layer in self.transformer_layers:
-            x = layer(x, decoder_padding_mask=padding_mask, training=training)
-        return self.layer_norm(x[:, :length])
+        if self.position_embedding is None:
+            return x
+        from_end = self.block_options.positions == "end"
+        positions = positions_from_end(padding_mask, columns) if from_end else columns
+        return self.embeddings_add((x, self.position_embedding(x, positions=positions)))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

@@ -46,14 +46,28 @@ class Positions:
         rows = ops.take(self.table, items, axis=0)
         return ops.cast(ops.cast(rows, self.hidden.dtype), "float32")
 
+    def scores(self, items: Tensor) -> Tensor:
+        """Scores of items of each position's own, int [N, n]: float32 [N, n]."""
+        hidden = ops.expand_dims(ops.cast(self.hidden, "float32"), -2)
+        return ops.sum(hidden * self.rows(items), axis=-1)
+
     def target_logits(self) -> Tensor:
         """Scores of the targets, float32 [N]."""
         return ops.sum(ops.cast(self.hidden, "float32") * self.rows(self.targets), axis=-1)
 
     def negative_logits(self) -> Tensor:
         """Scores of the negatives, float32 [N, K]."""
-        hidden = ops.expand_dims(ops.cast(self.hidden, "float32"), -2)
-        return ops.sum(hidden * self.rows(self.negatives), axis=-1)
+        return self.scores(self.negatives)
+
+    def logits(self) -> tuple[Tensor, Tensor]:
+        """Scores of the targets, float32 [N], and of the negatives, float32 [N, K].
+
+        Their rows are gathered together: the gradient of a large table is then made once.
+        """
+        targets = ops.expand_dims(self.targets, -1)
+        negatives = ops.cast(self.negatives, targets.dtype)
+        scores = self.scores(ops.concatenate([targets, negatives], axis=-1))
+        return scores[:, 0], scores[:, 1:]
 
 
 class NextItemLoss:

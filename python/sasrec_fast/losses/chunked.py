@@ -27,9 +27,10 @@ Constants = tuple[Tensor, Tree, Tree]
 Result = tuple[Tensor, tuple[Tensor, Tree]]
 
 # On a CPU the scores of a chunk should stay in its cache; elsewhere few large chunks keep the
-# device busy. A matrix product of very few rows wastes either.
+# device busy: those of 128 rows of 200 columns over 3,700 items are one. A matrix product of very
+# few rows wastes either.
 _CPU_BYTES, _CPU_POSITIONS = 4 << 20, 64
-_OTHER_BYTES, _OTHER_POSITIONS = 256 << 20, 1024
+_OTHER_BYTES, _OTHER_POSITIONS = 384 << 20, 1024
 _TILE = 64
 
 
@@ -54,7 +55,7 @@ def gathered_sum(
     number, count = positions.negatives.shape  # type: ignore[union-attr]
     size = chunk_size(4 * (count + 1) * int(positions.table.shape[-1]), max_bytes)
     if not on_jax() or size >= number:
-        return of_logits(positions.target_logits(), positions.negative_logits(), constants)
+        return of_logits(*positions.logits(), constants)
     targets = positions.targets[:, None]
     items = jnp.concatenate([targets, positions.negatives.astype(targets.dtype)], axis=-1)  # type: ignore[union-attr]
     real = (positions.weight != 0) | (positions.negative_weight != 0)
@@ -91,16 +92,31 @@ def log_normalizer_sum(
         max_bytes: Most bytes of the scores in work; None chooses for the device.
         own: float32 [N], one more score of each position.
         sampled: Where the rows are those of sampled items: the items, int [M], left out where
-            they are the target, and what is subtracted from their scores, float32 [M].
+            they are the target, and what is subtracted from their scores, float32 [M]. Otherwise
+            the rows are the whole table, and the first, of padding, is left out.
 
     Returns:
         A float32 scalar.
     """
     own = jnp.full(positions.weight.shape, -jnp.inf) if own is None else own
     each = {"weight": positions.weight, "targets": positions.targets}
+    if not sampled:
+        rows, sampled = _whole_table(rows)
     size = chunk_size(4 * int(rows.shape[0]), max_bytes)
     constants = (positions.weight != 0, each, sampled)
     return same_pass_sum(_shared_items, size, rows, (positions.hidden, own), constants)
+
+
+def _whole_table(table: Tensor) -> tuple[Tensor, tuple[None, Tensor]]:
+    """The table, and what makes the scores of all but items -inf; neither copies it on a CPU.
+
+    A GPU's units for products want rows of scores that begin at whole multiples of some bytes.
+    """
+    number = table.shape[0]
+    if not on_cpu():
+        table = jnp.pad(table, ((0, -number % _TILE), (0, 0)))
+    rows = jnp.arange(table.shape[0])
+    return table, (None, jnp.where((rows == 0) | (rows >= number), jnp.inf, 0.0))
 
 
 def _shared_items(
@@ -114,10 +130,10 @@ def _shared_items(
     hidden, own = states[0], states[1][:, None]
     product = partial(jnp.matmul, preferred_element_type=jnp.float32)
     rows = rows.astype(hidden.dtype)
-    scores = product(hidden, rows.T)
-    if sampled:
-        items, shift = sampled
-        scores = jnp.where(each["targets"][:, None] == items, -jnp.inf, scores - shift)
+    items, shift = sampled
+    scores = product(hidden, rows.T) - shift
+    if items is not None:
+        scores = jnp.where(each["targets"][:, None] == items, -jnp.inf, scores)
     highest = jnp.maximum(scores.max(axis=-1, keepdims=True), own)
     powers, own = jnp.exp(scores - highest), jnp.exp(own - highest)
     denominator = powers.sum(axis=-1, keepdims=True) + own
@@ -204,10 +220,47 @@ def _run_here(
     chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
 ) -> Result:
     real, each, others = constants
-    number = real.shape[0]
-    if size >= number:  # without a loop, whose length a GPU would have to tell the host
+    if size >= real.shape[0]:
         total, gradient, own = chunk(shared, jnp.zeros_like(shared), states, each, others)
-        return total, (gradient, jax.tree.map(lambda x, g: g.astype(x.dtype), states, own))
+        return total, (gradient, _like(states, own))
+    run = _run_counting if on_cpu() else _run_all
+    return run(chunk, size, shared, states, constants)
+
+
+def _run_all(
+    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
+) -> Result:
+    """Every position, in as many chunks of equal size as it takes.
+
+    A number of chunks that depends on the positions would be known to a GPU alone, and starting
+    each of them wait for the host to ask for it.
+    """
+    real, each, others = constants
+    number = real.shape[0]
+    chunks = -(-number // size)
+    size = -(-number // chunks)
+    size += -size % _TILE if size > _TILE else 0
+
+    def body(carry: tuple[Tensor, Tensor], here: tuple[Tree, Tree]) -> tuple[Any, Tree]:
+        total, gradient = carry
+        value, gradient, own = chunk(shared, gradient, *here, others)
+        return (total + value, gradient), _like(here[0], own)
+
+    def cut(x: Tensor) -> Tensor:
+        x = jnp.pad(x, [(0, chunks * size - number)] + [(0, 0)] * (x.ndim - 1))
+        return x.reshape(chunks, size, *x.shape[1:])
+
+    start = (jnp.float32(0), jnp.zeros_like(shared))
+    (total, gradient), own = lax.scan(body, start, jax.tree.map(cut, (states, each)))
+    return total, (gradient, jax.tree.map(lambda g: g.reshape(-1, *g.shape[2:])[:number], own))
+
+
+def _run_counting(
+    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
+) -> Result:
+    """The positions that count alone, which saves the work for the others."""
+    real, each, others = constants
+    number = real.shape[0]
     rows = -(-number // size) * size
     places = jnp.nonzero(real, size=rows, fill_value=number)[0]
     rank = jnp.where(real, jnp.cumsum(real, dtype=jnp.int32) - 1, rows)
@@ -215,13 +268,12 @@ def _run_here(
     def body(i: Tensor, carry: tuple[Tensor, Tensor, Tree]) -> tuple[Tensor, Tensor, Tree]:
         total, gradient, gradients = carry
         here = lax.dynamic_slice_in_dim(places, i * size, size)
-        value, gradient, own = chunk(
-            shared, gradient, _taken(states, here), _taken(each, here), others
-        )
+        states_here = _taken(states, here)
+        value, gradient, own = chunk(shared, gradient, states_here, _taken(each, here), others)
         gradients = jax.tree.map(
-            lambda x, g: lax.dynamic_update_slice_in_dim(x, g.astype(x.dtype), i * size, 0),
+            lambda x, g: lax.dynamic_update_slice_in_dim(x, g, i * size, 0),
             gradients,
-            own,
+            _like(states_here, own),
         )
         return total + value, gradient, gradients
 
@@ -230,6 +282,11 @@ def _run_here(
     start = (jnp.float32(0), jnp.zeros_like(shared), empty)
     total, gradient, gradients = lax.fori_loop(0, chunks, body, start)
     return total, (gradient, _taken(gradients, rank))
+
+
+def _like(states: Tree, gradients: Tree) -> Tree:
+    """Gradients in the dtypes of their states."""
+    return jax.tree.map(lambda x, g: g.astype(x.dtype), states, gradients)
 
 
 def _taken(tree: Tree, places: Tensor) -> Tree:

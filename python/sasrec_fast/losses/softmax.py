@@ -39,11 +39,12 @@ class Softmax(NextItemLoss):
 
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions, a float32 scalar."""
-        items = positions.table[1:]
-        normalizer = log_normalizer_sum(positions, items, self.max_bytes)
+        table = positions.table
+        normalizer = log_normalizer_sum(positions, table, self.max_bytes)
         own = (1 - self.label_smoothing) * positions.target_logits()
         if self.label_smoothing:
-            center = ops.mean(items, axis=0)
+            padding = ops.expand_dims(ops.arange(table.shape[0]) == 0, -1)
+            center = ops.sum(ops.where(padding, 0.0, table), axis=0) / positions.num_items
             mean = ops.sum(ops.cast(positions.hidden, "float32") * center, axis=-1)
             own = own + self.label_smoothing * mean
         return normalizer - ops.sum(positions.weight * own)

@@ -16,11 +16,14 @@ from sasrec_fast.layers import (
     CandidateRetrieval,
     Dropout,
     PositionEmbedding,
+    has_shortcut,
+    last_position,
+    last_state,
     positions_from_end,
 )
 from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
 from sasrec_fast.model.files import ModelFiles
-from sasrec_fast.model.inference import ItemScorer, last_position
+from sasrec_fast.model.inference import ItemScorer
 from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
@@ -264,17 +267,35 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
-        if self.scale_embeddings:
-            x = x * self.hidden_dim**0.5
-        if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask) if from_end else None
-            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, training=training)
+        x = self.embeddings_dropout(self._embedded(item_ids, padding_mask), training=training)
         for layer in self.transformer_layers:
             x = layer(x, decoder_padding_mask=padding_mask, training=training)
         return self.layer_norm(x[:, :length])
+
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        if type(self).encode is not SASRec.encode or not self._has_shortcut:
+            return super()._encode_last(inputs)
+        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
+        x = self._embedded(item_ids, padding_mask)
+        for layer in self.transformer_layers[:-1]:
+            x = layer(x, decoder_padding_mask=padding_mask)
+        x = last_state(self.transformer_layers[-1], x, padding_mask)
+        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+
+    @property
+    def _has_shortcut(self) -> bool:
+        return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
+
+    def _embedded(self, item_ids: Tensor, padding_mask: Tensor) -> Tensor:
+        """What enters the blocks, [n, T, hidden_dim]."""
+        x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
+        if self.scale_embeddings:
+            x = x * self.hidden_dim**0.5
+        if self.position_embedding is None:
+            return x
+        from_end = self.block_options.positions == "end"
+        positions = positions_from_end(padding_mask) if from_end else None
+        return self.embeddings_add((x, self.position_embedding(x, positions=positions)))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

@@ -1,6 +1,6 @@
 //! The k best of a query's scores, which come block after block in ascending order of their number.
 
-use crate::error::Error;
+use crate::blocks::{Halt, Row};
 use crate::memory::lack;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -38,29 +38,20 @@ impl PartialEq for Found {
 
 impl Eq for Found {}
 
-/// Why a row of scores was not looked at to its end.
-pub enum Halt {
-    /// A score is NaN.
-    NotANumber,
-    /// Of another kind.
-    Error(Error),
-}
-
 /// Put those of a row of scores that are among the k best into the heap.
 pub fn keep_best(
-    row: &[f32],
-    first: i32,
+    row: &Row<'_>,
     excluded: &[i32],
     k: usize,
     heap: &mut BinaryHeap<Found>,
 ) -> Result<(), Halt> {
     let mut least = threshold(heap, k);
-    for (place, group) in row.chunks(GROUP).enumerate() {
+    for (place, group) in row.scores.chunks(GROUP).enumerate() {
         // NaN is not at most the threshold, so it does not pass unseen.
         if group.iter().filter(|&&score| score <= least).count() == group.len() {
             continue;
         }
-        let start = first + (place * GROUP) as i32;
+        let start = (row.first + place * GROUP) as i32;
         for (number, &score) in (start..).zip(group) {
             if score <= least {
                 continue;

@@ -4,6 +4,7 @@
 pub mod accounting;
 pub mod alias;
 mod best;
+pub mod blocks;
 pub mod coder;
 pub mod columns;
 pub mod emission;
@@ -15,6 +16,7 @@ pub mod negatives;
 pub mod partition;
 pub mod philox;
 pub mod radix;
+pub mod ranks;
 pub mod record;
 pub mod rows;
 pub mod search;
@@ -37,7 +39,7 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, encode_strings, fill, fill_negatives,
-        find_without_negative, group, order_ties, philox, shown_items, top_k,
+        AliasTable, GroupedInteractions, Rules, count_above, count_among, encode_strings, fill,
+        fill_negatives, find_without_negative, group, order_ties, philox, shown_items, top_k,
     };
 }

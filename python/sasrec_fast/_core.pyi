@@ -9,6 +9,8 @@ __all__ = [
     "AliasTable",
     "GroupedInteractions",
     "Rules",
+    "count_above",
+    "count_among",
     "encode_strings",
     "fill",
     "fill_negatives",
@@ -145,3 +147,18 @@ def top_k(
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     k: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
+def count_above(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
+    targets: NDArray[np.int32],
+    k: int,
+) -> tuple[
+    tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int32]
+]: ...
+def count_among(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    targets: NDArray[np.int32],
+    others: NDArray[np.int32],
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]: ...

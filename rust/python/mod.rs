@@ -9,7 +9,7 @@ mod windows;
 
 pub use columns::encode_strings;
 pub use draws::{AliasTable, philox};
-pub use search::top_k;
+pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, Rules, group, order_ties};
 pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
 

@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning, note
-from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs, digest_of
-from sasrec_fast.evaluation.ranks import Scored, among_all, among_negatives
-from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
-from sasrec_fast.evaluation.scoring import Scorer, checked_scores, input_length, require_scorer
-from sasrec_fast.evaluation.servable import Servable, servable_items
-from sasrec_fast.preparing import Prepared, require_split
-from sasrec_fast.store import (
-    Histories,
-    Split,
-    repeated_targets,
-    require_same_items,
+from sasrec_fast.evaluation.held_out import HeldOut
+from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs
+from sasrec_fast.evaluation.ranks import (
+    Asked,
+    Counts,
+    ranks_and_coverage,
+    ranks_by_scores,
+    sampled_ranks_by_scores,
 )
+from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
+from sasrec_fast.evaluation.scoring import Scorer, input_length, is_vector_scorer, require_scorer
+from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.evaluation.vector_ranks import ranks_by_vectors, sampled_ranks_by_vectors
+from sasrec_fast.preparing import Prepared, require_split
+from sasrec_fast.store import Split, require_same_items
 
 WARNING_SHARE = 0.05
 """Share of targets that are misses because they were seen before, above which it is said."""
@@ -58,7 +61,8 @@ def evaluate(
             training items (the one held out for validation may be drawn in the test), never the
             target. They depend on seed, split and user alone. Such metrics compare with their
             like only: they are higher, and may order models otherwise (Krichene & Rendle 2020).
-        batch_size: Most rows scored at once. Scores of all users are never held together.
+        batch_size: Most rows scored at once. Scores of all users are never held together, and where
+            they are dot products not those of one batch either.
         exclude: External ids of items not to rank.
 
     Returns:
@@ -107,8 +111,17 @@ def measure(
     candidates: Iterable[Any] | tuple[str, int, int] | None = None,
     batch_size: int = 256,
     exclude: Iterable[Any] | None = None,
+    coverage: bool = True,
+    held_out: HeldOut | None = None,
 ) -> Metrics:
-    """As `evaluate`, of a split that is one, without a word on repeats."""
+    """As `evaluate`, of a split that is one, without a word on repeats.
+
+    Args:
+        model: As there, as are the arguments not named here.
+        split: A split.
+        coverage: Whether the coverage is wanted, which takes each user's best items.
+        held_out: Of this split, where it was looked up before.
+    """
     cutoffs = check_cutoffs(k)
     checks.integer("batch_size", batch_size, 1)
     require_same_items(model, split, f"the {split.name} split")
@@ -116,10 +129,19 @@ def measure(
         raise ValueError(f"the {split.name} split has no rows to evaluate")
     protocol = sampling_protocol(candidates)
     wanted = None if protocol is not None else candidates
-    counts = np.bincount(split.sequences.items, minlength=split.vocabulary_size)
-    items = servable_items(model, split.items, counts, wanted, exclude)
-    scored = _scored(model, split, batch_size)
-    return _ranked(split, scored, cutoffs, Servable(items, exclude_seen), protocol)
+    held_out = held_out or HeldOut(split)
+    items = servable_items(model, split.items, held_out.interactions, wanted, exclude)
+    servable = Servable(items, exclude_seen)
+    length = input_length(model, split.max_sequence_length)
+    asked = Asked(model, held_out.histories, held_out.targets, length, batch_size)
+    shares: dict[str, float] = {}
+    if protocol is None:
+        counts, shares = _among_all(asked, servable, cutoffs if coverage else ())
+        setting = Setting(split.name, int(items.sum()), exclude_seen)
+    else:
+        counts, setting = _among_negatives(asked, servable, split, protocol)
+    targets = Targets(~items[asked.targets] | ~counts.scored, held_out.repeated, held_out.digest)
+    return Metrics((counts.above, counts.level), targets, cutoffs, shares, setting)
 
 
 def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
@@ -134,41 +156,23 @@ def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
         )
 
 
-def _ranked(
-    split: Split,
-    scored: Scored,
-    cutoffs: tuple[int, ...],
-    servable: Servable,
-    protocol: tuple[int, int] | None,
-) -> Metrics:
-    rows = split.sequence_rows
-    targets = split.sequences.last_items(rows)
-    allowed, excluded = servable.items, servable.exclude_seen
-    how: dict[str, Any] = {}
-    coverage: dict[str, float] = {}
-    if protocol is None:
-        counts, coverage = among_all(scored, targets, servable, cutoffs)
-    else:
-        count, seed = protocol
-        negatives, short = draw_negatives(split, allowed, count, seed, excluded)
-        counts = among_negatives(scored, targets, negatives)
-        how = {"num_negatives": count, "seed": seed, "short_users": short}
-    repeated = repeated_targets(split.sequences, rows)
-    setting = Setting(split.name, int(allowed.sum()), excluded, **how)
-    return Metrics(
-        (counts.better, counts.equal),
-        Targets(~allowed[targets] | ~counts.scored, repeated, digest_of(split)),
-        cutoffs,
-        coverage,
-        setting,
-    )
+def _among_all(
+    asked: Asked, servable: Servable, cutoffs: tuple[int, ...]
+) -> tuple[Counts, dict[str, float]]:
+    """Counts, and the coverage at each of the cut-offs."""
+    rank = ranks_by_vectors if is_vector_scorer(asked.model) else ranks_by_scores
+    ranked = rank(asked, servable, max(cutoffs, default=0))
+    return ranks_and_coverage(ranked, len(asked.targets), servable, cutoffs)
 
 
-def _scored(model: Scorer, split: Split, batch_size: int) -> Scored:
-    """Scores after what is before the last target of each row."""
-    rows = split.sequence_rows
-    starts = split.sequences.offsets[rows.users]
-    histories = Histories(split.sequences.items, starts, starts + rows.ends - 1)
-    length = input_length(model, split.max_sequence_length)
-    for numbers, part, columns in histories.batches(batch_size, split.vocabulary_size, length):
-        yield numbers, part, checked_scores(model, part, columns)
+def _among_negatives(
+    asked: Asked, servable: Servable, split: Split, protocol: tuple[int, int]
+) -> tuple[Counts, Setting]:
+    (count, seed), excluded = protocol, servable.exclude_seen
+    negatives, short = draw_negatives(split, servable.items, count, seed, excluded)
+    rank = sampled_ranks_by_scores
+    if is_vector_scorer(asked.model):
+        rank = sampled_ranks_by_vectors
+    candidates = int(servable.items.sum())
+    setting = Setting(split.name, candidates, excluded, count, seed, short)
+    return rank(asked, negatives), setting

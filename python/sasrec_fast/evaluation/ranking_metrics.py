@@ -9,11 +9,12 @@ import keras
 from sasrec_fast import checks
 from sasrec_fast.evaluation.evaluation import measure as evaluate  # which warns, each time
 from sasrec_fast.evaluation.evaluation import warn_of_repeats
+from sasrec_fast.evaluation.held_out import HeldOut
 from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
 from sasrec_fast.evaluation.scoring import require_scorer
 from sasrec_fast.preparing import Prepared, require_split
-from sasrec_fast.store import Split, given_mask, repeated_targets, require_same_items
+from sasrec_fast.store import Split, given_mask, require_same_items
 
 _OPTIONS = ("exclude_seen", "candidates", "exclude", "batch_size")
 
@@ -36,6 +37,7 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
             multiple of this. In between the logs repeat the last values: `patience` still
             counts epochs.
         prefix: Of the names in the logs.
+        coverage: Whether the coverage is wanted, too; it takes each user's best items.
         **options: Further arguments of `evaluate`: exclude_seen, candidates, exclude, batch_size.
 
     Attributes:
@@ -59,21 +61,23 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
         seed: int = 0,
         every: int = 1,
         prefix: str = "val_",
+        coverage: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
         split = _checked_split(split)
         self.split = split if sample_users is None else split.sample(sample_users, seed)
+        self._held_out = HeldOut(self.split)
         options = _checked_options(split, options)
         if options.get("exclude_seen", True):
-            rows = self.split.sequence_rows
-            warn_of_repeats(self.split.name, repeated_targets(self.split.sequences, rows))
+            warn_of_repeats(self.split.name, self._held_out.repeated)
         self.every = checks.integer("every", every, 1)
         if not isinstance(prefix, str):
             raise TypeError(f"prefix must be text, received {checks.received(prefix)}")
         self.prefix = prefix
         self.metrics: Metrics | None = None
-        self._options = {**options, "k": check_cutoffs(k)}
+        checks.flag("coverage", coverage)
+        self._options = {**options, "k": check_cutoffs(k), "coverage": coverage}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the metrics of an earlier `fit`; refuse a model of other items."""
@@ -84,7 +88,9 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the metrics to the logs."""
         if self.metrics is None or epoch % self.every == 0:
-            self.metrics = evaluate(self.model, self.split, **self._options)
+            self.metrics = evaluate(
+                self.model, self.split, held_out=self._held_out, **self._options
+            )
         if logs is not None:
             logs.update({f"{self.prefix}{name}": mean for name, mean in self.metrics.items()})
 

@@ -10,6 +10,8 @@ from sasrec_fast.store import Histories
 
 Scores = NDArray[np.floating[Any]]
 
+_VECTORS = ("encode_last", "item_vectors")
+
 _BLOCK = 64
 """Scores whose maximum stands for them in the search for the k highest."""
 
@@ -56,6 +58,22 @@ class VectorScorer(Scorer, Protocol):
         """A vector for each item index, float32 [vocabulary_size, d]."""
 
 
+@runtime_checkable
+class RankingScorer(VectorScorer, Protocol):
+    """A vector scorer that counts ranks where its scores are: `SASRec`."""
+
+    def count_above(
+        self,
+        x: Mapping[str, Any],
+        targets: NDArray[np.int32],
+        *,
+        hidden: NDArray[np.int32],
+        candidates: NDArray[np.bool_],
+        k: int,
+    ) -> Any:
+        """Ranks of targets, int32 [n, 3 + k], see `ItemScorer.count_above`."""
+
+
 def is_vector_scorer(model: Scorer) -> TypeGuard[VectorScorer]:
     """Whether the model's own scores are its dot products.
 
@@ -64,12 +82,24 @@ def is_vector_scorer(model: Scorer) -> TypeGuard[VectorScorer]:
     """
     if not isinstance(model, VectorScorer) or "score_items" in getattr(model, "__dict__", {}):
         return False
+    vectors = min(_definer(model, name) for name in _VECTORS)
+    return _definer(model, "score_items") >= vectors
+
+
+def counts_ranks(model: VectorScorer) -> TypeGuard[RankingScorer]:
+    """Whether the model counts ranks, and nobody replaced the vectors that it counts by."""
+    if not isinstance(model, RankingScorer):
+        return False
+    vectors = min(_definer(model, name) for name in _VECTORS)
+    return _definer(model, "count_above") <= vectors
+
+
+def _definer(model: Any, name: str) -> int:
+    """How far up its classes a model's method is defined; -1 for one of its own."""
+    if name in getattr(model, "__dict__", {}):
+        return -1
     classes = type(model).__mro__
-
-    def definer(name: str) -> int:
-        return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))
-
-    return definer("score_items") >= min(definer("encode_last"), definer("item_vectors"))
+    return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))
 
 
 def input_length(model: Scorer, prepared: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,33 @@ class Servable:
         if not self.exclude_seen:
             return np.zeros(0, np.int64), np.zeros(0, np.int32)
         return histories.pairs()
+
+    @cached_property
+    def indices(self) -> NDArray[np.int64]:
+        """int64 [m], the items that anybody may get, ascending; each is a column."""
+        return np.flatnonzero(self.items)
+
+    @cached_property
+    def columns(self) -> NDArray[np.int32]:
+        """int32 [vocabulary_size]: the column of each item index, -1 where it has none."""
+        columns = np.full(len(self.items), -1, np.int32)
+        columns[self.indices] = np.arange(len(self.indices), dtype=np.int32)
+        return columns
+
+    @property
+    def selection(self) -> slice | NDArray[np.int64]:
+        """What selects the columns from an axis of item indices; a slice copies nothing."""
+        first, last = int(self.indices[0]), int(self.indices[-1])
+        return slice(first, last + 1) if last - first + 1 == len(self.indices) else self.indices
+
+    def excluded(self, histories: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Columns that each row may not get, ascending, behind the offsets of the rows."""
+        rows, items = self.seen(histories)
+        columns = self.columns[items]
+        rows, columns = rows[columns >= 0], columns[columns >= 0]
+        offsets = np.searchsorted(rows, np.arange(len(histories) + 1)).astype(np.int64)
+        firsts = rows * len(self.items)
+        return offsets, (np.sort(firsts + columns) - firsts).astype(np.int32)
 
     def hide(self, scores: Scores, histories: Histories) -> None:
         """Score minus infinity, in place, what the users of these histories may not get."""

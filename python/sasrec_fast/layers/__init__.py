@@ -1,6 +1,7 @@
 """What the model is built of: attention, blocks, dropout, padding, positions and retrieval."""
 
 from sasrec_fast.layers.dropout import Dropout
+from sasrec_fast.layers.last_position import has_shortcut, last_position, last_state
 from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.padding import real_first, states_back
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
@@ -11,6 +12,9 @@ __all__ = [
     "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
+    "has_shortcut",
+    "last_position",
+    "last_state",
     "positions_from_end",
     "real_first",
     "states_back",

@@ -1,35 +1,29 @@
 """Functions of a model's weights, compiled by the backend and kept between calls."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import keras
 import numpy as np
+from jax import numpy as jnp
 from keras import ops
 from numpy.typing import NDArray
 
-from sasrec_fast.backend import on_jax
+from sasrec_fast.backend import on_cpu, on_jax
+from sasrec_fast.layers import last_position
 from sasrec_fast.model.inputs import require_finite, sequence_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
-Function = Callable[[Inputs], Tensor]
+Function = Callable[..., Tensor]
 
+_STATES_AT_ONCE = 1 << 18
+"""Numbers of one layer's states that a CPU computes together, 1 MB: they stay in the cache."""
 
-def last_position(hidden: Tensor, padding_mask: Tensor) -> Tensor:
-    """Hidden state of each row's last real position.
-
-    Args:
-        hidden: float [n, T, d].
-        padding_mask: bool [n, T], True = real item, wherever the padding is.
-
-    Returns:
-        float [n, d]; of position 0 where a row has no real item.
-    """
-    positions = ops.arange(hidden.shape[1], dtype="int32")
-    last = ops.max(ops.where(padding_mask, positions, 0), axis=1)
-    return ops.squeeze(ops.take_along_axis(hidden, last[:, None, None], axis=1), axis=1)
+_SCORES_AT_ONCE = 1 << 26
+"""Scores that a device holds while it counts ranks: 256 MB, and as much again for sorting."""
 
 
 class Inference:
@@ -44,17 +38,27 @@ class Inference:
 
     def __init__(self, model: Any) -> None:
         self._weights = model.weights
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
-    def __call__(self, function: Function, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
+    def __call__(self, function: Function, inputs: Inputs) -> NDArray[np.float32]:
         """The value, as a NumPy array, of a method of the model from NumPy inputs to one tensor."""
+        return np.asarray(ops.convert_to_numpy(self.start(function, inputs)))
+
+    def start(self, function: Function, inputs: Inputs, **static: int) -> Tensor:
+        """The same as a tensor of the device, which may be computing it still.
+
+        Args:
+            function: The method.
+            inputs: Arrays by their names.
+            **static: Further arguments, compiled anew for each value.
+        """
         if not on_jax():
-            return np.asarray(ops.convert_to_numpy(function(inputs)))
-        name = function.__name__
-        if name not in self._functions:
-            self._functions[name] = self._compile(function)
+            return function(inputs, **static)
+        key = (function.__name__, *static.items())
+        if key not in self._functions:
+            self._functions[key] = self._compile(partial(function, **static))
         values = [weight.value for weight in self._weights]
-        return np.asarray(self._functions[name](values, dict(inputs)))
+        return self._functions[key](values, dict(inputs))
 
     def _compile(self, function: Function) -> Callable[..., Any]:
         def stateless(values: list[Any], inputs: dict[str, Any]) -> Tensor:
@@ -70,6 +74,7 @@ class ItemScorer:
 
     vocabulary_size: int
     max_sequence_length: int
+    hidden_dim: int
     scoring_table: Any
     encode: Callable[[Inputs], Tensor]
     build: Callable[[], None]
@@ -89,7 +94,7 @@ class ItemScorer:
             ValueError: Inputs that the model does not take, or weights that are not finite; so
                 for the other methods.
         """
-        return self._infer(self._encode_last, x)
+        return self._infer(self._encode_rows, x)
 
     def score_items(self, x: Inputs) -> NDArray[np.float32]:
         """Score of every item as the next one after each row, compiled.
@@ -117,21 +122,94 @@ class ItemScorer:
         table.flags.writeable = False
         return table
 
+    def count_above(
+        self,
+        x: Inputs,
+        targets: NDArray[np.int32],
+        *,
+        hidden: NDArray[np.int32],
+        candidates: NDArray[np.bool_],
+        k: int = 0,
+    ) -> Tensor:
+        """Ranks of targets among all items that a row may get, counted by the device. JAX only.
+
+        Args:
+            x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
+            targets: int [n], item indices.
+            hidden: int [n, m], item indices that each row may not get; 0 is none.
+            candidates: bool [vocabulary_size], what anybody may get, without index 0.
+            k: Best items to find, too, at most as many as there are candidates.
+
+        Returns:
+            int32 [n, 3 + k], on the device, which may be computing it still: the items that score
+            above the target, those that are level with it, itself included, and 1 where its score
+            is more than minus infinity, 0 where not, -1 where a score is NaN. Then the indices of
+            the k best items, best first and among equals the smaller index first; 0 where there
+            are fewer.
+        """
+        rows = {"targets": targets, "hidden": hidden, "candidates": candidates}
+        inputs = {**self._checked_inputs(x), **rows}
+        with self.left_whole():
+            assert self._inference is not None
+            return self._inference.start(self._count_above, inputs, k=k)
+
     def _encode_last(self, inputs: Inputs) -> Tensor:
         last = last_position(self.encode(inputs), inputs["padding_mask"])
         return ops.cast(last, "float32")
 
+    def _encode_rows(self, inputs: Inputs) -> Tensor:
+        """As `_encode_last`; on a CPU for a few rows at a time, which is faster than many."""
+        names = ("item_ids", "padding_mask")
+        count, length = inputs["item_ids"].shape
+        most = max(1, _STATES_AT_ONCE // (length * self.hidden_dim))
+        if not on_cpu() or count <= most:
+            return self._encode_last(inputs)
+        parts = -(-count // most)
+        size = -(-count // parts)
+
+        def split(values: Tensor) -> Tensor:
+            filled = jnp.pad(values, ((0, parts * size - count), (0, 0)))
+            return filled.reshape(parts, size, length)
+
+        states = jax.lax.map(self._encode_last, {name: split(inputs[name]) for name in names})
+        return states.reshape(parts * size, -1)[:count]
+
     def _score_items(self, inputs: Inputs) -> Tensor:
         table = ops.cast(self.scoring_table, "float32")
-        return ops.matmul(self._encode_last(inputs), ops.transpose(table))
+        return ops.matmul(self._encode_rows(inputs), ops.transpose(table))
+
+    def _count_above(self, inputs: Inputs, k: int) -> Tensor:
+        table = ops.cast(self.scoring_table, "float32")
+
+        def of_row(row: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+            state, target, hidden = row
+            # In full precision, as a search on the host that serves what is measured here.
+            scores = jnp.matmul(table, state, precision="highest")
+            own, nan = scores[target], jnp.isnan(scores).any()
+            scores = jnp.where(inputs["candidates"], scores, -jnp.inf).at[hidden].set(-jnp.inf)
+            above, level = (scores > own).sum(), jnp.maximum((scores == own).sum(), 1)
+            state = jnp.where(nan, -1, own > -jnp.inf)
+            best, indices = jax.lax.top_k(scores, k)
+            indices = jnp.where(best > -jnp.inf, indices, 0)
+            return jnp.concatenate([jnp.stack([above, level, state]), indices]).astype("int32")
+
+        rows = (self._encode_rows(inputs), inputs["targets"], inputs["hidden"])
+        size = max(1, _SCORES_AT_ONCE // self.vocabulary_size)
+        if len(rows[0]) <= size:
+            return jax.vmap(of_row)(rows)
+        return jax.lax.map(of_row, rows, batch_size=size)
 
     def _infer(self, function: Function, x: Inputs) -> NDArray[np.float32]:
+        inputs = self._checked_inputs(x)
+        with self.left_whole():
+            assert self._inference is not None
+            result = self._inference(function, inputs)
+        require_finite("the answers", result)
+        return result
+
+    def _checked_inputs(self, x: Inputs) -> dict[str, Any]:
         item_ids, padding_mask = sequence_inputs(x, self.max_sequence_length, self.vocabulary_size)
         if self._inference is None:
             self.build()
             self._inference = Inference(self)
-        inputs = {"item_ids": item_ids, "padding_mask": padding_mask}
-        with self.left_whole():
-            result = self._inference(function, inputs)
-        require_finite("the answers", result)
-        return result
+        return {"item_ids": item_ids, "padding_mask": padding_mask}

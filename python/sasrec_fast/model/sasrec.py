@@ -16,13 +16,16 @@ from sasrec_fast.layers import (
     CandidateRetrieval,
     Dropout,
     PositionEmbedding,
+    has_shortcut,
+    last_position,
+    last_state,
     positions_from_end,
     real_first,
     states_back,
 )
 from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
 from sasrec_fast.model.files import ModelFiles
-from sasrec_fast.model.inference import ItemScorer, last_position
+from sasrec_fast.model.inference import ItemScorer
 from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
@@ -279,31 +282,52 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        masked = self.block_options.masked
-        columns = None if masked else real_first(padding_mask)
-        turn = self.embeddings_dropout.next_turn() if training else None
-        x = self._embedded(item_ids, padding_mask, columns)
-        x = self.embeddings_dropout(x, turn=turn, training=training)
-        context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
-        if self.block_options.block != "keras_hub":
-            context |= {"positions": columns, "turn": turn}
+        x, columns, context = self._entered(item_ids, padding_mask, training)
         for layer in self.transformer_layers:
             x = layer(x, training=training, **context)
         x = self.layer_norm(x[:, :length])
         return x if columns is None else states_back(x, columns)
 
-    def _embedded(self, item_ids: Tensor, padding_mask: Tensor, columns: Tensor | None) -> Tensor:
-        """What enters the blocks, [n, T, hidden_dim], of these columns of each row or of all."""
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        if type(self).encode is not SASRec.encode or not self._has_shortcut:
+            return super()._encode_last(inputs)
+        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
+        x, columns, context = self._entered(item_ids, padding_mask, training=False)
+        for layer in self.transformer_layers[:-1]:
+            x = layer(x, **context)
+        if columns is not None:
+            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
+        x = last_state(self.transformer_layers[-1], x, padding_mask)
+        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+
+    @property
+    def _has_shortcut(self) -> bool:
+        return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
+
+    def _entered(
+        self, item_ids: Tensor, padding_mask: Tensor, training: bool
+    ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
+        """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
+
+        The columns, int [n, T], bring the real items of each row to its front; None: all in order.
+        """
+        masked = self.block_options.masked
+        columns = None if masked else real_first(padding_mask)
+        turn = self.embeddings_dropout.next_turn() if training else None
         if columns is not None:
             item_ids = ops.take_along_axis(item_ids, columns, axis=1)
         x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
-        if self.position_embedding is None:
-            return x
-        from_end = self.block_options.positions == "end"
-        positions = positions_from_end(padding_mask, columns) if from_end else columns
-        return self.embeddings_add((x, self.position_embedding(x, positions=positions)))
+        if self.position_embedding is not None:
+            from_end = self.block_options.positions == "end"
+            positions = positions_from_end(padding_mask, columns) if from_end else columns
+            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
+        x = self.embeddings_dropout(x, turn=turn, training=training)
+        context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if self.block_options.block != "keras_hub":
+            context |= {"positions": columns, "turn": turn}
+        return x, columns, context
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

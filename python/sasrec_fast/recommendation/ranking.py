@@ -92,16 +92,7 @@ class Ranker:
             self._servable.hide(scores, part)
             return top_k(scores[:, self.catalogue.selection], self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
-        return _core.top_k(queries, self._vectors, self._seen(part), self._found)
-
-    def _seen(self, part: Histories) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Columns to leave out of each row, ascending, behind the offsets of the rows."""
-        rows, items = self._servable.seen(part)
-        columns = self.catalogue.columns[items]
-        rows, columns = rows[columns >= 0], columns[columns >= 0]
-        order = np.lexsort((columns, rows))
-        offsets = np.searchsorted(rows, np.arange(len(part) + 1))
-        return offsets.astype(np.int64), columns[order]
+        return _core.top_k(queries, self._vectors, self._servable.excluded(part), self._found)
 
     @cached_property
     def _servable(self) -> Servable:

@@ -34,7 +34,7 @@ class HeldOut:
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
-        """bool [n], whether a target is in the history before it."""
+        """Bool [n], whether a target is in the history before it."""
         return repeated_targets(self.split.sequences, self.split.sequence_rows)
 
     @cached_property

@@ -59,9 +59,7 @@ def _encoded(asked: Asked) -> Iterator[tuple[NDArray[np.int64], Histories, NDArr
         yield rows, part.take(slice(len(rows))), queries[: len(rows)]
 
 
-def _counts(
-    own: NDArray[np.float32], above: NDArray[np.int64], level: NDArray[np.int64]
-) -> Counts:
+def _counts(own: NDArray[np.float32], above: NDArray[np.int64], level: NDArray[np.int64]) -> Counts:
     return Counts(above, level, own > -np.inf)
 
 
@@ -82,9 +80,7 @@ def _on_device(asked: Asked, servable: Servable, k: int) -> Ranked:
         yield _fetched(*started.popleft())
 
 
-def _hidden(
-    asked: Asked, servable: Servable, part: Histories, columns: int
-) -> NDArray[np.int32]:
+def _hidden(asked: Asked, servable: Servable, part: Histories, columns: int) -> NDArray[np.int32]:
     """Items [n, m] that each row may not get, 0 for none; few different m, each is compiled."""
     if not servable.exclude_seen:
         return np.zeros((len(part), 0), np.int32)

@@ -3,7 +3,12 @@
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.last_position import has_shortcut, last_position, last_state
 from sasrec_fast.layers.options import BlockOptions
-from sasrec_fast.layers.padding import real_first, states_back
+from sasrec_fast.layers.padding import (
+    is_padding_behind,
+    padding_behind,
+    real_first,
+    states_back,
+)
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
 from sasrec_fast.layers.retrieval import CandidateRetrieval
 
@@ -13,8 +18,10 @@ __all__ = [
     "Dropout",
     "PositionEmbedding",
     "has_shortcut",
+    "is_padding_behind",
     "last_position",
     "last_state",
+    "padding_behind",
     "positions_from_end",
     "real_first",
     "states_back",

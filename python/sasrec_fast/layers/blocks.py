@@ -169,7 +169,11 @@ class LiGRBlock(CausalBlock):
         attended = self.attention(
             normal, decoder_padding_mask, positions=positions, turn=turn, training=training
         )
-        x = x + self.attention_dropout(self.attention_gate(x) * attended, turn=turn, training=training)
+        x = x + self.attention_dropout(
+            self.attention_gate(x) * attended, turn=turn, training=training
+        )
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))
-        return x + self.feed_forward_dropout(self.feed_forward_gate(x) * fed, turn=turn, training=training)
+        return x + self.feed_forward_dropout(
+            self.feed_forward_gate(x) * fed, turn=turn, training=training
+        )

@@ -1,5 +1,8 @@
 """Rows whose real items come first, so that causality alone keeps padding out of sight."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -9,6 +12,24 @@ from keras import ops
 from sasrec_fast.backend import on_jax
 
 Tensor = Any
+
+
+_BEHIND: ContextVar[bool] = ContextVar("padding_behind", default=False)
+
+
+@contextmanager
+def padding_behind(known: bool = True) -> Iterator[None]:
+    """A block, traced or run, in which padding is known to be behind the items of all rows."""
+    token = _BEHIND.set(known)
+    try:
+        yield
+    finally:
+        _BEHIND.reset(token)
+
+
+def is_padding_behind() -> bool:
+    """Whether it is, see `padding_behind`; False where nobody knows."""
+    return _BEHIND.get()
 
 
 def real_first(padding_mask: Tensor) -> Tensor:
@@ -42,7 +63,7 @@ def states_back(states: Tensor, columns: Tensor) -> Tensor:
     return ops.take_along_axis(states, ops.expand_dims(places, -1), axis=1)
 
 
-@jax.custom_vjp
+@jax.custom_vjp  # type: ignore[untyped-decorator]
 def _moved(states: Tensor, places: Tensor, columns: Tensor) -> Tensor:
     """Gathered by `places`; the gradient too is gathered, by its inverse, and not scattered."""
     return jnp.take_along_axis(states, places[..., None], axis=1)

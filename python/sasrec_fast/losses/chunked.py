@@ -227,9 +227,7 @@ def _run_here(
     return run(chunk, size, shared, states, constants)
 
 
-def _run_all(
-    chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
-) -> Result:
+def _run_all(chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants) -> Result:
     """Every position, in as many chunks of equal size as it takes.
 
     A number of chunks that depends on the positions would be known to a GPU alone, and starting

@@ -12,8 +12,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_cpu, on_jax
-from sasrec_fast.layers import last_position
-from sasrec_fast.model.inputs import require_finite, sequence_inputs
+from sasrec_fast.layers import last_position, padding_behind
+from sasrec_fast.model.inputs import host_values, require_finite, sequence_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -54,11 +54,14 @@ class Inference:
         """
         if not on_jax():
             return function(inputs, **static)
-        key = (function.__name__, *static.items())
+        # A CPU is told of the padding by the mask; elsewhere it is brought behind, if need be.
+        known = not on_cpu() and _is_padded_behind(inputs["padding_mask"])
+        key = (function.__name__, known, *static.items())
         if key not in self._functions:
             self._functions[key] = self._compile(partial(function, **static))
         values = [weight.value for weight in self._weights]
-        return self._functions[key](values, dict(inputs))
+        with padding_behind(known):
+            return self._functions[key](values, dict(inputs))
 
     def _compile(self, function: Function) -> Callable[..., Any]:
         def stateless(values: list[Any], inputs: dict[str, Any]) -> Tensor:
@@ -67,6 +70,11 @@ class Inference:
 
         compiled: Callable[..., Any] = jax.jit(stateless)
         return compiled
+
+
+def _is_padded_behind(padding_mask: Any) -> bool:
+    mask = host_values(padding_mask)
+    return mask is not None and bool((mask[:, 1:] <= mask[:, :-1]).all())
 
 
 class ItemScorer:

@@ -17,6 +17,7 @@ from sasrec_fast.layers import (
     Dropout,
     PositionEmbedding,
     has_shortcut,
+    is_padding_behind,
     last_position,
     last_state,
     positions_from_end,
@@ -312,7 +313,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         The columns, int [n, T], bring the real items of each row to its front; None: all in order.
         """
         masked = self.block_options.masked
-        columns = None if masked else real_first(padding_mask)
+        columns = None if masked or is_padding_behind() else real_first(padding_mask)
         turn = self.embeddings_dropout.next_turn() if training else None
         if columns is not None:
             item_ids = ops.take_along_axis(item_ids, columns, axis=1)

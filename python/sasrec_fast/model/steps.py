@@ -23,6 +23,7 @@ from jax import lax
 
 from sasrec_fast.backend import Uninterrupted, on_jax
 from sasrec_fast.batching import is_run, run_batch
+from sasrec_fast.layers import padding_behind
 
 _PARTS = (
     "trainable_variables",
@@ -142,19 +143,21 @@ class _Compiled:
 def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
     """The steps of a run in one loop on the device; the logs are those of the last one."""
     length = run["sequences"].shape[1]
-    if length == 1:
-        return step(state, run_batch(run, 0))
 
     def body(state: Any, index: Any) -> tuple[Any, Any]:
         logs, state = step(state, run_batch(run, index))
         return state, logs
 
-    state, logs = lax.scan(body, state, jnp.arange(length))
+    with padding_behind():
+        if length == 1:
+            return step(state, run_batch(run, 0))
+        state, logs = lax.scan(body, state, jnp.arange(length))
     return jax.tree.map(lambda values: values[-1], logs), state
 
 
 def _looped(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
     """As `_scanned`, step by step in Python."""
-    for index in range(run["sequences"].shape[1]):
-        logs, state = step(state, run_batch(run, index))
+    with padding_behind():
+        for index in range(run["sequences"].shape[1]):
+            logs, state = step(state, run_batch(run, index))
     return logs, state

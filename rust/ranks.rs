@@ -19,7 +19,7 @@ pub struct Ranking<'a> {
     pub products: Products<'a>,
     /// Vectors that are not ranked.
     pub excluded: Excluded<'a>,
-    /// Number of the vector whose rank is wanted, for each query; -1 for none.
+    /// Number of the vector whose rank is wanted, for each query; -1 for one of minus infinity.
     pub targets: &'a [i32],
     /// Best vectors to find in passing.
     pub k: usize,
@@ -113,7 +113,8 @@ impl Met {
         let mut last = -1;
         for &number in hidden.iter().chain(here.then_some(&target)) {
             if number != last {
-                match row.scores[(number - first) as usize].partial_cmp(&own) {
+                let score = row.scores.get(number.wrapping_sub(first) as usize);
+                match score.and_then(|score| score.partial_cmp(&own)) {
                     Some(Ordering::Greater) => self.above -= 1,
                     Some(Ordering::Equal) => self.level -= 1,
                     _ => {}

@@ -519,3 +519,15 @@ def top_k(
         columns = [column for column in range(len(row)) if column not in left_out]
         found.append(sorted(columns, key=lambda column: (-row[column], column))[:k])
     return found
+
+
+def count_above(
+    scores: Sequence[Sequence[float]], excluded: Sequence[set[int]], targets: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Columns above the target of each row and level with it, itself included."""
+    found = []
+    for row, left_out, target in zip(scores, excluded, targets, strict=True):
+        own = row[target] if target >= 0 else -np.inf
+        others = [row[i] for i in range(len(row)) if i not in left_out and i != target]
+        found.append((sum(s > own for s in others), 1 + sum(s == own for s in others)))
+    return found

@@ -95,10 +95,10 @@ def _fetched(
     rows: NDArray[np.int64], found: Any
 ) -> tuple[NDArray[np.int64], Counts, NDArray[np.int32]]:
     found = np.asarray(found)[: len(rows)]
-    above, level, state = found[:, :3].T
-    if (state < 0).any():
+    above, level, finite = found[:, :3].T
+    if not finite.all():
         raise ValueError(
-            f"scores are NaN, first in row {int(np.argmin(state))} of a batch of {len(rows)}: did "
-            "the training diverge?"
+            f"scores are not finite, first in row {int(np.argmin(finite))} of a batch of "
+            f"{len(rows)}: did the training diverge?"
         )
-    return rows, Counts(above, level, state > 0), found[:, 3:]
+    return rows, Counts(above, level, finite > 0), found[:, 3:]

@@ -150,10 +150,9 @@ class ItemScorer:
 
         Returns:
             int32 [n, 3 + k], on the device, which may be computing it still: the items that score
-            above the target, those that are level with it, itself included, and 1 where its score
-            is more than minus infinity, 0 where not, -1 where a score is NaN. Then the indices of
-            the k best items, best first and among equals the smaller index first; 0 where there
-            are fewer.
+            above the target, those that are level with it, itself included, and 1, or 0 where a
+            score is not finite. Then the indices of the k best items, best first and among equals
+            the smaller index first; 0 where there are fewer.
         """
         rows = {"targets": targets, "hidden": hidden, "candidates": candidates}
         inputs = {**self._checked_inputs(x), **rows}
@@ -193,13 +192,12 @@ class ItemScorer:
             state, target, hidden = row
             # In full precision, as a search on the host that serves what is measured here.
             scores = jnp.matmul(table, state, precision="highest")
-            own, nan = scores[target], jnp.isnan(scores).any()
+            own, finite = scores[target], jnp.isfinite(scores).all()
             scores = jnp.where(inputs["candidates"], scores, -jnp.inf).at[hidden].set(-jnp.inf)
             above, level = (scores > own).sum(), jnp.maximum((scores == own).sum(), 1)
-            state = jnp.where(nan, -1, own > -jnp.inf)
             best, indices = jax.lax.top_k(scores, k)
             indices = jnp.where(best > -jnp.inf, indices, 0)
-            return jnp.concatenate([jnp.stack([above, level, state]), indices]).astype("int32")
+            return jnp.concatenate([jnp.stack([above, level, finite]), indices]).astype("int32")
 
         rows = (self._encode_rows(inputs), inputs["targets"], inputs["hidden"])
         size = max(1, _SCORES_AT_ONCE // self.vocabulary_size)

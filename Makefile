@@ -33,7 +33,7 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 MATURIN := import tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])
 
-.PHONY: help demo test test-slow test-lean test-lowest lint build bench bench-train clean
+.PHONY: help demo test test-slow test-lean test-lowest lint build bench bench-train bench-gpu clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,7 @@ help:
 	@echo "make build      the package in $(VENV), native part in release mode"
 	@echo "make bench      benchmarks/prepare.py (ARGS="--large --huge" for 25 and 100 million rows)"
 	@echo "make bench-train  benchmarks/train.py, on the data in SASREC_FAST_DATA"
+	@echo "make bench-gpu    benchmarks/gpu.py, results in target/gpu (ARGS=--small: tiny sizes, on a CPU)"
 	@echo "make clean      remove everything the other targets made"
 
 demo: build
@@ -95,6 +96,9 @@ bench: build $(VENV)/group-benchmarks.stamp
 
 bench-train: build $(VENV)/group-benchmarks.stamp
 	$(PY) benchmarks/train.py $(ARGS)
+
+bench-gpu: build $(VENV)/group-benchmarks.stamp
+	$(PY) benchmarks/gpu.py --output target/gpu $(ARGS)
 
 # Cargo knows best what is stale, so it is asked every time: what runs is what the sources say.
 build: $(VENV)/package.stamp

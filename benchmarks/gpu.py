@@ -183,8 +183,9 @@ def line(job: gpu_jobs.Job, row: Mapping[str, Any]) -> str:
 
 def _order(row: Mapping[str, Any]) -> tuple[str, ...]:
     """By what is compared: the same loss and sizes beside each other."""
-    size = row.get("batch_size", 0), row.get("items", 0)
-    return (str(row.get("loss", "")), *(f"{n:>10}" for n in size), str(row.get("dtype", "")))
+    sizes = (f"{row.get(name, 0):>9}" for name in ("batch_size", "items"))
+    names = (str(row.get(name, "")) for name in ("dtype", "implementation", "optimizer", "buckets"))
+    return (str(row.get("loss", "")), *sizes, *names)
 
 
 def _versions(machine: Mapping[str, Any]) -> str:

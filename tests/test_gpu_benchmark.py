@@ -33,9 +33,8 @@ def measure(cell, caller):
     if cell.get("hangs"):
         time.sleep(60)
     if cell.get("works"):  # notes when it ran
-        end = time.monotonic() + cell["works"]
         with open(cell["file"], "a") as file:
-            while time.monotonic() < end:
+            for _ in range(cell["works"]):
                 print(time.monotonic(), file=file, flush=True)
                 time.sleep(0.005)
         return
@@ -84,15 +83,15 @@ def test_a_job_that_raises_or_hangs_costs_the_others_nothing(run):
 
 def test_what_is_measured_runs_alone_and_waiting_is_not_counted(run, tmp_path):
     file = tmp_path / "moments"
-    works = {"works": 0.8, "file": str(file)}
-    rows = run({"busy": works, "one": {"turn": 1}, "other": {"turn": 1}}, limit=2.5, turn=3)
+    works = {"works": 100, "file": str(file)}
+    rows = run({"busy": works, "one": {"turn": 1}, "other": {"turn": 1}}, limit=2.2, turn=3)
     turns = sorted((row["began"], row["ended"]) for n in ("one", "other") for row in rows[n][1:])
     assert turns[0][1] < turns[1][0]
-    assert rows["busy"] == []  # its 0.8 s and the turns of the others are more than its limit
+    assert rows["busy"] == []  # with the turns of the others it would be late
     moments = np.array(file.read_text().split(), float)
     for began, ended in turns:
         assert not np.any((moments > began + 0.02) & (moments < ended))
-    assert moments.min() < turns[1][1]
+    assert len(moments) == 100
 
 
 def test_the_time_of_all_ends_what_runs_and_what_waits(run):
@@ -163,7 +162,7 @@ def test_each_table_has_lines_of_its_columns_and_names_what_was_not_measured():
         failed = {**row, "failed": "Traceback\nMemoryError: 16 GB | 8 GB"}
         text = gpu_tables.table(part, [row, failed], lambda row: "a card")
         lines = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
-        assert len({len(line) for line in lines}) == 1, text
+        assert len({len(line) for line in lines if "---" not in line[0]}) == 1, text
         assert lines[2][-1] == "a card"
         assert lines[3][-1] == "MemoryError: 16 GB / 8 GB"
         assert "not measured" in lines[3]
@@ -232,6 +231,5 @@ def test_all_of_it_runs_on_a_cpu_in_tiny_sizes(tmp_path):
         assert all("missing" in row for row in missing), missing
         assert len(missing) < len(rows) or part == "catalogue", rows
     assert all(row["within"] for row in parts["numbers"])
-    assert "## " not in done.stdout
     for title in gpu_tables.TITLES.values():
         assert title in done.stdout

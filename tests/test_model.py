@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -90,6 +91,47 @@ def test_left_padded_rows_are_read_to_their_last_item_without_the_padding(model,
     np.testing.assert_allclose(model.encode_last(flipped)[:3], expected, atol=1e-6)
     garbage = {**flipped, "item_ids": np.where(flipped["padding_mask"], flipped["item_ids"], 17)}
     np.testing.assert_array_equal(model.encode_last(garbage)[:3], model.encode_last(flipped)[:3])
+
+
+def placed(rows: Arrays, order: list[list[int]]) -> Arrays:
+    """The rows with their columns in another order."""
+    return {name: np.take_along_axis(v, np.array(order), axis=1) for name, v in rows.items()}
+
+
+ORDERS = [[4, 5, 0, 1, 2, 3], [4, 0, 5, 1, 2, 3], [2, 3, 4, 5, 0, 1], [0, 1, 2, 3, 4, 5]]
+"""Of rows of 4, 4, 2 and 6 items: padding before, around and in between, and none."""
+
+
+def learned(model: Any, x: Arrays) -> list[np.ndarray]:
+    """States of the real positions, and the gradients of a sum of them, compiled."""
+    real = x["padding_mask"]
+    weights = np.random.default_rng(1).normal(size=(*real.shape, WIDTH)) * real[..., None]
+
+    def total(values: Any) -> Any:
+        outputs, _ = model.stateless_call(values, others, x, training=True)
+        states = outputs["item_sequence_embedding"]
+        return (states * weights).sum(), states
+
+    values, others = (
+        [variable.value for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+    gradients, states = jax.jit(jax.grad(total, has_aux=True))(values)
+    return [np.asarray(states)[real], *map(np.asarray, gradients)]
+
+
+@pytest.mark.parametrize("positions", ["end", "start", "rotary"])
+def test_a_gpu_gives_the_states_and_gradients_of_a_cpu_wherever_the_padding_is(
+    monkeypatch, positions
+):
+    model = make_model(positions=positions, dropout=0.0)
+    model.build()
+    x = placed(make_rows([4, 4, 2, 6])[0], ORDERS)
+    assert x["padding_mask"][1].tolist() == [False, True, False, True, True, True]
+    expected = learned(model, x)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for cpu, gpu in zip(expected, learned(model, x), strict=True):
+        np.testing.assert_allclose(gpu, cpu, atol=2e-5)
 
 
 def test_score_items_is_the_dot_product_with_every_embedding(model, rows):

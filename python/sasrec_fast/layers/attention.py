@@ -106,17 +106,40 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             [n, T, d].
         """
-        query, key, value = self._projected(x)
-        dtype = query.dtype
-        if on_cpu() and keras.backend.standardize_dtype(dtype) == "float16":
-            # XLA has no such products of float16 on a CPU.
-            query, key, value = (ops.cast(part, "float32") for part in (query, key, value))
-        if self.rotary:
-            query, key = rotated(query, positions), rotated(key, positions)
+        sequences = self._projected(x, positions)
         drops = bool(training and self.rate)
         if padding_mask is None and not drops and not on_cpu():
-            view = self._fused(query, key, value, is_causal=True)
-            return self.output_dense(ops.cast(view, dtype))
+            view = self._fused(*sequences, is_causal=True)
+        else:
+            view = self._in_blocks(sequences, padding_mask, turn, drops)
+        return self.output_dense(ops.cast(view, self.compute_dtype))
+
+    def _projected(self, x: Tensor, positions: Tensor | None) -> list[Tensor]:
+        """Queries, keys and values, each [n, T, heads, width].
+
+        They come of one product, but on a CPU, which splits it more slowly than it computes three.
+        """
+        layers = self.query_dense, self.key_dense, self.value_dense
+        if on_cpu():
+            parts = [layer(x) for layer in layers]
+            if self.compute_dtype == "float16":  # XLA has no further products of it on a CPU
+                parts = [ops.cast(part, "float32") for part in parts]
+        else:
+            wide = self.num_heads * self.key_dim
+            kernels = [ops.reshape(layer.kernel, (x.shape[-1], wide)) for layer in layers]
+            biases = [ops.reshape(layer.bias, (wide,)) for layer in layers]
+            product = ops.matmul(x, ops.concatenate(kernels, axis=1)) + ops.concatenate(biases)
+            shape = (-1, x.shape[1], self.num_heads, self.key_dim)
+            parts = [ops.reshape(part, shape) for part in ops.split(product, 3, axis=-1)]
+        if not self.rotary:
+            return parts
+        return [*(rotated(part, positions) for part in parts[:2]), parts[2]]
+
+    def _in_blocks(
+        self, sequences: list[Tensor], padding_mask: Tensor | None, turn: Tensor | None, drops: bool
+    ) -> Tensor:
+        """Values [n, T, heads, width] as all queries see them."""
+        query, key, value = sequences
         views = []
         for block, (start, end) in enumerate(pairwise(block_edges(query.shape[1]))):
             part = query[:, start:end], key[:, :end], value[:, :end]
@@ -125,26 +148,13 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             views.append(
                 self._dropped(*part, visible, own) if drops else self._fused(*part, mask=visible)
             )
-        return self.output_dense(ops.cast(ops.concatenate(views, axis=1), dtype))
-
-    def _projected(self, x: Tensor) -> list[Tensor]:
-        """Queries, keys and values, each [n, T, heads, width].
-
-        They come of one product, but on a CPU, which splits it more slowly than it computes three.
-        """
-        layers = self.query_dense, self.key_dense, self.value_dense
-        if on_cpu():
-            return [layer(x) for layer in layers]
-        wide = self.num_heads * self.key_dim
-        kernels = [ops.reshape(layer.kernel, (x.shape[-1], wide)) for layer in layers]
-        biases = [ops.reshape(layer.bias, (wide,)) for layer in layers]
-        product = ops.matmul(x, ops.concatenate(kernels, axis=1)) + ops.concatenate(biases)
-        shape = (-1, x.shape[1], self.num_heads, self.key_dim)
-        return [ops.reshape(part, shape) for part in ops.split(product, 3, axis=-1)]
+        return ops.concatenate(views, axis=1)
 
     def _fused(self, query: Tensor, key: Tensor, value: Tensor, **mask: Any) -> Tensor:
         """Values [n, queries, heads, width] as these queries see them, by one call of Keras."""
         flash = keras.config.is_flash_attention_enabled()
+        if flash is None and query.shape[1] % 2:
+            flash = False  # the gradient of cuDNN's kernel takes even lengths alone
         scale = self.key_dim**-0.5
         return ops.dot_product_attention(
             query, key, value, scale=scale, flash_attention=flash, **mask

@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast.backend.choice import choose_backend
 
 if TYPE_CHECKING:
-    from sasrec_fast import datasets, losses, plots, recipes
+    from sasrec_fast import datasets, losses, optimizers, plots, recipes
     from sasrec_fast.backend import keep_compilations
     from sasrec_fast.batching import Batches
     from sasrec_fast.errors import DataError, DataWarning
@@ -48,6 +48,7 @@ __all__ = [
     "load",
     "load_model",
     "losses",
+    "optimizers",
     "plots",
     "prepare",
     "recipes",

@@ -23,6 +23,7 @@ Tensor = Any
 Tree = Any
 OfLogits = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 Chunk = Callable[..., tuple[Tensor, Tree, Tree]]
+LeaveOut = Callable[[Tensor, Tensor, Any], Tensor]
 Constants = tuple[Tensor, Tree, Tree]
 Result = tuple[Tensor, tuple[Tensor, Tree]]
 
@@ -100,27 +101,32 @@ def log_normalizer_sum(
     """
     own = jnp.full(positions.weight.shape, -jnp.inf) if own is None else own
     each = {"weight": positions.weight, "targets": positions.targets}
+    leave_out = _leave_out_targets
     if not sampled:
-        rows, sampled = _whole_table(rows)
+        # A GPU's units for products want rows of scores that begin at multiples of some bytes.
+        extra = 0 if on_cpu() else -int(rows.shape[0]) % _TILE
+        rows = jnp.pad(rows, ((extra, 0), (0, 0)))
+        leave_out = partial(_leave_out_first, extra + 1)
     size = chunk_size(4 * int(rows.shape[0]), max_bytes)
+    chunk = partial(_shared_items, leave_out)
     constants = (positions.weight != 0, each, sampled)
-    return same_pass_sum(_shared_items, size, rows, (positions.hidden, own), constants)
+    return same_pass_sum(chunk, size, rows, (positions.hidden, own), constants)
 
 
-def _whole_table(table: Tensor) -> tuple[Tensor, tuple[None, Tensor]]:
-    """The table, and what makes the scores of all but items -inf; neither copies it on a CPU.
+def _leave_out_first(number: int, scores: Tensor, *_: Any) -> Tensor:
+    """Scores without those of the first rows: written in place, and so next to nothing."""
+    none = jnp.full((scores.shape[0], number), -jnp.inf, scores.dtype)
+    return lax.dynamic_update_slice(scores, none, (0, 0))
 
-    A GPU's units for products want rows of scores that begin at whole multiples of some bytes.
-    """
-    number = table.shape[0]
-    if not on_cpu():
-        table = jnp.pad(table, ((0, -number % _TILE), (0, 0)))
-    rows = jnp.arange(table.shape[0])
-    return table, (None, jnp.where((rows == 0) | (rows >= number), jnp.inf, 0.0))
+
+def _leave_out_targets(scores: Tensor, targets: Tensor, sampled: Any) -> Tensor:
+    """Scores of sampled items, without those that are the target, corrected."""
+    items, shift = sampled
+    return jnp.where(targets[:, None] == items, -jnp.inf, scores - shift)
 
 
 def _shared_items(
-    rows: Tensor, gradient: Tensor, states: Any, each: Any, sampled: Any
+    leave_out: LeaveOut, rows: Tensor, gradient: Tensor, states: Any, each: Any, sampled: Any
 ) -> tuple[Tensor, Tensor, Any]:
     """One chunk of `log_normalizer_sum`: d/ds_j log sum exp(s) = exp(s_j) / sum exp(s).
 
@@ -130,10 +136,7 @@ def _shared_items(
     hidden, own = states[0], states[1][:, None]
     product = partial(jnp.matmul, preferred_element_type=jnp.float32)
     rows = rows.astype(hidden.dtype)
-    items, shift = sampled
-    scores = product(hidden, rows.T) - shift
-    if items is not None:
-        scores = jnp.where(each["targets"][:, None] == items, -jnp.inf, scores)
+    scores = leave_out(product(hidden, rows.T), each["targets"], sampled)
     highest = jnp.maximum(scores.max(axis=-1, keepdims=True), own)
     powers, own = jnp.exp(scores - highest), jnp.exp(own - highest)
     denominator = powers.sum(axis=-1, keepdims=True) + own

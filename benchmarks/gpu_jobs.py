@@ -211,6 +211,8 @@ class _Queue:
     def end(self) -> None:
         """End all processes."""
         for child in self._children:
+            child.signal(signal.SIGKILL)  # all at once: a card takes a while to let go
+        for child in self._children:
             child.end()
         self._children.clear()
 

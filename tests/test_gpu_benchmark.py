@@ -219,7 +219,16 @@ def test_a_machine_without_a_gpu_or_data_is_refused(monkeypatch, capsys, tmp_pat
     assert "SASREC_FAST_DATA" in capsys.readouterr().err
 
 
+def test_the_page_for_users_has_the_tables_that_are_printed():
+    page = (BENCHMARKS.parent / "docs" / "gpu.md").read_text(encoding="utf-8")
+    for part in gpu_tables.TABLES:
+        title, _, head, rule = gpu_tables.table(part, [], str).splitlines()
+        assert f"{title}\n" in page
+        assert f"{head}\n{rule}\n" in page
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_all_of_it_runs_on_a_cpu_in_tiny_sizes(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--small", "--output", str(tmp_path)]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}

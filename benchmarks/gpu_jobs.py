@@ -53,6 +53,7 @@ class _Child:
     folder: Path
     process: subprocess.Popen[str] = field(init=False)
     used: float = 0.0
+    stopped: float = 0.0
     measuring: bool = False
     ready: bool = False
     _read: int = 0
@@ -102,7 +103,7 @@ class _Child:
         """Give it its turn."""
         self.measuring, self.used = True, 0.0
         assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
+        self.process.stdin.write(f"{self.stopped}\n")
         self.process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> None:
@@ -156,8 +157,10 @@ class _Queue:
         passed = time.monotonic() - self._looked
         self._looked += passed
         alone = [child for child in self._children if child.measuring]
-        for child in alone or self._children:
+        for child in alone or list(self._children):
             self._look_after(child, passed)
+        for child in self._children if alone else ():
+            child.stopped += 0.0 if child.standing else passed
         if not any(child.measuring for child in self._children):
             for child in self._children if alone else ():
                 child.signal(signal.SIGCONT)

@@ -30,6 +30,9 @@ def measure(cell, caller):
     if cell.get("raises"):
         print("noise of a library")
         raise ValueError("no such kernel")
+    if cell.get("leaves"):  # when it says that it is ready
+        caller._write({"ready": True})
+        raise SystemExit("left")
     if cell.get("hangs"):
         time.sleep(60)
     if cell.get("works"):  # notes when it ran
@@ -66,8 +69,9 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_job_that_raises_or_hangs_costs_the_others_nothing(run):
-    cells = {"raises": {"raises": 1}, "hangs": {"hangs": 1}, "long turn": {"turn": 60}, "good": {}}
-    rows = run(cells, limit=3, turn=0.5)
+    bad = {name: {name: 1} for name in ("raises", "leaves", "hangs")}
+    rows = run({**bad, "long turn": {"turn": 60}, "good": {}}, workers=4, limit=3, turn=0.5)
+    assert [row["failed"] for row in rows["leaves"]] == ["left"]
     (failed,) = rows["raises"]
     assert failed["failed"].endswith("ValueError: no such kernel")
     assert "noise of a library" not in json.dumps(rows["good"])

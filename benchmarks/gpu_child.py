@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import sys
-import time
 from typing import Any, TextIO
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -24,19 +23,21 @@ class Caller:
 
     def __init__(self, lines: TextIO, answers: TextIO) -> None:
         self._lines, self._answers = lines, answers
-        self._began = time.perf_counter()
 
     def tell(self, **figures: Any) -> None:
         """Some figures; those of one call belong together."""
         self._write({"row": figures})
 
     def wait_for_turn(self) -> float:
-        """Wait until this process is the only one that runs; the seconds it took to get here."""
-        prepared = time.perf_counter() - self._began
+        """Wait until this process is the only one that runs.
+
+        Returns:
+            The seconds it was stopped before, while others were measured.
+        """
         self._write({"ready": True})
-        if not self._answers.readline():
+        if not (answer := self._answers.readline()):
             raise SystemExit("nobody waits for the figures any more")
-        return prepared
+        return float(answer)
 
     def _write(self, what: dict[str, Any]) -> None:
         self._lines.write(json.dumps(what) + "\n")

@@ -53,6 +53,7 @@ class _Child:
     folder: Path
     process: subprocess.Popen[str] = field(init=False)
     used: float = 0.0
+    stopped: float = 0.0
     measuring: bool = False
     ready: bool = False
     _read: int = 0
@@ -83,9 +84,9 @@ class _Child:
         return self.ready and not self.measuring
 
     @property
-    def late(self) -> bool:
-        """Whether it has had more time than it may have."""
-        return self.used > (self.job.turn if self.measuring else self.job.limit)
+    def most(self) -> float:
+        """Seconds it may have for what it does."""
+        return self.job.turn if self.measuring else self.job.limit
 
     def news(self) -> list[dict[str, Any]]:
         """The rows told since the last call; notes whether it is ready."""
@@ -102,8 +103,9 @@ class _Child:
         """Give it its turn."""
         self.measuring, self.used = True, 0.0
         assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended meanwhile
+            self.process.stdin.write(f"{self.stopped}\n")
+            self.process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and those it has started."""
@@ -115,7 +117,8 @@ class _Child:
         self.signal(signal.SIGKILL)
         self.process.wait()
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
 
     def error(self) -> str:
         """The end of its log."""
@@ -156,8 +159,10 @@ class _Queue:
         passed = time.monotonic() - self._looked
         self._looked += passed
         alone = [child for child in self._children if child.measuring]
-        for child in alone or self._children:
+        for child in alone or list(self._children):
             self._look_after(child, passed)
+        for child in self._children if alone else ():
+            child.stopped += 0.0 if child.standing else passed
         if not any(child.measuring for child in self._children):
             for child in self._children if alone else ():
                 child.signal(signal.SIGCONT)
@@ -172,16 +177,11 @@ class _Queue:
         if code is not None:
             if code:
                 self._tell(child.job, failed=child.error())
-        elif child.late:
-            kind, limit = (
-                ("measure", child.job.turn)
-                if child.measuring
-                else (
-                    "prepare",
-                    child.job.limit,
-                )
+        elif child.used > child.most:
+            what = "measure" if child.measuring else "prepare"
+            self._tell(
+                child.job, not_measured=f"it took more than {child.most:g} seconds to {what}"
             )
-            self._tell(child.job, not_measured=f"it took more than {limit:g} seconds to {kind}")
         else:
             return
         child.end()
@@ -210,6 +210,8 @@ class _Queue:
 
     def end(self) -> None:
         """End all processes."""
+        for child in self._children:
+            child.signal(signal.SIGKILL)  # all at once: a card takes a while to let go
         for child in self._children:
             child.end()
         self._children.clear()

@@ -65,6 +65,7 @@ def _others() -> list[Job]:
 
 def _small() -> list[Job]:
     tiny = {"data": "made", "users": 200, "items": 300, "repeats": 1, "length": 16, "device": "cpu"}
+    few = {"batch_size": 32, "users": 64, "length": 16, "width": 16, "layers": 1, "device": "cpu"}
     recipe = _recipe(data="made", device="cpu")
     recipe["changes"] = {
         "prepare": {"max_sequence_length": 16},
@@ -76,7 +77,7 @@ def _small() -> list[Job]:
         Job("recipe", "gpu_recipe", recipe),
         steps("bce", F32, 32, **tiny, width=16, layers=1),
         pytorch(BEST, "bce", F32, 32, **tiny, compiled=False),
-        catalogue("sampled_softmax", 2000, "lazy adam", length=16, users=64, device="cpu"),
+        catalogue("sampled_softmax", 2000, "lazy adam", **few),
         answers(answers="recommend", items=2000, users=32, device="cpu"),
     ]
     return [replace(job, limit=300.0, turn=60.0) for job in jobs]

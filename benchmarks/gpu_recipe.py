@@ -60,7 +60,7 @@ def measure(cell: dict[str, Any], caller: Caller) -> None:
         with suppress(_EnoughError):
             sf.recipes.run(recipe, data, callback=_FirstEpoch())
         before = compiling.seconds
-        caller.wait_for_turn()
+        stopped = caller.wait_for_turn()
 
         epochs = _Epochs()
         done = sf.recipes.run(recipe, data, callback=epochs)
@@ -69,7 +69,7 @@ def measure(cell: dict[str, Any], caller: Caller) -> None:
         tested = time.perf_counter() - epochs.began
     caller.tell(
         kind=device.device_kind,
-        compiling_s=before,
+        compiling_s=max(0.0, before - stopped),
         compiling_again_s=compiling.seconds - before,
         trained_s=trained,
         tested_s=tested,

@@ -72,10 +72,8 @@ def measure(given: dict[str, Any], caller: Caller) -> None:
     batches = data.train.batches(cell.batch_size, max_buckets=cell.buckets)
     epochs_of(model, batches, 2)
     statistics = device.memory_stats() or {}
-    alone = None
-    if cell.buckets == 1:
-        alone = device_seconds(model, [batches[i] for i in range(min(len(batches), STEPS_AT_ONCE))])
-    prepared_in = caller.wait_for_turn()
+    alone, reason = without_python(model, batches)
+    compiling_s = max(0.0, compiling.seconds - caller.wait_for_turn())
 
     settled = min(epochs_of(model, batches, 2))
     epochs = int(min(max(3, MEASURED_SECONDS / settled), 40))
@@ -85,15 +83,13 @@ def measure(given: dict[str, Any], caller: Caller) -> None:
     caller.tell(
         kind=device.device_kind,
         step_ms=1000 * step,
-        device_ms=None if alone is None else 1000 * (on_device := alone()),
-        host_share=None if alone is None else max(0.0, 1 - on_device / step),
+        **({"device_ms": None, "no_device_ms": reason} if alone is None else shares(alone(), step)),
         epoch_s=seconds,
         steps=len(batches),
         sequences_per_s=len(data.train) / seconds,
         targets_per_s=targets / seconds,
         memory=statistics.get("peak_bytes_in_use"),
-        compiling_s=compiling.seconds,
-        prepared_s=prepared_in,
+        compiling_s=compiling_s,
     )
 
 
@@ -139,6 +135,22 @@ def epochs_of(model: Any, batches: Any, epochs: int) -> list[float]:
     seconds: list[float] = []
     model.fit(batches, epochs=epochs, verbose=0, callbacks=[Clock()])
     return seconds
+
+
+def shares(device: float, step: float) -> dict[str, float]:
+    """Milliseconds of the device, and the share of a step that it does not take."""
+    return {"device_ms": 1000 * device, "host_share": max(0.0, 1 - device / step)}
+
+
+def without_python(model: Any, batches: Any) -> tuple[Callable[[], float] | None, str]:
+    """As `device_seconds`, of the first batches, or why not: what `fit` takes is known without."""
+    if len(batches.buckets) > 1:
+        return None, "batches of several lengths"
+    first = [batches[i] for i in range(min(len(batches), STEPS_AT_ONCE))]
+    try:
+        return device_seconds(model, first), ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def device_seconds(model: Any, batches: list[Any]) -> Callable[[], float]:

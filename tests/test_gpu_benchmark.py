@@ -30,6 +30,9 @@ def measure(cell, caller):
     if cell.get("raises"):
         print("noise of a library")
         raise ValueError("no such kernel")
+    if cell.get("leaves"):  # when it says that it is ready
+        caller._write({"ready": True})
+        raise SystemExit("left")
     if cell.get("hangs"):
         time.sleep(60)
     if cell.get("works"):  # notes when it ran
@@ -37,6 +40,7 @@ def measure(cell, caller):
             for _ in range(cell["works"]):
                 print(time.monotonic(), file=file, flush=True)
                 time.sleep(0.005)
+        caller.tell(stopped=caller.wait_for_turn())
         return
     caller.tell(first=1)
     caller.wait_for_turn()
@@ -65,8 +69,9 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_job_that_raises_or_hangs_costs_the_others_nothing(run):
-    cells = {"raises": {"raises": 1}, "hangs": {"hangs": 1}, "long turn": {"turn": 60}, "good": {}}
-    rows = run(cells, limit=3, turn=0.5)
+    bad = {name: {name: 1} for name in ("raises", "leaves", "hangs")}
+    rows = run({**bad, "long turn": {"turn": 60}, "good": {}}, workers=4, limit=3, turn=0.5)
+    assert [row["failed"] for row in rows["leaves"]] == ["left"]
     (failed,) = rows["raises"]
     assert failed["failed"].endswith("ValueError: no such kernel")
     assert "noise of a library" not in json.dumps(rows["good"])
@@ -87,11 +92,14 @@ def test_what_is_measured_runs_alone_and_waiting_is_not_counted(run, tmp_path):
     rows = run({"busy": works, "one": {"turn": 1}, "other": {"turn": 1}}, limit=2.2, turn=3)
     turns = sorted((row["began"], row["ended"]) for n in ("one", "other") for row in rows[n][1:])
     assert turns[0][1] < turns[1][0]
-    assert rows["busy"] == []  # with the turns of the others it would be late
+    (busy,) = rows["busy"]  # with the turns of the others it would be late
+    assert busy["stopped"] <= sum(ended - began for began, ended in turns) + 0.5
     moments = np.array(file.read_text().split(), float)
     for began, ended in turns:
         assert not np.any((moments > began + 0.02) & (moments < ended))
     assert len(moments) == 100
+    if moments.min() < turns[0][0] and moments.max() > turns[1][1]:
+        assert busy["stopped"] > 1.9
 
 
 def test_the_time_of_all_ends_what_runs_and_what_waits(run):
@@ -219,7 +227,16 @@ def test_a_machine_without_a_gpu_or_data_is_refused(monkeypatch, capsys, tmp_pat
     assert "SASREC_FAST_DATA" in capsys.readouterr().err
 
 
+def test_the_page_for_users_has_the_tables_that_are_printed():
+    page = (BENCHMARKS.parent / "docs" / "gpu.md").read_text(encoding="utf-8")
+    for part in gpu_tables.TABLES:
+        title, _, head, rule = gpu_tables.table(part, [], str).splitlines()
+        assert f"{title}\n" in page
+        assert f"{head}\n{rule}\n" in page
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_all_of_it_runs_on_a_cpu_in_tiny_sizes(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--small", "--output", str(tmp_path)]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}

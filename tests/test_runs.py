@@ -165,7 +165,7 @@ def test_class_weights_are_refused():
 def test_the_length_of_a_run_suits_the_device(monkeypatch):
     split = data().train
     assert choose_run_length(split, 8) == 1
-    monkeypatch.setattr(devices, "kernel_multiple", lambda: 8)
+    monkeypatch.setattr(devices, "_off_the_cpu", lambda: True)
     assert len(split) == 52
     assert choose_run_length(split, 8) == 6  # 52 / 8 is about 6 batches
     assert choose_run_length(split, 1) == 4  # whole runs of five or more are too few or too many

@@ -1,5 +1,8 @@
 """What the device asks of batches: rows that it can share, and lengths and runs that suit it."""
 
+from typing import Any
+
+import jax
 import keras
 
 from sasrec_fast.store import Split
@@ -29,11 +32,11 @@ def kernel_multiple() -> int:
     On a CPU any length is as good. Those of GPUs take multiples of 8, and other lengths fall back
     to a slower path.
     """
-    if keras.backend.backend() != "jax":
-        return 1
-    import jax
+    return 8 if _off_the_cpu() else 1
 
-    return 1 if jax.default_backend() == "cpu" else 8
+
+def _off_the_cpu() -> bool:
+    return keras.backend.backend() == "jax" and jax.default_backend() != "cpu"
 
 
 def choose_run_length(split: Split, batch_size: int) -> int:
@@ -43,7 +46,7 @@ def choose_run_length(split: Split, batch_size: int) -> int:
     it has several steps to do. Of up to eight as many as change the batches of an epoch
     little, and fit into some megabytes.
     """
-    if kernel_multiple() == 1:
+    if not _off_the_cpu():
         return 1
     size = batch_size * split.max_sequence_length * 4 * (1 + split.num_negatives)
     plain = max(1, round(len(split) / batch_size))
@@ -52,3 +55,13 @@ def choose_run_length(split: Split, batch_size: int) -> int:
         if abs(whole - plain) <= _RUN_TOLERANCE * plain:
             return length
     return 1
+
+
+def sent_ahead(arrays: Any) -> Any:
+    """Arrays on their way to the device, so that the loop over steps need not wait for that.
+
+    Those of a CPU are there, and a `keras.distribution` deals them out itself.
+    """
+    if not _off_the_cpu() or keras.distribution.distribution() is not None:
+        return arrays
+    return jax.device_put(arrays)

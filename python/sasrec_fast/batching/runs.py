@@ -25,6 +25,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from sasrec_fast.batching.devices import sent_ahead
 from sasrec_fast.batching.lookahead import Lookahead, Place
 from sasrec_fast.store import Split
 
@@ -88,7 +89,7 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
         if self._split.num_negatives:
             drawn = filled.negative_sequence
             run["negatives"] = drawn.reshape(*rows.shape, *drawn.shape[1:])
-        return (run,)
+        return (sent_ahead(run),)
 
 
 def _without_negatives(split: Split) -> Split:

@@ -36,7 +36,7 @@ def kernel_multiple() -> int:
 
 
 def _off_the_cpu() -> bool:
-    return keras.backend.backend() == "jax" and jax.default_backend() != "cpu"
+    return bool(keras.backend.backend() == "jax" and jax.default_backend() != "cpu")
 
 
 def choose_run_length(split: Split, batch_size: int) -> int:

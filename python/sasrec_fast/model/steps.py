@@ -41,6 +41,13 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
     _jax_state: Any
     _jax_state_synced: bool
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As Keras', but values of a step, noted after each, are not looked through for layers."""
+        if name.startswith("_jax_state"):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @contextmanager
     def left_whole(self) -> Iterator[None]:
         """A block that trains or answers, after which every variable has its latest value."""
@@ -77,8 +84,8 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
         return state
 
     def _note(self, names: list[str], state: Any) -> None:
-        object.__setattr__(self, "_jax_state", dict(zip(names, state, strict=True)))
-        object.__setattr__(self, "_jax_state_synced", False)
+        self._jax_state = dict(zip(names, state, strict=True))
+        self._jax_state_synced = False
 
     def _whole(self, function: Step, of_run: Step) -> Step:
         """The step, on data that is there, with its values noted before anything else happens."""

@@ -38,11 +38,12 @@ def states_back(states: Tensor, columns: Tensor) -> Tensor:
     """
     places = ops.argsort(columns, axis=1)
     if on_jax():
-        return _moved(states, places, columns)
+        moved: Tensor = _moved(states, places, columns)
+        return moved
     return ops.take_along_axis(states, ops.expand_dims(places, -1), axis=1)
 
 
-@jax.custom_vjp
+@jax.custom_vjp  # type: ignore[untyped-decorator]
 def _moved(states: Tensor, places: Tensor, columns: Tensor) -> Tensor:
     """Gathered by `places`; the gradient too is gathered, by its inverse, and not scattered."""
     return jnp.take_along_axis(states, places[..., None], axis=1)

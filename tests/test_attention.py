@@ -149,6 +149,36 @@ def test_dropout_scales_what_it_keeps_and_counts_its_calls():
     np.testing.assert_array_equal(np.asarray(again(x, training=True)), first)
 
 
+def test_layers_that_are_told_the_turn_drop_by_it_and_count_nothing():
+    layer, other = Dropout(0.2, seed=1), Dropout(0.2, seed=2)
+    x = np.ones((50, 60), np.float32)
+    counted = [np.asarray(layer(x, training=True)) for _ in range(2)]
+    for turn, expected in enumerate(counted):
+        told = np.asarray(layer(x, turn=turn, training=True))
+        np.testing.assert_array_equal(told, expected)
+        assert (np.asarray(other(x, turn=turn, training=True)) != told).any()
+    assert np.asarray(layer.seed_generator.state).tolist() == [1, 2]
+    assert int(layer.next_turn()) == 2
+    assert int(layer.next_turn()) == 3
+    assert Dropout(0.0).next_turn() is None
+
+
+def test_the_blocks_of_attention_have_random_bits_of_their_own(rows, monkeypatch):
+    x, mask = rows
+    layer = CausalAttention(2, 4, dropout=0.4)
+    layer.build(x.shape)
+    turns = []
+
+    def record(_: object, shares: np.ndarray, turn: int, training: bool) -> np.ndarray:
+        turns.append(turn)
+        return shares
+
+    monkeypatch.setattr(Dropout, "call", record)
+    layer(x, mask, turn=7, training=True)
+    assert turns[0] == 7
+    assert len(set(turns)) == len(turns) == len(block_edges(90)) - 1 > 1
+
+
 def plain_mask(size, keep, seed):
     """The formula of `keep_mask`, in 64 bits."""
 

@@ -124,7 +124,7 @@ def test_an_odd_length_is_not_offered_to_cudnn(caplog):
     assert not caplog.records
 
 
-_FREE = "parameter constant tuple get-tuple-element bitcast iota broadcast".split()
+_FREE = ["parameter", "constant", "tuple", "get-tuple-element", "bitcast", "iota", "broadcast"]
 
 
 def kernels(loss: Any, **options: Any) -> int:

@@ -75,6 +75,7 @@ def test_every_argument_is_in_the_config():
         "tie_embeddings": False,
         "hidden_dim": np.int64(8),
         "dropout": 0.3,
+        "attention_dropout": 0.1,
     }
     config = make_model(**options).get_config()
     assert config == {**config, **options, "activation": "gelu"}
@@ -90,10 +91,25 @@ def test_defaults_are_the_paper_s():
         "positions": "end",
         "scale_embeddings": True,
         "tie_embeddings": True,
+        "attention_dropout": None,
     }
     block = make_model().transformer_layers[0]
     assert block.intermediate_dim == WIDTH
     assert block.activation is keras.activations.relu
+    model = make_model(dropout=0.3)
+    model.build()
+    assert model.transformer_layers[0].attention.rate == 0.3
+
+
+@pytest.mark.parametrize("block", ["transformer", "ligr"])
+def test_shares_of_attention_have_a_rate_of_their_own(block):
+    model = make_model(block=block, dropout=0.3, attention_dropout=0.0)
+    model.build()
+    layer = model.transformer_layers[0]
+    assert (layer.attention.rate, layer.attention_dropout.rate) == (0.0, 0.3)
+    assert model.embeddings_dropout.rate == 0.3
+    copy = type(layer).from_config(layer.get_config())
+    assert (copy.attention_rate, copy.dropout) == (0.0, 0.3)
 
 
 def test_positions_count_back_from_the_last_item_wherever_the_padding_is():
@@ -226,6 +242,8 @@ def test_mixed_bfloat16_trains_every_block_with_float32_weights():
             {"positions": "rotary", "num_heads": WIDTH},
             "heads of an even width, received hidden_dim",
         ),
+        ({"attention_dropout": 1.0}, r"attention_dropout must be in \[0, 1\), received 1.0"),
+        ({"block": "keras_hub", "attention_dropout": 0.0}, "keras_hub' has one rate of dropout"),
         ({"feed_forward_dim": 0}, "feed_forward_dim must be at least 1"),
         ({"block": "ligr", "pre_norm": False}, "pre_norm must be True"),
         ({"activation": "reluu"}, "reluu"),

@@ -83,8 +83,9 @@ def test_the_seeds_of_dropout_are_part_of_the_checkpoint(run):
         for m in (model, other)
     ]
     assert seeds[0] == seeds[1]
-    drawn = [counter for _, counter in seeds[0] if counter > 0]
-    assert len(drawn) == 4  # embeddings, attention, its output, the feed-forward layer's
+    # The loss; embeddings, which count for all; attention, its output, the feed-forward layer's.
+    assert len({seed for seed, _ in seeds[0]}) == 5
+    assert [counter > 0 for _, counter in seeds[0]] == [False, True, False, False, False]
 
 
 def test_a_write_that_was_cut_off_leaves_the_checkpoint_before(run):

@@ -39,7 +39,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
     rounding and the random bits of dropout. On a CPU the queries are taken in blocks, and a block
     is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores are
     computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and no
-    mask given, Keras is told of causality by a flag, for which cuDNN has a kernel in half precision.
+    mask is given, a flag tells Keras of causality, for which cuDNN has a kernel in half precision.
 
     Args:
         num_heads: Attention heads.

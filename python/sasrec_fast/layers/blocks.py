@@ -118,15 +118,14 @@ class TransformerBlock(CausalBlock):
         training: bool = False,
     ) -> Tensor:
         """The block's output, see `CausalBlock`."""
+        now = {"turn": turn, "training": training}
         before = self.attention_norm(x) if self.pre_norm else x
-        attended = self.attention(
-            before, decoder_padding_mask, positions=positions, turn=turn, training=training
-        )
-        x = x + self.attention_dropout(attended, turn=turn, training=training)
+        attended = self.attention(before, decoder_padding_mask, positions=positions, **now)
+        x = x + self.attention_dropout(attended, **now)
         x = x if self.pre_norm else self.attention_norm(x)
         before = self.feed_forward_norm(x) if self.pre_norm else x
         fed = self.down(self.up(before))
-        x = x + self.feed_forward_dropout(fed, turn=turn, training=training)
+        x = x + self.feed_forward_dropout(fed, **now)
         return x if self.pre_norm else self.feed_forward_norm(x)
 
 
@@ -165,15 +164,10 @@ class LiGRBlock(CausalBlock):
         training: bool = False,
     ) -> Tensor:
         """The block's output, see `CausalBlock`."""
+        now = {"turn": turn, "training": training}
         normal = self.attention_norm(x)
-        attended = self.attention(
-            normal, decoder_padding_mask, positions=positions, turn=turn, training=training
-        )
-        x = x + self.attention_dropout(
-            self.attention_gate(x) * attended, turn=turn, training=training
-        )
+        attended = self.attention(normal, decoder_padding_mask, positions=positions, **now)
+        x = x + self.attention_dropout(self.attention_gate(x) * attended, **now)
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))
-        return x + self.feed_forward_dropout(
-            self.feed_forward_gate(x) * fed, turn=turn, training=training
-        )
+        return x + self.feed_forward_dropout(self.feed_forward_gate(x) * fed, **now)

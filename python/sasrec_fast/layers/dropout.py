@@ -26,8 +26,9 @@ _GOLDEN = 0x9E3779B9
 class Dropout(keras.layers.Dropout):  # type: ignore[misc]
     """As `keras.layers.Dropout`; on JAX with masks of `keep_mask`.
 
-    The layers of a model that are all called once a step count the same calls: one of them
-    counts for all (`next_turn`) and the others are told, which leaves their states as they are.
+    Of a model's layers one counts the steps for all (`next_turn`) and the others are told, which
+    leaves their states as they are. In earlier versions each counted; a checkpoint of theirs goes
+    on, in attention over several blocks of queries with other random bits than it would have had.
     """
 
     def next_turn(self) -> Tensor | None:

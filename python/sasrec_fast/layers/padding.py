@@ -59,7 +59,8 @@ def states_back(states: Tensor, columns: Tensor) -> Tensor:
     """
     places = ops.argsort(columns, axis=1)
     if on_jax():
-        return _moved(states, places, columns)
+        moved: Tensor = _moved(states, places, columns)
+        return moved
     return ops.take_along_axis(states, ops.expand_dims(places, -1), axis=1)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -10,10 +12,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from jax import export
 
 import plain_losses as plain
 import small_models  # noqa: F401  (quick compilation)
 from sasrec_fast import losses
+from sasrec_fast.losses import chunked
 from sasrec_fast.losses.alias import alias_table, draw, split_bins
 from sasrec_fast.losses.chunked import chunk_size, same_pass_sum
 from sasrec_fast.losses.sampling import ItemSampler, draw_uniformly
@@ -120,16 +124,20 @@ def test_states_in_bfloat16_give_float32_losses(case, arrays):
     np.testing.assert_allclose(states, expected, atol=0.1)
 
 
-def largest(jaxpr: Any) -> int:
-    """Bytes of the largest value that a computation makes, in its loops too."""
-    sizes = [0]
+def equations(jaxpr: Any) -> Iterator[Any]:
+    """What a computation does, in its loops too."""
     for equation in jaxpr.eqns:
-        sizes += [out.aval.size * out.aval.dtype.itemsize for out in equation.outvars]
+        yield equation
         for value in equation.params.values():
             for part in value if isinstance(value, tuple) else (value,):
                 inner = getattr(part, "jaxpr", part)
-                sizes += [largest(inner)] if hasattr(inner, "eqns") else []
-    return max(sizes)
+                yield from equations(inner) if hasattr(inner, "eqns") else ()
+
+
+def largest(jaxpr: Any) -> int:
+    """Bytes of the largest value that a computation makes."""
+    made = [out.aval for equation in equations(jaxpr) for out in equation.outvars]
+    return max(value.size * value.dtype.itemsize for value in made)
 
 
 @pytest.mark.parametrize("kind", ["softmax", "shared", "own"])
@@ -151,6 +159,62 @@ def test_scores_take_no_more_than_max_bytes(kind):
     assert made() <= 60_000
     loss.max_bytes = 10**8
     assert made() >= (500 * 20 * 16 * 4 if kind == "own" else 500 * 400 * 4)
+
+
+@pytest.mark.parametrize("case", ["gbce", "smoothed", "shared log-q"])
+def test_off_the_cpu_chunks_are_as_many_as_are_known_beforehand(case, arrays, monkeypatch):
+    kind, options, _ = CASES[case]
+    hidden, table, batch = arrays
+    expected = value_and_gradients(kind(**options, max_bytes=130), hidden, table, batch)
+    monkeypatch.setattr(chunked, "on_cpu", lambda: False)
+    monkeypatch.setattr(chunked, "_TILE", 4)  # scores of three more rows than the table has
+    loss = kind(**options, max_bytes=130)
+    for one, other in zip(value_and_gradients(loss, hidden, table, batch), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+    def operations() -> set[str]:
+        def total(hidden: Any, table: Any) -> Any:
+            return loss(positions(hidden, table, batch))
+
+        made = jax.make_jaxpr(jax.grad(total, (0, 1)))(jnp.asarray(hidden), jnp.asarray(table))
+        return {equation.primitive.name for equation in equations(made.jaxpr)}
+
+    unknown = {"while", "cond", "sort", "cumsum"}  # lengths, and what finds them
+    assert "scan" in operations()
+    assert not unknown & operations()
+    loss.max_bytes = None
+    assert not {"scan", *unknown} & operations()
+
+
+def test_off_the_cpu_a_batch_of_movielens_is_one_chunk_and_a_large_one_few(monkeypatch):
+    monkeypatch.setattr(chunked, "on_cpu", lambda: False)
+    size = chunk_size(4 * 3456, None)
+    assert 128 * 200 <= size <= 2**30 // (4 * 3456)
+    monkeypatch.setattr(chunked, "_TILE", 1)
+    sizes = []
+
+    def count(shared: Any, gradient: Any, states: Any, each: Any, others: Any) -> Any:
+        sizes.append(len(states))
+        return jnp.float32(len(states)), gradient, states
+
+    total = same_pass_sum(count, 32, jnp.zeros(1), jnp.zeros(70), (jnp.ones(70), (), ()))
+    assert (set(sizes), float(total)) == ({24}, 72.0)  # of nearly equal size
+
+
+def test_drawing_by_counts_is_two_gathers_without_a_loop_on_a_gpu():
+    sampler = ItemSampler(COUNTS)
+    sampler.build()
+
+    def drawn(tables: Any, seed: Any) -> Any:
+        sampler.variables = tables
+        items = sampler.draw((64,), SimpleNamespace(next=lambda: seed))
+        return items, sampler.log_q(items)
+
+    tables = [variable.value for variable in sampler.variables]
+    lowered = export.export(jax.jit(drawn), platforms=["cuda"])(tables, jnp.zeros(2, "uint32"))
+    text = lowered.mlir_module()
+    assert text.count('"stablehlo.gather"') == 2
+    assert not any(f"stablehlo.{name}" in text for name in ("while", "sort", "case"))
 
 
 @pytest.mark.parametrize(("real", "chunks"), [(0, 0), (1, 1), (7, 1), (8, 2), (40, 6)])

@@ -68,14 +68,15 @@ def gathered_sum(
 def _own_items(
     of_logits: OfLogits, table: Tensor, gradient: Tensor, hidden: Tensor, each: Any, _: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One chunk of `gathered_sum`."""
+    """One chunk of `gathered_sum`, in full float32 on a GPU too, as for a batch at once."""
+    product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
     items = each["items"]
     rows = table[items].astype(hidden.dtype).astype(jnp.float32)
     hidden = hidden.astype(jnp.float32)
-    logits = jnp.einsum("nd,nkd->nk", hidden, rows)
+    logits = product("nd,nkd->nk", hidden, rows)
     total, slopes = jax.value_and_grad(lambda x: of_logits(x[:, 0], x[:, 1:], each))(logits)
     gradient = gradient.at[items].add(slopes[..., None] * hidden[:, None])
-    return total, gradient, jnp.einsum("nk,nkd->nd", slopes, rows)
+    return total, gradient, product("nk,nkd->nd", slopes, rows)
 
 
 def log_normalizer_sum(

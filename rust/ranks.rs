@@ -2,7 +2,7 @@
 //! without the matrix of all scores. Products of equal vectors are equal, see [`Products::own`].
 
 use crate::best::{Found, keep_best};
-use crate::blocks::{BLOCK, Halt, Products, Row, TILE, Task};
+use crate::blocks::{Halt, Products, Row, TILE, Task};
 use crate::error::{Error, ensure};
 use crate::memory::{filled, push};
 use crate::search::{Excluded, merge};
@@ -97,14 +97,14 @@ impl Met {
         target: i32,
         excluded: &[i32],
     ) -> Result<(), Halt> {
-        let above = count(row.scores, |score| score > own);
+        let (above, below) = around(row.scores, own);
         self.above += above;
         // Rarely more than the target are neither above nor below.
-        if above + count(row.scores, |score| score < own) < row.scores.len() as i64 {
+        if above + below < row.scores.len() as i64 {
             if row.scores.iter().any(|score| score.is_nan()) {
                 return Err(Halt::NotANumber);
             }
-            self.level += count(row.scores, |score| score == own);
+            self.level += row.scores.len() as i64 - above - below;
         }
         let (first, end) = (row.first as i32, (row.first + row.scores.len()) as i32);
         let hidden = &excluded[excluded.partition_point(|&number| number < first)..];
@@ -126,12 +126,12 @@ impl Met {
     }
 }
 
-fn count(scores: &[f32], holds: impl Fn(f32) -> bool) -> i64 {
-    scores
-        .chunks(BLOCK)
-        .map(|part| part.iter().map(|s| i32::from(holds(*s))).sum::<i32>())
-        .map(i64::from)
-        .sum()
+/// How many scores are above one, and how many below; at most 2^31 of them.
+fn around(scores: &[f32], own: f32) -> (i64, i64) {
+    let (above, below) = scores.iter().fold((0_i32, 0_i32), |(above, below), &score| {
+        (above + i32::from(score > own), below + i32::from(score < own))
+    });
+    (above.into(), below.into())
 }
 
 /// Count among a few vectors of each query's own, given by their numbers.
@@ -184,7 +184,7 @@ pub fn count_among(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{FEW, STRETCH};
+    use crate::blocks::{BLOCK, FEW, STRETCH};
     use ndarray::Array2;
 
     /// A number between -1 and 1 that rounds.

@@ -37,9 +37,7 @@ def test_they_equal_the_reference(search: Search, draw: st.DataObject) -> None:
     scores = (search.queries.astype(np.float64) @ search.vectors.T).tolist()
     offsets, excluded = behind_offsets(search.excluded)
     twice = (2 * offsets, np.repeat(excluded, 2))  # whoever had an item twice is not served less
-    (own, above, level), best = _core.count_above(
-        search.queries, search.vectors, twice, targets, k
-    )
+    (own, above, level), best = _core.count_above(search.queries, search.vectors, twice, targets, k)
     expected = reference.count_above(scores, search.excluded, targets.tolist())
     assert list(zip(above.tolist(), level.tolist(), strict=True)) == expected
     assert own.tolist() == [

@@ -153,9 +153,7 @@ def count_above(
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     targets: NDArray[np.int32],
     k: int,
-) -> tuple[
-    tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int32]
-]: ...
+) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int32]]: ...
 def count_among(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],

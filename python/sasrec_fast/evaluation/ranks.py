@@ -79,9 +79,7 @@ def ranks_and_coverage(
         for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
             of_cutoff[np.maximum(best[:, :cutoff], 0)] = True
     shares = covered[:, 1:].sum(axis=1) / servable.items.sum()
-    return counts, {
-        f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)
-    }
+    return counts, {f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)}
 
 
 def ranks_by_scores(asked: Asked, servable: Servable, k: int) -> Ranked:

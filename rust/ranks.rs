@@ -4,7 +4,7 @@
 use crate::best::{Found, keep_best};
 use crate::blocks::{Halt, Products, Row, TILE, Task};
 use crate::error::{Error, ensure};
-use crate::memory::{filled, push};
+use crate::memory::{collected, filled, push};
 use crate::search::{Excluded, merge};
 use crate::threads::Pause;
 use ndarray::ArrayView2;
@@ -82,8 +82,15 @@ pub fn count_above(ranking: &Ranking<'_>, pause: &Pause) -> Result<Ranks, Error>
 
 fn check_targets(targets: &[i32], queries: usize, items: usize) -> Result<(), Error> {
     ensure!(targets.len() == queries, "{} targets of {queries} queries", targets.len());
-    match targets.iter().find(|target| **target < -1 || **target >= items as i32) {
-        Some(target) => Err(Error::Inconsistent(format!("target {target} of {items} vectors"))),
+    check_numbers(targets.iter(), items)
+}
+
+fn check_numbers<'a>(
+    mut numbers: impl Iterator<Item = &'a i32>,
+    items: usize,
+) -> Result<(), Error> {
+    match numbers.find(|number| **number < -1 || **number >= items as i32) {
+        Some(number) => Err(Error::Inconsistent(format!("target {number} of {items} vectors"))),
         None => Ok(()),
     }
 }
@@ -151,9 +158,7 @@ pub fn count_among(
     products.check()?;
     check_targets(targets, queries, items)?;
     ensure!(others.nrows() == queries, "{} rows of others of {queries} queries", others.nrows());
-    for row in others.rows() {
-        check_targets(row.as_slice().unwrap_or(&[-2]), others.ncols(), items)?;
-    }
+    check_numbers(others.iter(), items)?;
     let counted: Result<Vec<_>, Error> = (0..queries)
         .into_par_iter()
         .with_min_len(TILE)
@@ -166,19 +171,26 @@ pub fn count_among(
             let own = score(targets[query]);
             let (mut above, mut level, mut nan) = (0, 1, own.is_nan());
             for number in others.row(query).iter().filter(|number| **number >= 0) {
-                let score = score(*number);
-                above += i64::from(score > own);
-                level += i64::from(score == own);
-                nan |= score.is_nan();
+                match score(*number).partial_cmp(&own) {
+                    Some(Ordering::Greater) => above += 1,
+                    Some(Ordering::Equal) => level += 1,
+                    Some(Ordering::Less) => {}
+                    None => nan = true,
+                }
             }
-            if nan {
-                return Err(Error::NotANumber { row: query, rows: queries });
-            }
-            Ok((own, (above, level)))
+            Ok((own, above, level, nan))
         })
         .collect();
-    let (own, (above, level)) = counted?.into_iter().unzip();
-    Ok(Ranks { own, above, level, best: Vec::new() })
+    let counted = counted?;
+    if let Some(row) = counted.iter().position(|(.., nan)| *nan) {
+        return Err(Error::NotANumber { row, rows: queries });
+    }
+    Ok(Ranks {
+        own: collected(counted.iter().map(|(own, ..)| *own))?,
+        above: collected(counted.iter().map(|(_, above, ..)| *above))?,
+        level: collected(counted.iter().map(|(.., level, _)| *level))?,
+        best: Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -189,7 +201,7 @@ mod tests {
 
     /// A number between -1 and 1 that rounds.
     fn value((row, column): (usize, usize)) -> f32 {
-        ((row * 31 + column * 17 + 1) as f32).sin()
+        f32::from(((row * 31 + column * 17 + 1) % 65_521) as u16).sin()
     }
 
     #[test]

@@ -1,11 +1,12 @@
-"""Seconds to rank all items for all users of MovieLens-1M, against the model's forward pass alone.
+"""Seconds to rank all items for all users of MovieLens-1M, against an epoch of training.
 
     python benchmarks/evaluate.py
     python benchmarks/evaluate.py --rounds 5 --users 1000
 
-Two forward passes are shown: over rows padded to 200 columns, and over the same rows in parts of
-similar length, as `evaluate` makes them. All are measured in turn; the first round, which
-compiles, is left out.
+The forward pass to the state of each row's last item is shown alone, too: over rows padded to 200
+columns, and over the same rows in parts of similar length, as `evaluate` makes them. All are
+measured in turn; the first round, which compiles, is left out. Required: what a validation adds to
+an epoch, `RankingMetrics`, takes at most a tenth of it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROWS, WIDTH = 256, 64
-MOST = Requirement(3.0)
+EPOCH = "an epoch of training"
+MOST = Requirement(0.1)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,10 +62,11 @@ def measure(path: Path, rounds: int, users: int | None) -> list[str]:
     data = sf.prepare(table, max_sequence_length=SETTINGS["ml-1m"].length)
     split = data.test if users is None else data.test.sample(users)
     model = sf.SASRec(data.vocabulary_size, hidden_dim=WIDTH, max_sequence_length=200)
+    model.compile("adam", loss="bce")
     taken = in_turn(contenders(model, data, split), rounds)
     import jax
 
-    best = min(taken["forward pass, padded"])
+    best = min(taken[EPOCH])
     lines = [
         f"{len(split):,} users, {data.vocabulary_size - 1:,} items, L = 200, d = {WIDTH}; "
         f"jax {jax.__version__}, numpy {np.__version__}, {platform.machine()}, "
@@ -71,7 +74,7 @@ def measure(path: Path, rounds: int, users: int | None) -> list[str]:
         header(""),
     ]
     return lines + [
-        compared(name, seconds, best, MOST if name == "evaluate" else None, 2)
+        compared(name, seconds, best, MOST if name == "RankingMetrics" else None, 2)
         for name, seconds in taken.items()
     ]
 
@@ -89,7 +92,12 @@ def contenders(model: Any, data: sf.Prepared, split: sf.Split) -> dict[str, Call
         for _, part, length in histories.batches(*size, 200):
             model.encode_last(part.inputs(length))
 
+    batches = data.train.batches(128)
+    metrics = sf.RankingMetrics(split, k=10)
+    metrics.set_model(model)
     return {
+        EPOCH: lambda: model.fit(batches, epochs=1, verbose=0),
+        "RankingMetrics": lambda: metrics.on_epoch_end(0),
         "forward pass, padded": padded,
         "forward pass, by length": by_length,
         "evaluate": lambda: sf.evaluate(model, split),

@@ -2,9 +2,9 @@
 //! without the matrix of all scores. Products of equal vectors are equal, see [`Products::own`].
 
 use crate::best::{Found, keep_best};
-use crate::blocks::{BLOCK, Halt, Products, Row, TILE, Task};
+use crate::blocks::{Halt, Products, Row, TILE, Task};
 use crate::error::{Error, ensure};
-use crate::memory::{filled, push};
+use crate::memory::{collected, filled, push};
 use crate::search::{Excluded, merge};
 use crate::threads::Pause;
 use ndarray::ArrayView2;
@@ -82,8 +82,15 @@ pub fn count_above(ranking: &Ranking<'_>, pause: &Pause) -> Result<Ranks, Error>
 
 fn check_targets(targets: &[i32], queries: usize, items: usize) -> Result<(), Error> {
     ensure!(targets.len() == queries, "{} targets of {queries} queries", targets.len());
-    match targets.iter().find(|target| **target < -1 || **target >= items as i32) {
-        Some(target) => Err(Error::Inconsistent(format!("target {target} of {items} vectors"))),
+    check_numbers(targets.iter(), items)
+}
+
+fn check_numbers<'a>(
+    mut numbers: impl Iterator<Item = &'a i32>,
+    items: usize,
+) -> Result<(), Error> {
+    match numbers.find(|number| **number < -1 || **number >= items as i32) {
+        Some(number) => Err(Error::Inconsistent(format!("target {number} of {items} vectors"))),
         None => Ok(()),
     }
 }
@@ -97,14 +104,14 @@ impl Met {
         target: i32,
         excluded: &[i32],
     ) -> Result<(), Halt> {
-        let above = count(row.scores, |score| score > own);
+        let (above, below) = around(row.scores, own);
         self.above += above;
         // Rarely more than the target are neither above nor below.
-        if above + count(row.scores, |score| score < own) < row.scores.len() as i64 {
+        if above + below < row.scores.len() as i64 {
             if row.scores.iter().any(|score| score.is_nan()) {
                 return Err(Halt::NotANumber);
             }
-            self.level += count(row.scores, |score| score == own);
+            self.level += row.scores.len() as i64 - above - below;
         }
         let (first, end) = (row.first as i32, (row.first + row.scores.len()) as i32);
         let hidden = &excluded[excluded.partition_point(|&number| number < first)..];
@@ -126,12 +133,12 @@ impl Met {
     }
 }
 
-fn count(scores: &[f32], holds: impl Fn(f32) -> bool) -> i64 {
-    scores
-        .chunks(BLOCK)
-        .map(|part| part.iter().map(|s| i32::from(holds(*s))).sum::<i32>())
-        .map(i64::from)
-        .sum()
+/// How many scores are above one, and how many below; at most 2^31 of them.
+fn around(scores: &[f32], own: f32) -> (i64, i64) {
+    let (above, below) = scores.iter().fold((0_i32, 0_i32), |(above, below), &score| {
+        (above + i32::from(score > own), below + i32::from(score < own))
+    });
+    (above.into(), below.into())
 }
 
 /// Count among a few vectors of each query's own, given by their numbers.
@@ -151,9 +158,7 @@ pub fn count_among(
     products.check()?;
     check_targets(targets, queries, items)?;
     ensure!(others.nrows() == queries, "{} rows of others of {queries} queries", others.nrows());
-    for row in others.rows() {
-        check_targets(row.as_slice().unwrap_or(&[-2]), others.ncols(), items)?;
-    }
+    check_numbers(others.iter(), items)?;
     let counted: Result<Vec<_>, Error> = (0..queries)
         .into_par_iter()
         .with_min_len(TILE)
@@ -166,30 +171,37 @@ pub fn count_among(
             let own = score(targets[query]);
             let (mut above, mut level, mut nan) = (0, 1, own.is_nan());
             for number in others.row(query).iter().filter(|number| **number >= 0) {
-                let score = score(*number);
-                above += i64::from(score > own);
-                level += i64::from(score == own);
-                nan |= score.is_nan();
+                match score(*number).partial_cmp(&own) {
+                    Some(Ordering::Greater) => above += 1,
+                    Some(Ordering::Equal) => level += 1,
+                    Some(Ordering::Less) => {}
+                    None => nan = true,
+                }
             }
-            if nan {
-                return Err(Error::NotANumber { row: query, rows: queries });
-            }
-            Ok((own, (above, level)))
+            Ok((own, above, level, nan))
         })
         .collect();
-    let (own, (above, level)) = counted?.into_iter().unzip();
-    Ok(Ranks { own, above, level, best: Vec::new() })
+    let counted = counted?;
+    if let Some(row) = counted.iter().position(|(.., nan)| *nan) {
+        return Err(Error::NotANumber { row, rows: queries });
+    }
+    Ok(Ranks {
+        own: collected(counted.iter().map(|(own, ..)| *own))?,
+        above: collected(counted.iter().map(|(_, above, ..)| *above))?,
+        level: collected(counted.iter().map(|(.., level, _)| *level))?,
+        best: Vec::new(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{FEW, STRETCH};
+    use crate::blocks::{BLOCK, FEW, STRETCH};
     use ndarray::Array2;
 
     /// A number between -1 and 1 that rounds.
     fn value((row, column): (usize, usize)) -> f32 {
-        ((row * 31 + column * 17 + 1) as f32).sin()
+        f32::from(((row * 31 + column * 17 + 1) % 65_521) as u16).sin()
     }
 
     #[test]

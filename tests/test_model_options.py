@@ -10,6 +10,7 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast.layers import positions_from_end
 from sasrec_fast.layers.blocks import LiGRBlock
+from sasrec_fast.model import inference
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -258,3 +259,30 @@ def test_the_longest_row_has_a_position_for_each_item():
     model = make_model(positions="end")
     scores = model.score_items(make_rows([LENGTH])[0])
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_layers": 2, "num_heads": 2},
+        {"pre_norm": False},
+        {"block": "ligr", "num_heads": 2},
+        {"positions": "rotary"},
+        {"num_layers": 0},
+    ],
+    ids=["two layers", "post-norm", "ligr", "rotary", "no block"],
+)
+def test_the_last_state_alone_is_that_of_all_states(options, monkeypatch):
+    """Wherever the padding is, also for rows that are encoded a few at a time."""
+    monkeypatch.setattr(inference, "_STATES_AT_ONCE", 3 * LENGTH * WIDTH)
+    model = make_model(**options)
+    rows = make_rows([LENGTH, 3, 1, 0, 4])[0]
+    rows = {name: np.concatenate([v[:4], v[4:, ::-1]]) for name, v in rows.items()}
+    model.build()
+    for weight in model.trainable_weights:  # biases, too, are not 0
+        waves = np.cos(np.arange(np.prod(weight.shape)))
+        weight.assign(weight + 0.1 * waves.reshape(weight.shape))
+    expected = model._infer(model.encode, rows)[np.arange(5), [LENGTH - 1, 2, 0, 0, LENGTH - 1]]
+    found = model.encode_last(rows)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(np.delete(found, 3, 0), np.delete(expected, 3, 0), atol=2e-5)

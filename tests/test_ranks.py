@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax.export
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,6 +16,7 @@ import reference
 import sasrec_fast as sf
 from sasrec_fast import _core
 from sasrec_fast.evaluation import vector_ranks
+from sasrec_fast.layers import attention
 from sasrec_fast.model import inference
 from small_models import make_model
 from test_top_k import behind_offsets, searches
@@ -207,3 +209,23 @@ def test_vectors_that_somebody_replaced_are_ranked_and_not_the_models(data, mode
 
     expected = sf.evaluate(Scores(other), data.test)
     np.testing.assert_allclose(found.ranks, expected.ranks)
+
+
+def test_the_counting_lowers_for_cuda_and_asks_the_host_nothing(model, monkeypatch):
+    for module in (inference, attention):
+        monkeypatch.setattr(module, "on_cpu", lambda: False)
+    rows = {
+        name: np.zeros((16, 9), kind) for name, kind in (("item_ids", "i4"), ("padding_mask", bool))
+    }
+    rows |= {
+        "hidden": rows["item_ids"],
+        "targets": np.ones(16, "i4"),
+        "candidates": np.arange(SIZE) > 0,
+    }
+
+    def counted(inputs: dict[str, Any]) -> Any:
+        return model._count_above(inputs, 0)
+
+    lowered = jax.export.export(jax.jit(counted), platforms=["cuda"])(rows)
+    assert [value.shape for value in lowered.out_avals] == [(16, 3)]
+    assert "callback" not in lowered.mlir_module()

@@ -20,9 +20,16 @@ from sasrec_fast.evaluation.ranks import (
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
 from sasrec_fast.evaluation.scoring import Scorer, input_length, is_vector_scorer, require_scorer
 from sasrec_fast.evaluation.servable import Servable, servable_items
-from sasrec_fast.evaluation.vector_ranks import ranks_by_vectors, sampled_ranks_by_vectors
+from sasrec_fast.evaluation.vector_ranks import (
+    ranked_on_device,
+    ranks_by_vectors,
+    sampled_ranks_by_vectors,
+)
 from sasrec_fast.preparing import Prepared, require_split
 from sasrec_fast.store import Split, require_same_items
+
+ROWS, ROWS_ON_DEVICE = 256, 1024
+"""Most rows scored at once where nobody says how many."""
 
 WARNING_SHARE = 0.05
 """Share of targets that are misses because they were seen before, above which it is said."""
@@ -34,7 +41,7 @@ def evaluate(
     k: int | Iterable[int] = (1, 5, 10, 20),
     exclude_seen: bool = True,
     candidates: Iterable[Any] | tuple[str, int, int] | None = None,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     *,
     exclude: Iterable[Any] | None = None,
 ) -> Metrics:
@@ -61,8 +68,8 @@ def evaluate(
             training items (the one held out for validation may be drawn in the test), never the
             target. They depend on seed, split and user alone. Such metrics compare with their
             like only: they are higher, and may order models otherwise (Krichene & Rendle 2020).
-        batch_size: Most rows scored at once. Scores of all users are never held together, and where
-            they are dot products not those of one batch either.
+        batch_size: Most rows scored at once; None: 256, and 1,024 on a GPU. Scores of all users are
+            never held together, and where they are dot products not those of one batch either.
         exclude: External ids of items not to rank.
 
     Returns:
@@ -109,20 +116,19 @@ def measure(
     k: int | Iterable[int],
     exclude_seen: bool = True,
     candidates: Iterable[Any] | tuple[str, int, int] | None = None,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     exclude: Iterable[Any] | None = None,
     coverage: bool = True,
     held_out: HeldOut | None = None,
 ) -> Metrics:
     """As `evaluate`, of a split that is one, without a word on repeats.
 
-    Args:
-        model: As there, as are the arguments not named here.
-        split: A split.
-        coverage: Whether the coverage is wanted, which takes each user's best items.
-        held_out: Of this split, where it was looked up before.
+    The coverage, which takes each user's best items, may be left out. `held_out` is of this split,
+    where it was looked up before.
     """
     cutoffs = check_cutoffs(k)
+    if batch_size is None:
+        batch_size = ROWS_ON_DEVICE if ranked_on_device(model) else ROWS
     checks.integer("batch_size", batch_size, 1)
     require_same_items(model, split, f"the {split.name} split")
     if not len(split):

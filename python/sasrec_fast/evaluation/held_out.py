@@ -22,7 +22,7 @@ class HeldOut:
 
     @cached_property
     def targets(self) -> NDArray[np.int32]:
-        """int32 [n], item indices."""
+        """Item indices, int32 [n]."""
         return self.split.sequences.last_items(self.split.sequence_rows)
 
     @cached_property
@@ -34,12 +34,12 @@ class HeldOut:
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
-        """Bool [n], whether a target is in the history before it."""
+        """Whether a target is in the history before it, bool [n]."""
         return repeated_targets(self.split.sequences, self.split.sequence_rows)
 
     @cached_property
     def interactions(self) -> NDArray[np.int64]:
-        """int64 [vocabulary_size], how often each item occurs in the data."""
+        """How often each item occurs in the data, int64 [vocabulary_size]."""
         return np.bincount(self.split.sequences.items, minlength=self.split.vocabulary_size)
 
     @cached_property

@@ -119,7 +119,8 @@ def _checked_options(split: Split, options: dict[str, Any]) -> dict[str, Any]:
                 f"RankingMetrics has no argument {name!r}; those of evaluate are {_OPTIONS}"
             )
     checks.flag("exclude_seen", options.get("exclude_seen", True))
-    checks.integer("batch_size", options.get("batch_size", 256), 1)
+    if options.get("batch_size") is not None:
+        checks.integer("batch_size", options["batch_size"], 1)
     given = {name: options.get(name) for name in ("candidates", "exclude")}
     if sampling_protocol(given["candidates"]) is not None:
         given.pop("candidates")

@@ -81,7 +81,8 @@ def draw_negatives(
     drawn = _draw(store, len(possible), SPLITS.index(split.name), count, seed)
     items = np.zeros((len(rows), count), np.int32)
     items[warm] = np.concatenate([[0], possible])[drawn]
-    distinct = np.unique(numbers * len(candidates) + rejected) // len(candidates)
+    pairs = np.sort(numbers * len(candidates) + rejected)
+    distinct = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]] // len(candidates)
     left = len(possible) - np.bincount(distinct, minlength=len(warm))
     return items, int(np.count_nonzero(left < count))
 

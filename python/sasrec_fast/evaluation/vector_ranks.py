@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.backend import on_cpu, on_jax
 from sasrec_fast.evaluation.ranks import Asked, Counts, Ranked
-from sasrec_fast.evaluation.scoring import VectorScorer, counts_ranks
+from sasrec_fast.evaluation.scoring import VectorScorer, counts_ranks, is_vector_scorer
 from sasrec_fast.evaluation.servable import Servable
 from sasrec_fast.store import Histories
 
@@ -22,9 +22,16 @@ _AHEAD = 8
 """Parts that the device may have before it, besides the one that is fetched."""
 
 
+def ranked_on_device(model: Any) -> bool:
+    """Whether the device that scores items for the model counts its ranks, too."""
+    # Baselines have no device: for them nobody asks Keras, which need not be there.
+    own = is_vector_scorer(model) and counts_ranks(model)
+    return own and on_jax() and not on_cpu()
+
+
 def ranks_by_vectors(asked: Asked, servable: Servable, k: int) -> Ranked:
     """Ranks among all that each row may get, and its k best items."""
-    if on_jax() and not on_cpu() and counts_ranks(asked.model):
+    if ranked_on_device(asked.model):
         return _on_device(asked, servable, k)
     return _natively(asked, servable, k)
 

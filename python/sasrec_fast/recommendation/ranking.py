@@ -90,7 +90,7 @@ class Ranker:
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
             self._servable.hide(scores, part)
-            return top_k(scores[:, self.catalogue.selection], self._found)
+            return top_k(scores[:, self._servable.selection], self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
         return _core.top_k(queries, self._vectors, self._servable.excluded(part), self._found)
 
@@ -101,12 +101,12 @@ class Ranker:
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
         assert is_vector_scorer(self.model)
-        return self.model.item_vectors()[self.catalogue.selection]
+        return self.model.item_vectors()[self._servable.selection]
 
     @cached_property
     def _most_popular(self) -> tuple[NDArray[Any], NDArray[Any]]:
         assert self.catalogue.counts is not None
-        counts = self.catalogue.counts[self.catalogue.selection].astype(np.float64)
+        counts = self.catalogue.counts[self._servable.selection].astype(np.float64)
         return top_k(counts[None], self._found)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
-from sasrec_fast.evaluation import VectorScorer, require_scorer
+from sasrec_fast.evaluation import Servable, VectorScorer, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.delivery import with_titles
@@ -65,11 +65,11 @@ def similar_items(
     catalogue = open_catalogue(model, data)
     named = None if titles is None else item_titles(titles, catalogue)
     queries = _known_items(item, catalogue.items)
-    vectors = model.item_vectors()
-    asked, found = vectors[queries], vectors[catalogue.selection]
+    vectors, anybody = model.item_vectors(), Servable(catalogue.mask, exclude_seen=False)
+    asked, found = vectors[queries], vectors[anybody.selection]
     if metric == "cosine":
         asked, found = _unit(asked), _unit(found)
-    own = catalogue.columns[queries]
+    own = anybody.columns[queries]
     offsets = np.concatenate([[0], np.cumsum(own >= 0)])
     scores, columns = _core.top_k(
         asked, found, (offsets, own[own >= 0]), min(k, len(catalogue.indices))

@@ -23,12 +23,12 @@ Tensor = Any
 Tree = Any
 OfLogits = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 Chunk = Callable[..., tuple[Tensor, Tree, Tree]]
-LeaveOut = Callable[[Tensor, Tensor, Any], Tensor]
+LeaveOut = Callable[..., Tensor]
 Constants = tuple[Tensor, Tree, Tree]
 Result = tuple[Tensor, tuple[Tensor, Tree]]
 
 # On a CPU the scores of a chunk should stay in its cache; elsewhere few large chunks keep the
-# device busy: those of 128 rows of 200 columns over 3,700 items are one. A matrix product of very
+# device busy: those of 128 rows of 200 columns over 3,900 items are one. A matrix product of very
 # few rows wastes either.
 _CPU_BYTES, _CPU_POSITIONS = 4 << 20, 64
 _OTHER_BYTES, _OTHER_POSITIONS = 384 << 20, 1024
@@ -120,9 +120,8 @@ def _leave_out_first(number: int, scores: Tensor, *_: Any) -> Tensor:
     return lax.dynamic_update_slice(scores, none, (0, 0))
 
 
-def _leave_out_targets(scores: Tensor, targets: Tensor, sampled: Any) -> Tensor:
+def _leave_out_targets(scores: Tensor, targets: Tensor, items: Tensor, shift: Tensor) -> Tensor:
     """Scores of sampled items, without those that are the target, corrected."""
-    items, shift = sampled
     return jnp.where(targets[:, None] == items, -jnp.inf, scores - shift)
 
 
@@ -137,7 +136,7 @@ def _shared_items(
     hidden, own = states[0], states[1][:, None]
     product = partial(jnp.matmul, preferred_element_type=jnp.float32)
     rows = rows.astype(hidden.dtype)
-    scores = leave_out(product(hidden, rows.T), each["targets"], sampled)
+    scores = leave_out(product(hidden, rows.T), each["targets"], *sampled)
     highest = jnp.maximum(scores.max(axis=-1, keepdims=True), own)
     powers, own = jnp.exp(scores - highest), jnp.exp(own - highest)
     denominator = powers.sum(axis=-1, keepdims=True) + own
@@ -171,7 +170,7 @@ def chunk_size(bytes_each: int, max_bytes: int | None) -> int:
 def same_pass_sum(
     chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants
 ) -> Tensor:
-    """Sum over all positions, those that count in chunks, the others left out.
+    """Sum over all positions in chunks, on a CPU over those alone that count.
 
     Args:
         chunk: Maps (shared, gradient of shared so far, states, per-position constants, other
@@ -226,16 +225,14 @@ def _run_here(
     real, each, others = constants
     if size >= real.shape[0]:
         total, gradient, own = chunk(shared, jnp.zeros_like(shared), states, each, others)
-        return total, (gradient, _like(states, own))
-    run = _run_counting if on_cpu() else _run_all
-    return run(chunk, size, shared, states, constants)
+        return total, (gradient, jax.tree.map(lambda x, g: g.astype(x.dtype), states, own))
+    return (_run_counting if on_cpu() else _run_all)(chunk, size, shared, states, constants)
 
 
 def _run_all(chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: Constants) -> Result:
     """Every position, in as many chunks of equal size as it takes.
 
-    A number of chunks that depends on the positions would be known to a GPU alone, and starting
-    each of them wait for the host to ask for it.
+    A number that depended on the positions would make the host wait for a GPU to tell it.
     """
     real, each, others = constants
     number = real.shape[0]
@@ -246,7 +243,8 @@ def _run_all(chunk: Chunk, size: int, shared: Tensor, states: Tree, constants: C
     def body(carry: tuple[Tensor, Tensor], here: tuple[Tree, Tree]) -> tuple[Any, Tree]:
         total, gradient = carry
         value, gradient, own = chunk(shared, gradient, *here, others)
-        return (total + value, gradient), _like(here[0], own)
+        own = jax.tree.map(lambda x, g: g.astype(x.dtype), states, own)
+        return (total + value, gradient), own
 
     def cut(x: Tensor) -> Tensor:
         x = jnp.pad(x, [(0, chunks * size - number)] + [(0, 0)] * (x.ndim - 1))
@@ -270,12 +268,11 @@ def _run_counting(
     def body(i: Tensor, carry: tuple[Tensor, Tensor, Tree]) -> tuple[Tensor, Tensor, Tree]:
         total, gradient, gradients = carry
         here = lax.dynamic_slice_in_dim(places, i * size, size)
-        states_here = _taken(states, here)
-        value, gradient, own = chunk(shared, gradient, states_here, _taken(each, here), others)
+        value, gradient, own = chunk(shared, gradient, *_taken((states, each), here), others)
         gradients = jax.tree.map(
-            lambda x, g: lax.dynamic_update_slice_in_dim(x, g, i * size, 0),
+            lambda x, g: lax.dynamic_update_slice_in_dim(x, g.astype(x.dtype), i * size, 0),
             gradients,
-            _like(states_here, own),
+            own,
         )
         return total + value, gradient, gradients
 
@@ -284,11 +281,6 @@ def _run_counting(
     start = (jnp.float32(0), jnp.zeros_like(shared), empty)
     total, gradient, gradients = lax.fori_loop(0, chunks, body, start)
     return total, (gradient, _taken(gradients, rank))
-
-
-def _like(states: Tree, gradients: Tree) -> Tree:
-    """Gradients in the dtypes of their states."""
-    return jax.tree.map(lambda x, g: g.astype(x.dtype), states, gradients)
 
 
 def _taken(tree: Tree, places: Tensor) -> Tree:

@@ -21,7 +21,8 @@ class Softmax(NextItemLoss):
         w (log sum_i exp(s_i) - (1 - e) s_y - e mean_i s_i)
 
     Scores are computed for some positions at a time, and their gradient with them, so they never
-    take more than `max_bytes`; positions without weight are left out. Negatives are not used.
+    take more than `max_bytes`. On a CPU positions without weight are left out; a GPU computes them
+    too, and weighs them 0 (length buckets keep them few). Negatives are not used.
 
     Args:
         label_smoothing: e in [0, 1), spread over all items.

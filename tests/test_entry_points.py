@@ -173,7 +173,7 @@ TAKEN = {
     "evaluate split": {"prepared", "split"},
     "evaluate exclude_seen": set(),
     "recommend data": {"prepared"},
-    "evaluate batch_size": {"None"},
+    "evaluate batch_size": {"None", "number"},
     "recommend users": {"None", "empty"},
     "similar_items model": {"model"},
     "RankingMetrics": {"split"},

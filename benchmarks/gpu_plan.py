@@ -93,14 +93,15 @@ def steps(loss: str, dtype: str, batch_size: int, **more: Any) -> Job:
     """Steps of this package, see `gpu_steps.Cell`."""
     cell = {"loss": loss, "dtype": dtype, "batch_size": batch_size, "buckets": 1, "data": "ml-1m"}
     cell |= {"repeats": REPEATS.get(batch_size, 1), **more}
-    return Job("steps", "gpu_steps", {"implementation": OURS, **cell})
+    limit = 100.0 if cell["buckets"] == 1 else 250.0  # every length is a program
+    return Job("steps", "gpu_steps", {"implementation": OURS, **cell}, limit=limit)
 
 
 def pytorch(implementation: str, loss: str, dtype: str, batch_size: int, **more: Any) -> Job:
     """Steps of PyTorch."""
     cell = {"loss": loss, "dtype": dtype, "batch_size": batch_size, "data": "ml-1m", "length": 200}
     cell |= {"repeats": REPEATS.get(batch_size, 1), "compiled": True, "device": "cuda", **more}
-    return Job("steps", "gpu_torch", {"implementation": implementation, **cell})
+    return Job("steps", "gpu_torch", {"implementation": implementation, **cell}, limit=150)
 
 
 def catalogue(loss: str, items: int, optimizer: str, **more: Any) -> Job:

@@ -7,10 +7,21 @@ from fractions import Fraction
 from typing import Any, TypeGuard
 
 import keras
+import numpy as np
 
 from sasrec_fast.backend import on_jax
 from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
 from sasrec_fast.model.checkpoint import Checkpoint
+
+
+def adopt(model: Any, x: Any) -> None:
+    """Give a model that was made without items those of its `Batches`, and the counts."""
+    if not isinstance(x, Batches) or model.items is not None or x.split.items is None:
+        return
+    model.items = x.split.items
+    if model.item_counts is None:
+        items = x.split.sequences.items
+        model.item_counts = np.bincount(items, minlength=model.vocabulary_size)
 
 
 def follow_epochs(

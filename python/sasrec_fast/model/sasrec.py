@@ -14,20 +14,12 @@ from sasrec_fast.later import later
 from sasrec_fast.layers import (
     BlockOptions,
     CandidateRetrieval,
-    Dropout,
-    PositionEmbedding,
-    has_shortcut,
-    is_padding_behind,
     last_position,
-    last_state,
-    positions_from_end,
-    real_first,
-    states_back,
 )
 from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
+from sasrec_fast.model.encoder import SequenceEncoder
 from sasrec_fast.model.files import ModelFiles
-from sasrec_fast.model.inference import ItemScorer
-from sasrec_fast.model.inputs import checked_counts, checked_items, sequence_inputs
+from sasrec_fast.model.inputs import checked_counts, checked_items
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import Vocabulary, model_candidates, pack_mask
@@ -37,7 +29,7 @@ Inputs = Mapping[str, Any]
 
 
 @keras.saving.register_keras_serializable(package="sasrec_fast")
-class SASRec(ItemScorer, ModelFiles, NextItemModel):
+class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     """Predicts a user's next item from the items before it with a causal Transformer.
 
     Item embeddings times sqrt(hidden_dim) and position embeddings, Transformer decoder blocks, a
@@ -150,7 +142,7 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         self.l2 = checks.fraction("l2", l2)
         self.items = checked_items(items, self.vocabulary_size)
         self.item_counts = checked_counts(item_counts, self.vocabulary_size)
-        self._create_layers()
+        self.create_layers()
         mask = model_candidates(candidates, candidate_indices, self.items, self.vocabulary_size)
         self.retrieval = CandidateRetrieval(mask, checks.integer("k", k, 1), name="retrieval")
 
@@ -188,49 +180,10 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         """
         return later("recommendation", "recommend")(self, data, **options)
 
-    def _create_layers(self) -> None:
-        dtype = self.dtype_policy
-        self.item_embedding = self._item_table("item_embedding")
-        self.output_embedding = (
-            None if self.tie_embeddings else self._item_table("output_embedding")
-        )
-        self.position_embedding = None
-        if not self.block_options.rotary:
-            self.position_embedding = PositionEmbedding(
-                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
-            )
-        self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
-        self.embeddings_dropout = Dropout(
-            self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
-        )
-        self.transformer_layers = [
-            self.block_options.create(f"transformer_layer_{i}", dtype)
-            for i in range(self.num_layers)
-        ]
-        self.layer_norm = keras.layers.LayerNormalization(
-            epsilon=1e-8, dtype=dtype, name="layer_norm"
-        )
-
-    def _item_table(self, name: str) -> Any:
-        return keras.layers.Embedding(
-            input_dim=self.vocabulary_size,
-            output_dim=self.hidden_dim,
-            embeddings_initializer="glorot_uniform",
-            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
-            # Rows are gathered as they are kept, so that their gradients add up in that dtype.
-            dtype=self.dtype_policy.variable_dtype,
-            name=name,
-        )
-
     @property
     def candidate_mask(self) -> NDArray[np.bool_]:
         """Which item indices may be recommended, bool [vocabulary_size]."""
         return self.retrieval.mask
-
-    @property
-    def scoring_table(self) -> Any:
-        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
-        return (self.output_embedding or self.item_embedding).embeddings
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights; they do not depend on the input's shape.
@@ -238,22 +191,13 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         Args:
             input_shape: The inputs' shape, a pair or one pair for each input.
         """
-        if not self.built:
-            with Uninterrupted():
-                self._build_layers()
-
-    def _build_layers(self) -> None:
-        hidden = (None, self.max_sequence_length, self.hidden_dim)
-        for table in filter(None, (self.item_embedding, self.output_embedding)):
-            table.build(hidden[:2])
-        if self.position_embedding is not None:
-            self.position_embedding.build(hidden)
-        self.embeddings_add.build((hidden, hidden))
-        for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
-            layer.build(hidden)
-        self.retrieval.candidate_embeddings = self.scoring_table
-        self.retrieval.build(hidden)
-        self.built = True
+        if self.built:
+            return
+        with Uninterrupted():
+            self.build_layers()
+            self.retrieval.candidate_embeddings = self.scoring_table
+            self.retrieval.build((None, self.max_sequence_length, self.hidden_dim))
+            self.built = True
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Hidden states of every position, and top-k predictions outside training."""
@@ -270,65 +214,6 @@ class SASRec(ItemScorer, ModelFiles, NextItemModel):
         first = ops.take(self.scoring_table, best[:, 0], axis=0)  # NaN, where it occurs, is first
         score = ops.sum(last * ops.cast(first, "float32"), axis=-1, keepdims=True)
         return ops.where(ops.isfinite(score), best, 0)
-
-    def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
-        """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
-
-        Raises:
-            ValueError, TypeError: Inputs that `sequence_inputs` refuses.
-        """
-        sizes = self.max_sequence_length, self.vocabulary_size
-        item_ids, padding_mask = sequence_inputs(inputs, *sizes)
-        length = item_ids.shape[1]
-        if length == 1 and self.block_options.block == "keras_hub":
-            wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
-            item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x, columns, context = self._entered(item_ids, padding_mask, training)
-        for layer in self.transformer_layers:
-            x = layer(x, training=training, **context)
-        x = self.layer_norm(x[:, :length])
-        return x if columns is None else states_back(x, columns)
-
-    def _encode_last(self, inputs: Inputs) -> Tensor:
-        if type(self).encode is not SASRec.encode or not self._has_shortcut:
-            return super()._encode_last(inputs)
-        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
-        x, columns, context = self._entered(item_ids, padding_mask, training=False)
-        for layer in self.transformer_layers[:-1]:
-            x = layer(x, **context)
-        if columns is not None:
-            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
-        x = last_state(self.transformer_layers[-1], x, padding_mask)
-        return ops.cast(self.layer_norm(x)[:, 0], "float32")
-
-    @property
-    def _has_shortcut(self) -> bool:
-        return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
-
-    def _entered(
-        self, item_ids: Tensor, padding_mask: Tensor, training: bool
-    ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
-        """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
-
-        The columns, int [n, T], bring the real items of each row to its front; None: all in order.
-        """
-        masked = self.block_options.masked
-        columns = None if masked or is_padding_behind() else real_first(padding_mask)
-        turn = self.embeddings_dropout.next_turn() if training else None
-        if columns is not None:
-            item_ids = ops.take_along_axis(item_ids, columns, axis=1)
-        x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
-        if self.scale_embeddings:
-            x = x * self.hidden_dim**0.5
-        if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask, columns) if from_end else columns
-            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, turn=turn, training=training)
-        context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
-        if self.block_options.block != "keras_hub":
-            context |= {"positions": columns, "turn": turn}
-        return x, columns, context
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal model, without its weights, `items` and `item_counts`."""

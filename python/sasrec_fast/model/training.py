@@ -204,7 +204,7 @@ class NextItemModel(PredictingModel):
         x, y, sample_weight, options = data_set(x, y, sample_weight, options)
         self._check_data(x, y, sample_weight)
         self._check_split(options.get("validation_data"))
-        self._adopt(x)
+        fitting.adopt(self, x)
         own = resume is not None or options.get("initial_epoch") is not None
         x, options = fitting.follow_epochs(x, options, None if own else self._turns_shown(x))
         if self.compiled:
@@ -296,12 +296,3 @@ class NextItemModel(PredictingModel):
         self.check_rows(x.split, max(bucket.length for bucket in x.buckets))
         if self.loss.needs_negatives and not x.split.num_negatives:
             raise self._lacks_negatives(f"the {x.split.name} split without any")
-
-    def _adopt(self, x: Any) -> None:
-        """Take items and counts of the data where the model was made without."""
-        if not isinstance(x, Batches) or self.items is not None or x.split.items is None:
-            return
-        self.items = x.split.items
-        if self.item_counts is None:
-            items = x.split.sequences.items
-            self.item_counts = np.bincount(items, minlength=self.vocabulary_size)

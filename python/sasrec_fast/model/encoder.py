@@ -1,0 +1,146 @@
+"""From item indices to the hidden states of a SASRec, by its layers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from sasrec_fast.layers import (
+    BlockOptions,
+    Dropout,
+    PositionEmbedding,
+    has_shortcut,
+    is_padding_behind,
+    last_state,
+    positions_from_end,
+    real_first,
+    states_back,
+)
+from sasrec_fast.model.inference import ItemScorer
+from sasrec_fast.model.inputs import sequence_inputs
+
+Tensor = Any
+Inputs = Mapping[str, Any]
+
+
+class SequenceEncoder(ItemScorer):
+    """The layers of a Keras model with the options of `SASRec`, and what they compute."""
+
+    block_options: BlockOptions
+    num_layers: int
+    scale_embeddings: bool
+    tie_embeddings: bool
+    l2: float
+    dtype_policy: Any
+    compute_dtype: str
+
+    def create_layers(self) -> None:
+        """Make the layers of a model that has its options."""
+        dtype = self.dtype_policy
+        self.item_embedding = self._item_table("item_embedding")
+        self.output_embedding = (
+            None if self.tie_embeddings else self._item_table("output_embedding")
+        )
+        self.position_embedding = None
+        if not self.block_options.rotary:
+            self.position_embedding = PositionEmbedding(
+                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
+            )
+        self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
+        self.embeddings_dropout = Dropout(
+            self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
+        )
+        self.transformer_layers = [
+            self.block_options.create(f"transformer_layer_{i}", dtype)
+            for i in range(self.num_layers)
+        ]
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _item_table(self, name: str) -> Any:
+        return keras.layers.Embedding(
+            input_dim=self.vocabulary_size,
+            output_dim=self.hidden_dim,
+            embeddings_initializer="glorot_uniform",
+            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+            # Rows are gathered as they are kept, so that their gradients add up in that dtype.
+            dtype=self.dtype_policy.variable_dtype,
+            name=name,
+        )
+
+    @property
+    def scoring_table(self) -> Any:
+        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
+        return (self.output_embedding or self.item_embedding).embeddings
+
+    def build_layers(self) -> None:
+        """Create their weights."""
+        hidden = (None, self.max_sequence_length, self.hidden_dim)
+        for table in filter(None, (self.item_embedding, self.output_embedding)):
+            table.build(hidden[:2])
+        if self.position_embedding is not None:
+            self.position_embedding.build(hidden)
+        self.embeddings_add.build((hidden, hidden))
+        for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
+            layer.build(hidden)
+
+    def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
+        """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
+
+        Raises:
+            ValueError, TypeError: Inputs that `sequence_inputs` refuses.
+        """
+        sizes = self.max_sequence_length, self.vocabulary_size
+        item_ids, padding_mask = sequence_inputs(inputs, *sizes)
+        length = item_ids.shape[1]
+        if length == 1 and self.block_options.block == "keras_hub":
+            wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
+            item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
+        x, columns, context = self._entered(item_ids, padding_mask, training)
+        for layer in self.transformer_layers:
+            x = layer(x, training=training, **context)
+        x = self.layer_norm(x[:, :length])
+        return x if columns is None else states_back(x, columns)
+
+    def _encode_last(self, inputs: Inputs) -> Tensor:
+        if type(self).encode is not SequenceEncoder.encode or not self._has_shortcut:
+            return super()._encode_last(inputs)
+        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
+        x, columns, context = self._entered(item_ids, padding_mask, training=False)
+        for layer in self.transformer_layers[:-1]:
+            x = layer(x, **context)
+        if columns is not None:
+            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
+        x = last_state(self.transformer_layers[-1], x, padding_mask)
+        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+
+    @property
+    def _has_shortcut(self) -> bool:
+        return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
+
+    def _entered(
+        self, item_ids: Tensor, padding_mask: Tensor, training: bool
+    ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
+        """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
+
+        The columns, int [n, T], bring the real items of each row to its front; None: all in order.
+        """
+        masked = self.block_options.masked
+        columns = None if masked or is_padding_behind() else real_first(padding_mask)
+        turn = self.embeddings_dropout.next_turn() if training else None
+        if columns is not None:
+            item_ids = ops.take_along_axis(item_ids, columns, axis=1)
+        x = ops.cast(self.item_embedding(item_ids), self.compute_dtype)
+        if self.scale_embeddings:
+            x = x * self.hidden_dim**0.5
+        if self.position_embedding is not None:
+            from_end = self.block_options.positions == "end"
+            positions = positions_from_end(padding_mask, columns) if from_end else columns
+            x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
+        x = self.embeddings_dropout(x, turn=turn, training=training)
+        context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if self.block_options.block != "keras_hub":
+            context |= {"positions": columns, "turn": turn}
+        return x, columns, context

@@ -3,6 +3,7 @@
 
 pub mod accounting;
 pub mod alias;
+pub mod attention;
 mod best;
 pub mod coder;
 pub mod columns;
@@ -24,6 +25,7 @@ pub mod strings;
 pub mod threads;
 pub mod ties;
 pub mod windows;
+pub mod xla;
 
 #[cfg(feature = "python")]
 mod python;
@@ -37,7 +39,7 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, encode_strings, fill, fill_negatives,
-        find_without_negative, group, order_ties, philox, shown_items, top_k,
+        AliasTable, GroupedInteractions, Rules, attention_handlers, encode_strings, fill,
+        fill_negatives, find_without_negative, group, order_ties, philox, shown_items, top_k,
     };
 }

@@ -29,6 +29,12 @@ impl Dropout {
         ((f64::from(self.limit) + 1.0) / (f64::from(u32::MAX) + 1.0)) as f32
     }
 
+    /// A number in [0, 1), for tests.
+    #[cfg(test)]
+    pub fn number(&self, number: u32) -> f32 {
+        (hash(self.first.wrapping_add(number), self.key) >> 8) as f32 / (1u32 << 24) as f32
+    }
+
     /// Which of the shares are kept that are `stride` after each other, from a number on.
     #[inline(always)]
     pub fn kept<const LANES: usize>(&self, number: usize, stride: usize) -> [bool; LANES] {
@@ -42,6 +48,7 @@ impl Dropout {
     }
 }
 
+/// "lowbias32" (Wellons 2018); `key` is mixed in between its multiplications.
 #[inline(always)]
 fn hash(number: u32, key: u32) -> u32 {
     let number = (number ^ (number >> 16)).wrapping_mul(0x7FEB_352D) ^ key;

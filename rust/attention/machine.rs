@@ -34,13 +34,14 @@ impl Machine<8> for Portable {
 
     #[inline(always)]
     fn load(self, from: &[f32; 8]) -> Self::Lanes {
-        let [a, b, c, d, e, f, g, h] = *from;
-        [[a, b, c, d], [e, f, g, h]]
+        let mut lanes = [[0.0; 4]; 2];
+        lanes.as_flattened_mut().copy_from_slice(from);
+        lanes
     }
 
     #[inline(always)]
-    fn store(self, [[a, b, c, d], [e, f, g, h]]: Self::Lanes, to: &mut [f32; 8]) {
-        *to = [a, b, c, d, e, f, g, h];
+    fn store(self, lanes: Self::Lanes, to: &mut [f32; 8]) {
+        to.copy_from_slice(lanes.as_flattened());
     }
 
     #[inline(always)]

@@ -1,7 +1,10 @@
 //! Causal attention with dropout, forward and backward, where scores stay in the cache: of a tile of
 //! queries against its past only one block is ever held. The shares are those of an exact softmax;
 //! the way back computes them again from what was kept of each query (Dao et al. 2022,
-//! "FlashAttention"). Queries of a tile lie beside each other in the lanes of a vector.
+//! `FlashAttention`). Queries of a tile lie beside each other in the lanes of a vector.
+// Each processor's form is compiled whole, so everything below it is inlined there. Widths and sizes
+// of tests are far below 2^23.
+#![allow(clippy::inline_always, clippy::cast_precision_loss)]
 
 mod backward;
 mod dropout;
@@ -11,6 +14,8 @@ mod machine;
 mod packing;
 mod processor;
 mod products;
+#[cfg(test)]
+mod tests;
 
 pub use backward::Slopes;
 pub use dropout::Dropout;

@@ -1,4 +1,4 @@
-//! The structures of XLA's foreign function interface, as xla/ffi/api/c_api.h lays them out: those
+//! The structures of XLA's foreign function interface, as `xla/ffi/api/c_api.h` lays them out: those
 //! that are read here, up to the last field that is. Versions 0.1 (jaxlib 0.8) to 0.5 (jaxlib 0.12)
 //! agree on them.
 

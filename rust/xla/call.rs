@@ -1,9 +1,9 @@
 //! A call by XLA: its arrays as slices, and its answer.
-#![allow(unsafe_code)] // what XLA points to is taken as c_api.h describes it; see each `SAFETY`
+#![allow(unsafe_code)] // what XLA points to is taken as `c_api.h` describes it; see each `SAFETY`
 
 use super::abi::{
-    Api, Arguments, BUFFER, Buffer, CallFrame, EXECUTE, ErrorArguments, Extension, FLOAT_32, INTERNAL,
-    METADATA, MetadataExtension, PREDICATE, UNSIGNED_32, VERSION, XlaError,
+    Api, Arguments, BUFFER, Buffer, CallFrame, EXECUTE, ErrorArguments, Extension, FLOAT_32,
+    INTERNAL, METADATA, MetadataExtension, PREDICATE, UNSIGNED_32, VERSION, XlaError,
 };
 use super::threads::Threads;
 use crate::error::{Error, ensure};
@@ -60,7 +60,10 @@ fn check(frame: &CallFrame) -> Result<(), Error> {
     // SAFETY: every structure begins with its size, and a call has a table of functions.
     let sizes = [frame.struct_size, unsafe { (*frame.api).struct_size }];
     let least = [size_of::<CallFrame>(), size_of::<Api>()];
-    ensure!(sizes[0] >= least[0] && sizes[1] >= least[1], "an XLA of {sizes:?}, not {least:?} bytes");
+    ensure!(
+        sizes[0] >= least[0] && sizes[1] >= least[1],
+        "an XLA of {sizes:?}, not {least:?} bytes"
+    );
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-"""The kernel of attention: values and gradients of the formulas, dropout's bits, where it is used."""
+"""The kernel of attention: values and gradients, the bits of dropout, where it is used."""
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +79,9 @@ def test_steps_in_one_program_are_steps_one_by_one():
 
         def loss(query, key):
             drops = jnp.stack([jnp.uint32(3), count]), 0.8
-            return jnp.sum(native_attention.causal_attention(query, key, query + key, None, drops) ** 2)
+            return jnp.sum(
+                native_attention.causal_attention(query, key, query + key, None, drops) ** 2
+            )
 
         value, slopes = jax.value_and_grad(loss, (0, 1))(query, key)
         return state - 0.01 * jnp.stack(slopes), value

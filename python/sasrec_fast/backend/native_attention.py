@@ -58,7 +58,7 @@ def causal_attention(
     return _attention(query, key, value, padding_mask.astype(bool), jnp.stack([*words, limit]))
 
 
-@jax.custom_vjp
+@jax.custom_vjp  # type: ignore[untyped-decorator]
 def _attention(*inputs: Tensor) -> Tensor:
     return _seen_and_kept(*inputs)[0]
 

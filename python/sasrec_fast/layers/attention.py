@@ -36,10 +36,11 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
     """Multi-head attention of a sequence on its own past.
 
     Weights and values are those of `keras.layers.MultiHeadAttention` with a causal mask, up to
-    rounding and the random bits of dropout. On a CPU this package's kernel is trained by, where
-    the processor has its vectors. Without it the queries are taken in blocks, and a block is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores are
-    computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and no
-    mask is given, a flag tells Keras of causality, for which cuDNN has a kernel in half precision.
+    rounding and the random bits of dropout. On a CPU it is trained by this package's own kernel,
+    where the processor has the vectors for it. Otherwise the queries are taken there in blocks, and
+    a block is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores
+    are computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and
+    no mask is given, a flag tells Keras of causality: cuDNN has a kernel for it in half precision.
 
     Args:
         num_heads: Attention heads.
@@ -111,8 +112,9 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         if padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
         elif training and self._is_native():
-            drop = (self.drop.seed(turn), 1.0 - self.rate) if drops else None
-            view = native_attention.causal_attention(*sequences, padding_mask, drop)
+            drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
+            query, key, value = sequences
+            view = native_attention.causal_attention(query, key, value, padding_mask, drop)
         else:
             view = self._in_blocks(sequences, padding_mask, turn, drops)
         return self.output_dense(ops.cast(view, self.compute_dtype))

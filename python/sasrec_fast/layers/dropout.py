@@ -35,7 +35,7 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         """Calls before this one, and count it; None where there is nothing to count for."""
         return self.seed_generator.next()[1] if self.rate and on_jax() else None
 
-    def seed(self, turn: Tensor | None) -> Sequence[Tensor]:
+    def seed_at(self, turn: Tensor | None) -> Sequence[Tensor]:
         """What `keep_mask` takes at a turn, or, for None, at the layer's own, which it counts."""
         if turn is None:
             return self.seed_generator.next()  # type: ignore[no-any-return]
@@ -55,7 +55,7 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         if not on_jax() or self.noise_shape is not None:
             return super().call(inputs, training=training)
         keep = 1.0 - self.rate
-        mask = keep_mask(inputs.shape, keep, self.seed(turn))
+        mask = keep_mask(inputs.shape, keep, self.seed_at(turn))
         return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
 
 

@@ -3,6 +3,7 @@
 
 pub mod accounting;
 pub mod alias;
+pub mod attention;
 mod best;
 pub mod blocks;
 pub mod coder;
@@ -26,6 +27,7 @@ pub mod strings;
 pub mod threads;
 pub mod ties;
 pub mod windows;
+pub mod xla;
 
 #[cfg(feature = "python")]
 mod python;
@@ -39,7 +41,8 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, count_above, count_among, encode_strings, fill,
-        fill_negatives, find_without_negative, group, order_ties, philox, shown_items, top_k,
+        AliasTable, GroupedInteractions, Rules, attention_handlers, count_above, count_among,
+        encode_strings, fill, fill_negatives, find_without_negative, group, order_ties, philox,
+        shown_items, top_k,
     };
 }

@@ -120,11 +120,13 @@ fn pool() -> Result<&'static ThreadPool, Error> {
     Ok(made)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Lock what a panic elsewhere does not spoil.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn fault(panic: &(dyn Any + Send)) -> Error {
+/// The error of a panic.
+pub(crate) fn fault(panic: &(dyn Any + Send)) -> Error {
     let said = panic.downcast_ref::<String>().map(String::as_str);
     let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
     Error::Fault(said.unwrap_or("no message").to_owned())

@@ -69,7 +69,12 @@ def test_rotary_attention_is_that_of_rotated_queries_and_keys(rows):
     assert CausalAttention.from_config(layer.get_config()).rotary
 
 
-def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(rows):
+@pytest.mark.parametrize("native", [False, True])
+def test_in_training_each_position_sees_its_past_and_an_expected_view_of_it(
+    rows, native, monkeypatch
+):
+    if not native:
+        monkeypatch.setattr(attention.native_attention, "is_fast", lambda: False)
     x, mask = rows
     layer = CausalAttention(2, 4, dropout=0.4)
     layer.build(x.shape)
@@ -167,6 +172,7 @@ def test_the_blocks_of_attention_have_random_bits_of_their_own(rows, monkeypatch
     x, mask = rows
     layer = CausalAttention(2, 4, dropout=0.4)
     layer.build(x.shape)
+    monkeypatch.setattr(attention.native_attention, "is_fast", lambda: False)
     turns = []
 
     def record(_: object, shares: np.ndarray, turn: int, training: bool) -> np.ndarray:

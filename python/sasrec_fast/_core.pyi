@@ -1,4 +1,4 @@
-from typing import Final, Protocol, Self, final
+from typing import Any, Final, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ __all__ = [
     "AliasTable",
     "GroupedInteractions",
     "Rules",
+    "attention_handlers",
     "count_above",
     "count_among",
     "encode_strings",
@@ -102,6 +103,7 @@ def group(
     keep: NDArray[np.bool_] | None,
     rules: Rules,
 ) -> GroupedInteractions: ...
+def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...

@@ -1,5 +1,6 @@
 //! The border to Python: check, detach, call, wrap. Nothing else in the crate knows pyo3 or numpy.
 
+mod attention;
 mod columns;
 mod draws;
 mod search;
@@ -7,6 +8,7 @@ mod sequences;
 mod store;
 mod windows;
 
+pub use attention::attention_handlers;
 pub use columns::encode_strings;
 pub use draws::{AliasTable, philox};
 pub use search::{count_above, count_among, top_k};

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from sasrec_fast.backend import on_cpu
+from sasrec_fast.backend import native_attention, on_cpu
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.positions import rotated
 
@@ -36,10 +36,11 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
     """Multi-head attention of a sequence on its own past.
 
     Weights and values are those of `keras.layers.MultiHeadAttention` with a causal mask, up to
-    rounding and the random bits of dropout. On a CPU the queries are taken in blocks, and a block
-    is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores are
-    computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and no
-    mask is given, a flag tells Keras of causality, for which cuDNN has a kernel in half precision.
+    rounding and the random bits of dropout. On a CPU it is trained by this package's own kernel,
+    where the processor has the vectors for it. Otherwise the queries are taken there in blocks, and
+    a block is compared with the keys up to its end alone: with n blocks, (n + 1) / 2n of the scores
+    are computed and dropped out. Elsewhere all are one operation; where nothing is dropped out and
+    no mask is given, a flag tells Keras of causality: cuDNN has a kernel for it in half precision.
 
     Args:
         num_heads: Attention heads.
@@ -110,9 +111,21 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         drops = bool(training and self.rate)
         if padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
+        elif training and self._is_native():
+            drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
+            query, key, value = sequences
+            view = native_attention.causal_attention(query, key, value, padding_mask, drop)
         else:
             view = self._in_blocks(sequences, padding_mask, turn, drops)
         return self.output_dense(ops.cast(view, self.compute_dtype))
+
+    def _is_native(self) -> bool:
+        """Whether this package's kernel is to be used: on one CPU, in single precision.
+
+        In training only: what a model answers by can be exported to other programs.
+        """
+        alone = keras.distribution.distribution() is None
+        return on_cpu() and self.compute_dtype == "float32" and alone and native_attention.is_fast()
 
     def _projected(self, x: Tensor, positions: Tensor | None) -> list[Tensor]:
         """Queries, keys and values, each [n, T, heads, width].

@@ -35,6 +35,12 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         """Calls before this one, and count it; None where there is nothing to count for."""
         return self.seed_generator.next()[1] if self.rate and on_jax() else None
 
+    def seed_at(self, turn: Tensor | None) -> Sequence[Tensor]:
+        """What `keep_mask` takes at a turn, or, for None, at the layer's own, which it counts."""
+        if turn is None:
+            return self.seed_generator.next()  # type: ignore[no-any-return]
+        return ops.convert_to_tensor(self.seed_generator.state)[0], turn
+
     def call(self, inputs: Tensor, turn: Tensor | None = None, training: bool = False) -> Tensor:
         """The inputs, in training with a share of `rate` set to 0 and the others scaled up.
 
@@ -49,11 +55,7 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         if not on_jax() or self.noise_shape is not None:
             return super().call(inputs, training=training)
         keep = 1.0 - self.rate
-        if turn is None:
-            seed = self.seed_generator.next()
-        else:
-            seed = ops.convert_to_tensor(self.seed_generator.state)[0], turn
-        mask = keep_mask(inputs.shape, keep, seed)
+        mask = keep_mask(inputs.shape, keep, self.seed_at(turn))
         return jnp.where(mask, inputs / keep, jnp.zeros_like(inputs))
 
 

@@ -5,7 +5,9 @@ stored. Programs that contain it run only in a process that has imported this pa
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -17,6 +19,24 @@ Tensor = Any
 
 _FORWARD, _BACKWARD = "sasrec_fast_attention_forward", "sasrec_fast_attention_backward"
 _KEEPS_ALL = (1 << 32) - 1
+
+
+_HERE: ContextVar[bool] = ContextVar("run_here", default=False)
+
+
+@contextmanager
+def run_here() -> Iterator[None]:
+    """A block whose programs are for this process alone, and so may contain the kernel."""
+    token = _HERE.set(True)
+    try:
+        yield
+    finally:
+        _HERE.reset(token)
+
+
+def is_run_here() -> bool:
+    """Whether they are, see `run_here`; False where nobody knows, as of a model that is exported."""
+    return _HERE.get()
 
 
 @functools.cache

@@ -111,7 +111,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         drops = bool(training and self.rate)
         if padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
-        elif training and self._is_native():
+        elif (training or native_attention.is_run_here()) and self._is_native():
             drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
             query, key, value = sequences
             view = native_attention.causal_attention(query, key, value, padding_mask, drop)
@@ -122,7 +122,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
     def _is_native(self) -> bool:
         """Whether this package's kernel is to be used: on one CPU, in single precision.
 
-        In training only: what a model answers by can be exported to other programs.
+        Not in what others may call: a model that answers can be exported.
         """
         alone = keras.distribution.distribution() is None
         return on_cpu() and self.compute_dtype == "float32" and alone and native_attention.is_fast()

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from keras import ops
 from numpy.typing import NDArray
 
-from sasrec_fast.backend import on_cpu, on_jax
+from sasrec_fast.backend import native_attention, on_cpu, on_jax
 from sasrec_fast.layers import last_position, padding_behind
 from sasrec_fast.model.inputs import host_values, require_finite, sequence_inputs
 
@@ -60,7 +60,7 @@ class Inference:
         if key not in self._functions:
             self._functions[key] = self._compile(partial(function, **static))
         values = [weight.value for weight in self._weights]
-        with padding_behind(known):
+        with padding_behind(known), native_attention.run_here():
             return self._functions[key](values, dict(inputs))
 
     def _compile(self, function: Function) -> Callable[..., Any]:

@@ -64,7 +64,8 @@ def test_a_run_has_the_weights_of_its_best_epoch(done: sf.recipes.Run) -> None:
     assert [record["epoch"] for record in done.epochs] == [1, 2]
     assert done.data.seed == 3
     metrics = sf.evaluate(done.model, done.data.validation, k=10)
-    assert done.validation == pytest.approx(dict(metrics))
+    expected = {name: value for name, value in metrics.items() if name != "coverage@10"}
+    assert done.validation == pytest.approx(expected)
     assert done.validation["ndcg@10"] == max(record["val_ndcg@10"] for record in done.epochs)
 
 

@@ -35,7 +35,7 @@ def run_here() -> Iterator[None]:
 
 
 def is_run_here() -> bool:
-    """Whether they are, see `run_here`; False where nobody knows, as of a model that is exported."""
+    """Whether they are, see `run_here`; False where nobody knows, as of an exported model."""
     return _HERE.get()
 
 

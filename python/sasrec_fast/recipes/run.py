@@ -111,7 +111,7 @@ def run(
         >>> made = sf.datasets.synthetic(60, 100, interactions=(6, 10))
         >>> done = sf.recipes.run(recipe, made.ratings)
         >>> len(done.epochs), sorted(done.validation)
-        (2, ['coverage@10', 'hit_rate@10', 'mrr', 'ndcg@10'])
+        (2, ['hit_rate@10', 'mrr', 'ndcg@10'])
         >>> 0 <= done.test["ndcg@10"] <= 1
         True
     """

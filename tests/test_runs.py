@@ -169,7 +169,9 @@ def test_class_weights_are_refused():
 
 def test_the_length_of_a_run_suits_the_device(monkeypatch):
     split = data().train
-    assert choose_run_length(split, 8) == 1
+    assert choose_run_length(split, 8) == choose_run_length(split, 4) == 1
+    assert choose_run_length(split, 2) == 2  # 26 batches, of which runs of three make 27
+    assert choose_run_length(split, 1) == 4
     monkeypatch.setattr(devices, "_off_the_cpu", lambda: True)
     assert len(split) == 52
     assert choose_run_length(split, 8) == 6  # 52 / 8 is about 6 batches

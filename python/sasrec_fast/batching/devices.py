@@ -10,6 +10,9 @@ from sasrec_fast.store import Split
 _MOST_STEPS = 8
 """Batches of a run, where they are not chosen by hand."""
 
+_CPU_STEPS, _CPU_RUNS = 4, 8
+"""The same on a CPU, and the fewest runs of an epoch there."""
+
 _RUN_BYTES = 64 << 20
 """Most bytes of such a run."""
 
@@ -40,17 +43,16 @@ def _off_the_cpu() -> bool:
 
 
 def choose_run_length(split: Split, batch_size: int) -> int:
-    """Batches a run that suit the device: on a CPU one, elsewhere enough to keep it busy.
+    """Batches a run that suit the device, as many as change those of an epoch little.
 
-    A step of a CPU takes longer than what surrounds it. A GPU waits for Python in between, unless
-    it has several steps to do. Of up to eight as many as change the batches of an epoch
-    little, and fit into some megabytes.
+    A GPU waits for Python after a step, unless it has several to do. On a CPU the steps of a run
+    share memory that single ones are given anew, page by page. There padding counts, too: with few
+    runs an epoch, rows would go to wider batches.
     """
-    if not _off_the_cpu():
-        return 1
     size = batch_size * split.max_sequence_length * 4 * (1 + split.num_negatives)
     plain = max(1, round(len(split) / batch_size))
-    for length in range(min(_MOST_STEPS, max(1, _RUN_BYTES // size)), 1, -1):
+    most = _MOST_STEPS if _off_the_cpu() else min(_CPU_STEPS, plain // _CPU_RUNS)
+    for length in range(min(most, _RUN_BYTES // size), 1, -1):
         whole = length * max(1, round(plain / length))
         if abs(whole - plain) <= _RUN_TOLERANCE * plain:
             return length

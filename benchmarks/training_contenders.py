@@ -121,19 +121,20 @@ def _keras(job: Job, data: Any) -> dict[str, Any]:
 
 
 def _timed_batches(split: Any, batch_size: int) -> Any:
-    """`split.batches()` that adds up the seconds in which it is waited for."""
-    import sasrec_fast as sf
+    """`split.batches()` that adds up the seconds in which its runs are waited for."""
+    from sasrec_fast.batching import Runs
 
-    class Timed(sf.Batches):
-        waited = 0.0
+    batches, take = split.batches(batch_size), Runs.__getitem__
+    batches.waited = 0.0
 
-        def __getitem__(self, index: int) -> Any:
-            began = time.perf_counter()
-            batch = super().__getitem__(index)
-            self.waited += time.perf_counter() - began
-            return batch
+    def timed(runs: Runs, index: int) -> Any:
+        began = time.perf_counter()
+        run = take(runs, index)
+        batches.waited += time.perf_counter() - began
+        return run
 
-    return Timed(split, batch_size)
+    Runs.__getitem__ = timed
+    return batches
 
 
 def _clock(batches: Any) -> Any:

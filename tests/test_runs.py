@@ -134,6 +134,8 @@ def test_callbacks_hear_the_numbers_of_batches(contained, capsys):
     assert heard.heard == 2 * [*shown, ("test", 1), ("test", 3), ("test", 5), ("test", 7)]
     assert len(history.history["val_loss"]) == 2
     assert model.evaluate(validation, verbose=0) == pytest.approx(history.history["val_loss"][-1])
+    first = model.test_on_batch(*validation[0])
+    assert model.evaluate(validation, steps=1, verbose=0) == pytest.approx(float(first))
     if not contained:
         assert "8/8 - " in capsys.readouterr().out
 

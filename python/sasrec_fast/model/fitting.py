@@ -79,11 +79,13 @@ def in_runs(
         negatives: Whether the loss is computed from negatives.
         name: "train", or "test" for `evaluate`.
     """
+    # Keras counts `steps` of `evaluate` itself, and refuses class weights beside the batches' own.
+    by_keras = any(options.get(name) is not None for name in ("steps", "class_weight"))
+    if by_keras or not on_jax() or not isinstance(x, Batches):
+        return x, options
     options = dict(options)
     validation = options.get("validation_data")
-    if not on_jax() or options.get("class_weight") is not None:
-        return x, options  # Keras refuses class weights beside the batches' own
-    steps = len(x) if isinstance(x, Batches) else None
+    steps = len(x)
     followed = []
     if _plain(x):
         x = Runs(x, negatives)

@@ -99,9 +99,10 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
                 if isinstance(data[0], tuple) and is_run(data[0][0]):
                     for (run,) in data:
                         result, state = of_run(state, run)
+                        self._note(names, state)
                 else:
                     result, state = function(state, iter(data))
-                self._note(names, state)
+                    self._note(names, state)
             return result, state
 
         return step
@@ -132,7 +133,7 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
 
 
 class _Compiled:
-    """A step compiled: it consumes the values, and lays the new ones out over devices as these."""
+    """A compiled step, which consumes the values and gives new ones where these were."""
 
     def __init__(self, step: Step) -> None:
         self._step = step

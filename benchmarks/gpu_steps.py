@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +57,6 @@ class Cell:
 def measure(given: dict[str, Any], caller: Caller) -> None:
     """Tell the figures of a cell: milliseconds a step, sequences and targets a second, memory."""
     cell = Cell(**given)
-    if cell.optimizer == LAZY and not find_spec("sasrec_fast.optimizers"):
-        caller.tell(missing="this version has no LazyAdam")
-        return
     sf.SASRec  # noqa: B018  (chooses the backend before keras is imported)
     device = require_device(cell.device)
     compiling = Compiling()
@@ -104,19 +99,15 @@ def compiled(cell: Cell, data: sf.Prepared) -> Any:
         "num_layers": cell.layers,
         "hidden_dim": cell.width,
         "dropout": 0.2,
+        "attention_dropout": 0.0,
         "dtype": cell.dtype,
     }
-    if "attention_dropout" in inspect.signature(sf.SASRec.__init__).parameters:
-        options["attention_dropout"] = 0.0
     model = sf.SASRec.for_data(data, **options)
     loss: Any = cell.loss
     if loss == "sampled_softmax":
         loss = sf.losses.SampledSoftmax(cell.negatives, item_counts=data.train.item_counts)
-    if cell.optimizer == LAZY:
-        from sasrec_fast.optimizers import LazyAdam as Adam
-    else:
-        Adam = keras.optimizers.Adam  # noqa: N806
-    model.compile(Adam(1e-3, beta_2=0.98), loss=loss)
+    adam = sf.optimizers.LazyAdam if cell.optimizer == LAZY else keras.optimizers.Adam
+    model.compile(adam(1e-3, beta_2=0.98), loss=loss)
     return model
 
 

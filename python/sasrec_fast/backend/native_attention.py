@@ -5,38 +5,22 @@ stored. Programs that contain it run only in a process that has imported this pa
 """
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from sasrec_fast import _core
+from sasrec_fast.backend.known import Known
 
 Tensor = Any
 
 _FORWARD, _BACKWARD = "sasrec_fast_attention_forward", "sasrec_fast_attention_backward"
-_KEEPS_ALL = (1 << 32) - 1
 
-
-_HERE: ContextVar[bool] = ContextVar("run_here", default=False)
-
-
-@contextmanager
-def run_here() -> Iterator[None]:
-    """A block whose programs are for this process alone, and so may contain the kernel."""
-    token = _HERE.set(True)
-    try:
-        yield
-    finally:
-        _HERE.reset(token)
-
-
-def is_run_here() -> bool:
-    """Whether they are, see `run_here`; False where nobody knows, as of an exported model."""
-    return _HERE.get()
+run_here = Known("run_here")
+"""In a block whose programs are for this process alone, and so may contain the kernel: not in a
+model that is called, which may be exported."""
 
 
 @functools.cache
@@ -74,7 +58,7 @@ def causal_attention(
         padding_mask = jnp.zeros((query.shape[0], 0), bool)
     seed, keep = dropout or ((0, 0), 1.0)
     words = [jnp.asarray(part).astype(jnp.uint32) for part in (seed[0], seed[1])]
-    limit = jnp.uint32(min(round(keep * (1 << 32)) - 1, _KEEPS_ALL))
+    limit = jnp.uint32(round(keep * (1 << 32)) - 1)  # as in `keep_mask`
     return _attention(query, key, value, padding_mask.astype(bool), jnp.stack([*words, limit]))
 
 

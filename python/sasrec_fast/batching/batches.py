@@ -116,7 +116,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _start(self) -> None:
         """Make what is this object's alone."""
         self._turn = lru_cache(maxsize=2)(partial(deal_all, self.buckets, self.seed))
-        self._lookahead: Lookahead | None = None
+        self._lookahead = Lookahead(self._make, self._follow, self._threads)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but threads and what they made, for a copy or a pickle."""
@@ -165,12 +165,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Any:
         """Batch `index` of the current epoch as (x, y, sample_weight), see `Arrays.xyw`."""
-        place = self._place(index)
-        if not self._threads:
-            return self._make(place)
-        if self._lookahead is None or not self._lookahead.is_ours():
-            self._lookahead = Lookahead(self._make, self._follow, self._threads)
-        return self._lookahead.take(place)
+        return self._lookahead.take(self._place(index))
 
     @property
     def identity(self) -> dict[str, Any]:

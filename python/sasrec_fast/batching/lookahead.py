@@ -18,31 +18,36 @@ class Lookahead:
         make: Method that makes the batch at a place; any thread may call it. Its object is not
             kept alive, and when it goes, so do the threads.
         follow: Method that gives the place after a place.
-        workers: Threads, at least 1; `workers` + 1 batches are kept ready.
+        workers: Threads; `workers` + 1 batches are kept ready. With 0 each is made when asked for.
     """
 
     def __init__(
         self, make: Callable[[Place], Any], follow: Callable[[Place], Place], workers: int
     ) -> None:
-        assert isinstance(make, MethodType)
         self._make = weakref.WeakMethod(make)
         self._follow = weakref.WeakMethod(follow)
-        self._ahead = workers + 1
-        self._process = os.getpid()
-        self._pool = ThreadPoolExecutor(workers, "sasrec_fast.batches")
-        self._futures: dict[Place, Future[Any]] = {}
-        weakref.finalize(make.__self__, _end, self._pool, self._process)
+        self._workers = workers
+        self._process: int | None = None
 
-    def is_ours(self) -> bool:
-        """Whether the threads are of this process: a forked child has none of its parent's."""
-        return self._process == os.getpid()
+    def _begin(self, owner: Any) -> None:
+        """Have threads of this process: a forked child has none of its parent's."""
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(self._workers, "sasrec_fast.batches")
+        self._futures: dict[Place, Future[Any]] = {}
+        weakref.finalize(owner, _end, self._pool, self._process)
 
     def take(self, place: Place) -> Any:
         """The batch at a place, which may have been foreseen; starts on those after it."""
+        make = self._make()
+        assert isinstance(make, MethodType)  # the caller is its object
+        if not self._workers:
+            return make(place)
+        if self._process != os.getpid():
+            self._begin(make.__self__)
         follow = self._follow()
-        assert follow is not None  # the caller is its object
+        assert follow is not None
         places = [place]
-        while len(places) <= self._ahead:
+        while len(places) <= self._workers + 1:
             places.append(follow(places[-1]))
         known, self._futures = self._futures, {}
         for key in dict.fromkeys(places):

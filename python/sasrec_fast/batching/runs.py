@@ -48,7 +48,7 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1)
         self.batches = batches
         self._split = batches.split if negatives else _without_negatives(batches.split)
-        self._lookahead: Lookahead | None = None
+        self._lookahead = Lookahead(self._make, self._follow, batches._threads)
 
     def __len__(self) -> int:
         """Runs an epoch."""
@@ -64,12 +64,7 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Run]:
         """Run `index` of the current epoch, as Keras takes a batch."""
-        place = self.batches._place(self.first(index))
-        if not self.batches._threads:
-            return self._make(place)
-        if self._lookahead is None or not self._lookahead.is_ours():
-            self._lookahead = Lookahead(self._make, self._follow, self.batches._threads)
-        made: tuple[Run] = self._lookahead.take(place)
+        made: tuple[Run] = self._lookahead.take(self.batches._place(self.first(index)))
         return made
 
     def _follow(self, place: Place) -> Place:

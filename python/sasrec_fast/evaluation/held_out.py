@@ -40,7 +40,7 @@ class HeldOut:
     @cached_property
     def interactions(self) -> NDArray[np.int64]:
         """How often each item occurs in the data, int64 [vocabulary_size]."""
-        return np.bincount(self.split.sequences.items, minlength=self.split.vocabulary_size)
+        return self.split.sequences.item_counts(self.split.vocabulary_size)
 
     @cached_property
     def digest(self) -> int:

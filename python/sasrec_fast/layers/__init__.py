@@ -4,7 +4,6 @@ from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.last_position import has_shortcut, last_position, last_state
 from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.padding import (
-    is_padding_behind,
     padding_behind,
     real_first,
     states_back,
@@ -18,7 +17,6 @@ __all__ = [
     "Dropout",
     "PositionEmbedding",
     "has_shortcut",
-    "is_padding_behind",
     "last_position",
     "last_state",
     "padding_behind",

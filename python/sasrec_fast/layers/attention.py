@@ -111,7 +111,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         drops = bool(training and self.rate)
         if padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
-        elif (training or native_attention.is_run_here()) and self._is_native():
+        elif (training or native_attention.run_here.holds()) and self._is_native():
             drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
             query, key, value = sequences
             view = native_attention.causal_attention(query, key, value, padding_mask, drop)

@@ -1,35 +1,18 @@
 """Rows whose real items come first, so that causality alone keeps padding out of sight."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from keras import ops
 
-from sasrec_fast.backend import on_jax
+from sasrec_fast.backend import Known, on_jax
 
 Tensor = Any
 
 
-_BEHIND: ContextVar[bool] = ContextVar("padding_behind", default=False)
-
-
-@contextmanager
-def padding_behind(known: bool = True) -> Iterator[None]:
-    """A block, traced or run, in which padding is known to be behind the items of all rows."""
-    token = _BEHIND.set(known)
-    try:
-        yield
-    finally:
-        _BEHIND.reset(token)
-
-
-def is_padding_behind() -> bool:
-    """Whether it is, see `padding_behind`; False where nobody knows."""
-    return _BEHIND.get()
+padding_behind = Known("padding_behind")
+"""In a block in which padding is known to be behind the items of all rows."""
 
 
 def real_first(padding_mask: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from sasrec_fast.layers import (
     Dropout,
     PositionEmbedding,
     has_shortcut,
-    is_padding_behind,
     last_state,
+    padding_behind,
     positions_from_end,
     real_first,
     states_back,
@@ -128,7 +128,7 @@ class SequenceEncoder(ItemScorer):
         The columns, int [n, T], bring the real items of each row to its front; None: all in order.
         """
         masked = self.block_options.masked
-        columns = None if masked or is_padding_behind() else real_first(padding_mask)
+        columns = None if masked or padding_behind.holds() else real_first(padding_mask)
         turn = self.embeddings_dropout.next_turn() if training else None
         if columns is not None:
             item_ids = ops.take_along_axis(item_ids, columns, axis=1)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any, TypeGuard
 
 import keras
-import numpy as np
 
 from sasrec_fast.backend import on_jax
 from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
@@ -20,8 +19,7 @@ def adopt(model: Any, x: Any) -> None:
         return
     model.items = x.split.items
     if model.item_counts is None:
-        items = x.split.sequences.items
-        model.item_counts = np.bincount(items, minlength=model.vocabulary_size)
+        model.item_counts = x.split.sequences.item_counts(model.vocabulary_size)
 
 
 def follow_epochs(
@@ -80,7 +78,7 @@ def in_runs(
         name: "train", or "test" for `evaluate`.
     """
     # Keras counts `steps` of `evaluate` itself, and refuses class weights beside the batches' own.
-    by_keras = any(options.get(name) is not None for name in ("steps", "class_weight"))
+    by_keras = any(options.get(own) is not None for own in ("steps", "class_weight"))
     if by_keras or not on_jax() or not isinstance(x, Batches):
         return x, options
     options = dict(options)

@@ -60,7 +60,7 @@ class Inference:
         if key not in self._functions:
             self._functions[key] = self._compile(partial(function, **static))
         values = [weight.value for weight in self._weights]
-        with padding_behind(known), native_attention.run_here():
+        with padding_behind.within(known), native_attention.run_here.within():
             return self._functions[key](values, dict(inputs))
 
     def _compile(self, function: Function) -> Callable[..., Any]:

@@ -156,7 +156,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
         logs, state = step(state, run_batch(run, index))
         return state, logs
 
-    with padding_behind():
+    with padding_behind.within():
         if length == 1:
             return step(state, run_batch(run, 0))
         state, logs = lax.scan(body, state, jnp.arange(length))
@@ -165,7 +165,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
 
 def _looped(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
     """As `_scanned`, step by step in Python."""
-    with padding_behind():
+    with padding_behind.within():
         for index in range(run["sequences"].shape[1]):
             logs, state = step(state, run_batch(run, index))
     return logs, state

@@ -56,7 +56,7 @@ class Prepared(artifact.Parts):
 
         Counted when first asked for; read-only.
         """
-        counts = np.bincount(self.sequences.items, minlength=self.vocabulary_size)
+        counts = self.sequences.item_counts(self.vocabulary_size)
         counts.flags.writeable = False
         return counts
 

@@ -34,6 +34,10 @@ class Sequences:
         """How many items all users have together."""
         return len(self.items)
 
+    def item_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
+        """int64 [vocabulary_size], how often each item occurs."""
+        return np.bincount(self.items, minlength=vocabulary_size)
+
     def last_items(self, rows: Rows) -> NDArray[np.int32]:
         """int32 [n], the item that the sequence of each row ends with: its last target."""
         last: NDArray[np.int32] = self.items[self.offsets[rows.users] + rows.ends - 1]

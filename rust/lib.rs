@@ -42,7 +42,8 @@ mod _core {
     #[pymodule_export]
     use crate::python::{
         AliasTable, GroupedInteractions, Rules, attention_handlers, count_above, count_among,
-        encode_strings, fill, fill_negatives, find_without_negative, group, order_ties, philox,
+        count_items, count_items_of_rows, encode_strings, fill, fill_negatives,
+        find_without_negative, first_draws, group, order_ties, philox, repeated_targets,
         shown_items, top_k,
     };
 }

@@ -12,13 +12,17 @@ __all__ = [
     "attention_handlers",
     "count_above",
     "count_among",
+    "count_items",
+    "count_items_of_rows",
     "encode_strings",
     "fill",
     "fill_negatives",
     "find_without_negative",
+    "first_draws",
     "group",
     "order_ties",
     "philox",
+    "repeated_targets",
     "shown_items",
     "top_k",
 ]
@@ -116,6 +120,11 @@ def order_ties(
 ) -> None: ...
 def find_without_negative(store: _Store, options: _WindowOptions, rows: _Rows) -> int | None: ...
 def shown_items(store: _Store, options: _WindowOptions, rows: _Rows) -> NDArray[np.bool_]: ...
+def repeated_targets(store: _Store, rows: _Rows) -> NDArray[np.bool_]: ...
+def count_items(items: NDArray[np.int32], size: int) -> NDArray[np.int64]: ...
+def count_items_of_rows(
+    store: _Store, rows: _Rows, size: int, last_alone: bool
+) -> NDArray[np.int64]: ...
 def fill(
     store: _Store,
     options: _WindowOptions,
@@ -143,6 +152,7 @@ def philox(
     key: tuple[int, int] | list[int] | NDArray[np.uint64],
     n: int,
 ) -> NDArray[np.uint64]: ...
+def first_draws(keys: NDArray[np.uint64], purpose: int, seed: int) -> NDArray[np.uint64]: ...
 def top_k(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],

@@ -1,5 +1,6 @@
 //! The border to Python: check, detach, call, wrap. Nothing else in the crate knows pyo3 or numpy.
 
+mod accounting;
 mod attention;
 mod columns;
 mod draws;
@@ -8,12 +9,15 @@ mod sequences;
 mod store;
 mod windows;
 
+pub use accounting::{
+    count_items, count_items_of_rows, find_without_negative, repeated_targets, shown_items,
+};
 pub use attention::attention_handlers;
 pub use columns::encode_strings;
-pub use draws::{AliasTable, philox};
+pub use draws::{AliasTable, first_draws, philox};
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, Rules, group, order_ties};
-pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
+pub use windows::{fill, fill_negatives};
 
 use crate::error::Error;
 use crate::threads::{self, Failure, Pause};

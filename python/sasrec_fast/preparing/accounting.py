@@ -41,7 +41,9 @@ def account(rows_in: int, grouped: Grouped, options: Options, splits: Sequence[S
         },
         cold_targets=_cold_targets(train, held_out),
         repeated_targets={
-            split.name: int(repeated_targets(split.sequences, split.sequence_rows).sum())
+            split.name: int(
+                np.count_nonzero(repeated_targets(split.sequences, split.sequence_rows))
+            )
             for split in held_out
         },
         rows_by_split={split.name: len(split) for split in splits},
@@ -68,8 +70,11 @@ def _cold_targets(train: Split, held_out: Sequence[Split]) -> dict[str, int]:
     if not held_out:
         return {}
     shown = _core.shown_items(train.sequences, train._options, train._rows)
-    targets = {split.name: split.sequences.last_items(split.sequence_rows) for split in held_out}
-    return {name: int(np.count_nonzero(~shown[items])) for name, items in targets.items()}
+    counts = {
+        split.name: split.sequences.target_counts(split.sequence_rows, split.vocabulary_size)
+        for split in held_out
+    }
+    return {name: int(of_item[~shown].sum()) for name, of_item in counts.items()}
 
 
 def _store_bytes(grouped: Grouped, splits: Sequence[Split]) -> int:

@@ -148,13 +148,7 @@ class Split:
         In train these are counts without any held-out interaction: the popularity to compare
         a model with.
         """
-        rows = self.sequence_rows
-        starts = self.sequences.offsets[rows.users]
-        edges = np.zeros(len(self.sequences.items) + 1, np.int8)
-        edges[starts] += 1
-        edges[starts + rows.ends] -= 1
-        inside = np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
-        return np.bincount(self.sequences.items[inside], minlength=self.vocabulary_size)
+        return self.sequences.item_counts_of_rows(self.sequence_rows, self.vocabulary_size)
 
     @property
     def negative_probabilities(self) -> NDArray[np.float64]:
@@ -283,9 +277,8 @@ class Split:
         """
         users = checks.integer("users", users, 1)
         seed = checks.integer("seed", seed, 0, _LARGEST)
-        keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
-        draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
-        chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
+        keys = self.sequences.user_keys[self.sequence_rows.users]
+        chosen = _smallest(_core.first_draws(keys, streams.USERS, seed), users)
         other = copy.copy(self)
         for cached in ("_rows", "digest"):
             other.__dict__.pop(cached, None)
@@ -300,3 +293,13 @@ class Split:
             **options: See `Batches`.
         """
         return later("batching", "Batches")(self, batch_size=batch_size, **options)
+
+
+def _smallest(values: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """Places of the smallest values, ascending; of equal ones the first."""
+    if count >= len(values):
+        return np.arange(len(values))
+    last = np.partition(values, count - 1)[count - 1]
+    below = np.flatnonzero(values < last)
+    level = np.flatnonzero(values == last)[: count - len(below)]
+    return np.sort(np.concatenate([below, level]))

@@ -6,6 +6,7 @@ mod columns;
 mod draws;
 mod search;
 mod sequences;
+mod shards;
 mod store;
 mod windows;
 
@@ -16,7 +17,8 @@ pub use attention::attention_handlers;
 pub use columns::encode_strings;
 pub use draws::{AliasTable, first_draws, philox};
 pub use search::{count_above, count_among, top_k};
-pub use sequences::{GroupedInteractions, Rules, group, order_ties};
+pub use sequences::{GroupedInteractions, group, order_ties};
+pub use shards::{Finished, Rules, Shard, core_round, finish, sort_shard};
 pub use windows::{fill, fill_negatives};
 
 use crate::error::Error;

@@ -14,6 +14,7 @@ pub mod filters;
 pub mod finish;
 pub mod flags;
 pub mod memory;
+pub mod merge;
 pub mod negatives;
 pub mod partition;
 pub mod philox;
@@ -43,9 +44,9 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, Rules, Shard, attention_handlers, core_round,
-        count_above, count_among, count_items, count_items_of_rows, encode_strings, fill,
-        fill_negatives, find_without_negative, finish, first_draws, group, order_ties, philox,
-        repeated_targets, shown_items, sort_shard, top_k,
+        AliasTable, Finished, GroupedInteractions, Rules, Shard, append, attention_handlers,
+        core_round, count_above, count_among, count_items, count_items_of_rows, encode_strings,
+        fill, fill_negatives, find_without_negative, finish, first_draws, group, order_ties,
+        philox, repeated_targets, shown_items, sort_shard, top_k,
     };
 }

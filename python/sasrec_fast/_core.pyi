@@ -11,6 +11,7 @@ __all__ = [
     "GroupedInteractions",
     "Rules",
     "Shard",
+    "append",
     "attention_handlers",
     "core_round",
     "count_above",
@@ -144,6 +145,13 @@ def sort_shard(
     rules: Rules,
 ) -> Shard: ...
 def core_round(shard: Shard, rules: Rules, rare: NDArray[np.int32]) -> NDArray[np.int64]: ...
+def append(
+    shards: tuple[Shard, Shard],
+    codes: tuple[NDArray[np.int32] | None, NDArray[np.int32] | None],
+    code_ids: NDArray[np.int64] | None,
+    rules: Rules,
+    starts: NDArray[np.int64] | NDArray[np.float64] | None,
+) -> GroupedInteractions: ...
 def finish(
     shard: Shard,
     rules: Rules,

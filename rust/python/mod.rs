@@ -4,6 +4,7 @@ mod accounting;
 mod attention;
 mod columns;
 mod draws;
+mod merge;
 mod search;
 mod sequences;
 mod shards;
@@ -16,6 +17,7 @@ pub use accounting::{
 pub use attention::attention_handlers;
 pub use columns::encode_strings;
 pub use draws::{AliasTable, first_draws, philox};
+pub use merge::append;
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};
 pub use shards::{Finished, Rules, Shard, core_round, finish, sort_shard};

@@ -19,7 +19,9 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+pub mod route;
 pub mod rows;
+pub mod scan;
 pub mod search;
 pub mod sequences;
 pub mod slices;
@@ -41,8 +43,8 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, attention_handlers, count_above, count_among,
-        encode_strings, fill, fill_negatives, find_without_negative, group, order_ties, philox,
-        shown_items, top_k,
+        AliasTable, GroupedInteractions, ItemCodes, Rules, Span, attention_handlers, count_above,
+        count_among, encode_strings, fill, fill_negatives, find_without_negative, group,
+        order_ties, philox, route, scan, shown_items, top_k,
     };
 }

@@ -6,6 +6,7 @@ mod draws;
 mod search;
 mod sequences;
 mod store;
+mod streams;
 mod windows;
 
 pub use attention::attention_handlers;
@@ -13,6 +14,7 @@ pub use columns::encode_strings;
 pub use draws::{AliasTable, philox};
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, Rules, group, order_ties};
+pub use streams::{ItemCodes, Span, route, scan};
 pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
 
 use crate::error::Error;

@@ -148,9 +148,7 @@ def _item_vocabulary(
     return Vocabulary.trusted(ids.decode(found.item_ids))
 
 
-def _nothing_left(
-    rows: int, unknown: int, counts: _core.Finished, options: Options
-) -> DataError:
+def _nothing_left(rows: int, unknown: int, counts: _core.Finished, options: Options) -> DataError:
     reused = f"{unknown:,} are of items outside the vocabulary to reuse, " if unknown else ""
     return DataError(
         f"nothing is left of {rows:,} rows: {reused}"

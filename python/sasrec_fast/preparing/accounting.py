@@ -29,7 +29,9 @@ class RowCounts(Protocol):
     users_tie_dependent: int
 
 
-COUNTED = tuple(RowCounts.__annotations__)
+def sums_of(found: RowCounts) -> dict[str, int]:
+    """The counts by name."""
+    return {name: int(getattr(found, name)) for name in RowCounts.__annotations__}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def count(found: RowCounts, splits: Sequence[Split], part: int = 0) -> Counts:
     beyond = {s.name: _outside_window(s) if options.oldest else cut[:0] for s in held_out}
     return Counts(
         sums={
-            **{name: int(getattr(found, name)) for name in COUNTED},
+            **sums_of(found),
             "users": len(store),
             "users_held_out": _users_of(held_out, len(store)),
             "users_truncated": int(np.count_nonzero(cut)),

@@ -8,7 +8,7 @@ from sasrec_fast.columns.ids_and_times import (
     read_ratings,
     read_timestamps,
 )
-from sasrec_fast.columns.lists import explode
+from sasrec_fast.columns.lists import explode, refuse_written_lists
 from sasrec_fast.columns.pieces import as_arrow, join
 from sasrec_fast.columns.values import is_string, read_values
 from sasrec_fast.columns.zones import SEVERAL
@@ -26,4 +26,5 @@ __all__ = [
     "read_ratings",
     "read_timestamps",
     "read_values",
+    "refuse_written_lists",
 ]

@@ -41,8 +41,8 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, attention_handlers, count_above, count_among,
-        encode_strings, fill, fill_negatives, find_without_negative, group, order_ties, philox,
-        shown_items, top_k,
+        AliasTable, GroupedInteractions, Rules, StringTable, attention_handlers, count_above,
+        count_among, encode_strings, fill, fill_negatives, find_without_negative, group,
+        order_ties, philox, shown_items, top_k,
     };
 }

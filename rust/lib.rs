@@ -21,7 +21,9 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+pub mod route;
 pub mod rows;
+pub mod scan;
 pub mod search;
 pub mod sequences;
 pub mod shard;
@@ -44,9 +46,10 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, Rules, Shard, append, attention_handlers,
-        core_round, count_above, count_among, count_items, count_items_of_rows, encode_strings,
-        fill, fill_negatives, find_without_negative, finish, first_draws, group, order_ties,
-        philox, repeated_targets, shown_items, sort_shard, top_k,
+        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
+        append, attention_handlers, core_round, count_above, count_among, count_items,
+        count_items_of_rows, encode_strings, fill, fill_negatives, find_without_negative, finish,
+        first_draws, group, order_ties, philox, repeated_targets, route, scan, shown_items,
+        sort_shard, top_k,
     };
 }

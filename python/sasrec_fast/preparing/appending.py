@@ -1,67 +1,105 @@
 """Rows that came later, put among those that data was prepared of."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
-from sasrec_fast.columns import TimeColumn, read_ids
-from sasrec_fast.errors import DataError, cut, shorten
-from sasrec_fast.preparing.grouping import (
-    Grouped,
-    finish_group,
-    item_codes,
-    kept_rows,
-    starts_of,
-)
+from sasrec_fast.columns import IdColumn
+from sasrec_fast.errors import DataError
+from sasrec_fast.preparing.assembling import assembled
+from sasrec_fast.preparing.grouping import Grouped, grouped, item_codes, kept_rows, starts_of
 from sasrec_fast.preparing.options import Options
+from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import rules
-from sasrec_fast.reading import ColumnNames, Interactions
-from sasrec_fast.store import Log, Vocabulary
+from sasrec_fast.preparing.time_kinds import in_one_kind
+from sasrec_fast.preparing.unions import union
+from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
+from sasrec_fast.store import KEEP_ALL, Log, Vocabulary
 
-_ALL = _core.Rules(
-    duplicates="keep",
-    min_user_interactions=1,
-    min_item_interactions=1,
-    holdout=0,
-    identity=False,
-)
-"""Rules that keep every row."""
+def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
+    """See `Prepared.append`."""
+    checks.flag("keep_items", keep_items)
+    if data.log is None:
+        raise DataError(
+            "the data has no log of its rows to append to: it was prepared by an earlier version, "
+            "or piece by piece (output=); prepare all rows together"
+        )
+    recorded = dict(data.options)
+    names = ColumnNames(*(recorded.pop(role) for role in ("user", "item", "timestamp", "rating")))
+    options = Options(**recorded)
+    table = read_interactions(rows, names)
+    report = data.report
+    before = report.rows_in, report.rows_dropped_by_unknown_item
+    found = appended(data.log, table, before, options, names)
+    span = found.log.time_span
+    return assembled(found, span, options, names, stacklevel=4)
 
 
-def append(log: Log, table: Interactions, options: Options, names: ColumnNames) -> Grouped:
-    """Group the rows of a log and of a table below it, at the cost of the table's and of copies.
+def appended(
+    log: Log, table: Interactions, before: tuple[int, int], options: Options, names: ColumnNames
+) -> Grouped:
+    """Group the rows of a log and those of a table below them.
+
+    Args:
+        log: All rows that passed the row filter.
+        table: Rows that came later.
+        before: Rows received until now, and those of items outside a reused vocabulary.
+        options: Those of `prepare`.
+        names: Of the columns.
 
     Raises:
-        DataError: Ids or times of another kind than those of the log, or what `group` raises.
+        DataError: Ids or times of another kind than those of the log, or see `group`.
     """
     codes, known = item_codes(table.items, options, names.item)
-    rows_unknown = 0 if known is None else int(np.count_nonzero(~known))
+    unknown = 0 if known is None else int(np.count_nonzero(~known))
     keep = kept_rows(table.ratings, known, options)
-    log, times = _in_one_kind(log, table.timestamps, names.timestamp)
-    later = _core.group(
-        table.users.codes, codes, None if times is None else (times.values, None), keep, _ALL
-    )
-    users = Vocabulary.trusted(table.users.decode(later.shard.user_ids))
-    all_users = united(log.users, users, names.user)
-    items = _items(log, later, table, options, names.item)
-    found = _core.append(
-        (
-            _with_users(log.shard, all_users.old),
-            _with_users(later.shard, all_users.new),
-        ),
-        (items.codes(items.old), items.codes(items.new)),
-        items.code_ids,
-        rules(options),
-        starts_of(times, options, names),
-    )
-    ...
+    log, times = in_one_kind(log, table.timestamps, names.timestamp)
+    timed = None if times is None else (times.values, None)
+    later = _core.group(table.users.codes, codes, timed, keep, KEEP_ALL)
+    later_users = Vocabulary.trusted(table.users.decode(later.shard.user_ids))
+    users = union(log.users, later_users, names.user)
+    items = _items(log, later, table.items, options, names.item)
+    shards = _of_users(log.shard, users.old), _of_users(later.shard, users.new)
+    starts = starts_of(times, options, names)
+    found = _core.append(shards, items.codes, items.ids, rules(options), starts)
+    rows = before[0] + len(table), before[1] + unknown
+    return grouped(found, (users.column, items.column), times, rows, options)
 
 
-def _with_users(shard: _core.Shard, places: NDArray[np.int64]) -> _core.Shard:
-    return _core.Shard(
-        places, shard.offsets, shard.items, shard.times, shard.time_min, shard.kept
-    )
+@dataclass(frozen=True)
+class _Items:
+    """Item codes of old and of later rows -> codes of both.
+
+    Attributes:
+        codes: By old and by later code, the new one; None where it is the same.
+        ids: What the native code calls the items from 1 on; None where codes are indices.
+        column: What its ids stand for.
+    """
+
+    codes: tuple[NDArray[np.int32] | None, NDArray[np.int32] | None]
+    ids: NDArray[np.int64] | None
+    column: IdColumn
+
+
+def _items(
+    log: Log,
+    later: _core.GroupedInteractions,
+    column: IdColumn,
+    options: Options,
+    name: object,
+) -> _Items:
+    if log.items is None:  # codes are indices
+        indices = np.concatenate([[0], later.code_ids]).astype(np.int32)
+        return _Items((None, indices), None, column)
+    if options.items is not None:
+        both = union(log.items, Vocabulary.trusted(later.code_ids), name)
+        return _Items(both.codes, both.ids.ids, column)
+    both = union(log.items, Vocabulary.trusted(column.decode(later.code_ids)), name)
+    return _Items(both.codes, np.arange(len(both.ids)), both.column)
+
+
+def _of_users(shard: _core.Shard, places: NDArray[np.int64]) -> _core.Shard:
+    return _core.Shard(places, shard.offsets, shard.items, shard.times, shard.time_min, shard.kept)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.later import later
 from sasrec_fast.saving import artifact
 from sasrec_fast.store import Histories, user_positions
 
@@ -104,6 +105,37 @@ class Prepared(artifact.Parts):
         not of the report. After `load` it is that of the data saved.
         """
         return artifact.fingerprint(self)
+
+    def append(self, rows: Any, *, keep_items: bool = False) -> "Prepared":
+        """The data with further rows, as if all had been prepared together.
+
+        It is that of `prepare` of the rows there were and of these below them, with the options
+        of this data: equal in every array, at the cost of the new rows and of copies. Rows may
+        be of any time, revive users and items that had too few, and come several times.
+
+        Args:
+            rows: Anything that `prepare` takes, with the same columns. Ids and times must be of
+                the kind that the data has; times may be of another unit.
+            keep_items: Whether items keep their indices, and new ones get those that follow, in
+                ascending order of their ids: then a model of this data goes on with the new.
+                That is `prepare` of all rows with `items=data.items.extend(ids of the rows)`;
+                rows of items that neither has are dropped and counted. The report says how many
+                items were appended.
+
+        Returns:
+            New data; this one stays as it is.
+
+        Raises:
+            DataError: See `prepare`; or the data has no log of its rows.
+
+        Example:
+            >>> import sasrec_fast as sf
+            >>> table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [10, 30, 20, 20, 40, 30]}
+            >>> data = sf.prepare(table, timestamp=None)
+            >>> data.append({"user_id": [2], "item_id": [50]})
+            Prepared(2 users, 5 items, 7 interactions; rows: train 1, validation 2, test 2)
+        """
+        return later("preparing.appending", "append")(self, rows, keep_items=keep_items)  # type: ignore[no-any-return]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the data into a folder that `load` opens at once at any size.

@@ -34,6 +34,7 @@ from sasrec_fast.saving.schema import file_name
 from sasrec_fast.store import (
     SPLITS,
     Lengths,
+    Log,
     Report,
     Rows,
     Sequences,
@@ -59,6 +60,7 @@ class Parts:
     sequences: Sequences
     report: Report
     options: Mapping[str, Any]
+    log: Log | None = None
 
 
 def save(data: Parts, folder: str | os.PathLike[str]) -> None:

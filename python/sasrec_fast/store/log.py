@@ -12,6 +12,15 @@ from sasrec_fast.store.vocabulary import Vocabulary
 
 _SIGN = np.uint64(1 << 63)
 
+KEEP_ALL = _core.Rules(
+    duplicates="keep",
+    min_user_interactions=1,
+    min_item_interactions=1,
+    holdout=0,
+    identity=False,
+)
+"""Rules that keep every row."""
+
 
 @dataclass(frozen=True, eq=False)
 class Log:
@@ -33,35 +42,23 @@ class Log:
     def __len__(self) -> int:
         return len(self.shard.items)
 
-    def numbered(self) -> _core.Shard:
-        """The shard, whose users have the ids 0, 1, ..."""
-        shard = self.shard
-        numbers = np.arange(len(shard.user_ids))
-        return _core.Shard(
-            numbers, shard.offsets, shard.items, shard.times, shard.time_min, shard.kept
-        )
-
     def time_values(self) -> NDArray[Any]:
-        """The times of all rows, as `TimeColumn.values` has them.
-
-        Raises:
-            ValueError: They are floats.
-        """
-        keys = self.shard.times + np.uint64(self.shard.time_min)
-        return (keys ^ _SIGN).view(np.int64)
+        """The times of all rows, as `TimeColumn.values` has them."""
+        return self._values(self.shard.times)
 
     @property
     def time_span(self) -> TimeColumn | None:
         """The first and the last time alone."""
-        if self.times is None or not len(self.shard.times):
+        times = self.shard.times
+        if self.times is None or not len(times):
             return self.times
-        least, most = self.shard.times.min(), self.shard.times.max()
-        edges = np.array([least, most], np.uint64) + np.uint64(self.shard.time_min)
-        return replace(self.times, values=_values(edges, self.times.values.dtype))
+        edges = np.array([times.min(), times.max()])
+        return replace(self.times, values=self._values(edges))
 
-
-def _values(keys: NDArray[np.uint64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The numbers whose keys, of the same order, the native code has."""
-    if dtype == np.int64:
-        return (keys ^ _SIGN).view(np.int64)
-    return np.where(keys >= _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
+    def _values(self, times: NDArray[Any]) -> NDArray[Any]:
+        """The numbers whose keys, of the same order, the native code has."""
+        assert self.times is not None
+        keys = times.astype(np.uint64) + np.uint64(self.shard.time_min)
+        if self.times.values.dtype == np.int64:
+            return (keys ^ _SIGN).view(np.int64)
+        return np.where(keys >= _SIGN, keys ^ _SIGN, ~keys).view(np.float64)

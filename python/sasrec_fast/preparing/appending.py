@@ -1,6 +1,6 @@
 """Rows that came later, put among those that data was prepared of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import rules
 from sasrec_fast.preparing.time_kinds import in_one_kind
-from sasrec_fast.preparing.unions import union
+from sasrec_fast.preparing.unions import require_one_kind, union
 from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
 from sasrec_fast.store import KEEP_ALL, Log, Vocabulary
+
 
 def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
     """See `Prepared.append`."""
@@ -31,16 +32,61 @@ def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
     names = ColumnNames(*(recorded.pop(role) for role in ("user", "item", "timestamp", "rating")))
     options = Options(**recorded)
     table = read_interactions(rows, names)
-    report = data.report
+    log, report = data.log, data.report
     before = report.rows_in, report.rows_dropped_by_unknown_item
-    found = appended(data.log, table, before, options, names)
-    span = found.log.time_span
-    return assembled(found, span, options, names, stacklevel=4)
+    if keep_items and not options.identity:
+        items = _extended(data.items, table.items, names.item)
+        log, unknown = _of_items(log, items, options)
+        before = before[0], before[1] + unknown
+        options = replace(options, items=items)
+    found, touched = appended(log, table, before, options, names)
+    made = assembled(found, found.log.time_span, options, names, stacklevel=4)
+    if keep_items:
+        added = len(made.items) - len(data.items)
+        made = replace(made, report=replace(made.report, items_appended=added))
+    changed = _changed(data, made)
+    if options.duplicates != "keep":  # as many rows may be other ones
+        changed |= np.isin(found.counts.user_ids, touched)
+    vars(made)["changed_users"] = made.users.lookup(np.flatnonzero(changed) + 1)
+    return made
+
+
+def _changed(data: Prepared, made: Prepared) -> NDArray[np.bool_]:
+    """Whether each user of the appended data had fewer interactions before, or other ones."""
+    both = union(made.users, data.users, "")
+    before = np.zeros(len(both.ids), np.int64)
+    before[both.new] = np.diff(data.sequences.offsets)
+    changed: NDArray[np.bool_] = np.diff(made.sequences.offsets) != before[both.old]
+    return changed
+
+
+def _extended(items: Vocabulary, column: IdColumn, name: object) -> Vocabulary:
+    """The vocabulary with the ids of a column that it lacks."""
+    ids = Vocabulary.trusted(column.decode(np.unique(column.codes).astype(np.int64)))
+    require_one_kind(items, ids, name)
+    return items.extend(ids.strings if ids.are_strings else ids.ids)
+
+
+def _of_items(log: Log, items: Vocabulary, options: Options) -> tuple[Log, int]:
+    """The log with the indices of a vocabulary as codes, and how many rows it lost by that."""
+    if options.items is not None:  # of the shorter vocabulary, whose indices are as before
+        return log, 0
+    assert log.items is not None
+    ids = log.items
+    indices = items.index(ids.strings if ids.are_strings else ids.ids)
+    codes, known = indices, None
+    if options.min_item_interactions > 1:  # codes are ranks of the indices that occur
+        known = np.unique(indices[indices > 0]).astype(np.int64)
+        codes = np.where(indices > 0, np.searchsorted(known, indices) + 1, 0).astype(np.int32)
+    restricted = log.restricted(codes)
+    return replace(restricted, items=known if known is None else Vocabulary.trusted(known)), (
+        len(log) - len(restricted)
+    )
 
 
 def appended(
     log: Log, table: Interactions, before: tuple[int, int], options: Options, names: ColumnNames
-) -> Grouped:
+) -> tuple[Grouped, NDArray[np.int64]]:
     """Group the rows of a log and those of a table below them.
 
     Args:
@@ -49,6 +95,9 @@ def appended(
         before: Rows received until now, and those of items outside a reused vocabulary.
         options: Those of `prepare`.
         names: Of the columns.
+
+    Returns:
+        Also the users of the table, as codes of `Grouped.counts`.
 
     Raises:
         DataError: Ids or times of another kind than those of the log, or see `group`.
@@ -66,7 +115,7 @@ def appended(
     starts = starts_of(times, options, names)
     found = _core.append(shards, items.codes, items.ids, rules(options), starts)
     rows = before[0] + len(table), before[1] + unknown
-    return grouped(found, (users.column, items.column), times, rows, options)
+    return grouped(found, (users.column, items.column), times, rows, options), users.new
 
 
 @dataclass(frozen=True)

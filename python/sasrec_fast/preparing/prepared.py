@@ -98,6 +98,15 @@ class Prepared(artifact.Parts):
         return histories.inputs(self.max_sequence_length)
 
     @cached_property
+    def changed_users(self) -> NDArray[Any]:
+        """Ids of the users whose sequence the `append` that made this data changed, or began.
+
+        All users where none made it. `train.of_users(changed_users)` has their rows, to go on
+        training with those alone.
+        """
+        return self.users.ids
+
+    @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits, equal on any machine for data with equal arrays in every epoch.
 
@@ -119,8 +128,8 @@ class Prepared(artifact.Parts):
             keep_items: Whether items keep their indices, and new ones get those that follow, in
                 ascending order of their ids: then a model of this data goes on with the new.
                 That is `prepare` of all rows with `items=data.items.extend(ids of the rows)`;
-                rows of items that neither has are dropped and counted. The report says how many
-                items were appended.
+                rows of items that neither has are dropped and counted, and stay dropped where a
+                later `append` knows them. The report says how many items were appended.
 
         Returns:
             New data; this one stays as it is.

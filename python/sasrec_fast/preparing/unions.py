@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast.columns import IdColumn, read_ids
 from sasrec_fast.errors import DataError, cut, shorten
-from sasrec_fast.store import Vocabulary
+from sasrec_fast.store import Vocabulary, ids_at
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Union:
     @property
     def column(self) -> IdColumn:
         """What places stand for."""
-        return IdColumn(self.new[:0], lambda places: _at(self.ids, places))
+        return IdColumn(self.new[:0], lambda places: ids_at(self.ids, places))
 
     @property
     def codes(self) -> tuple[NDArray[np.int32] | None, NDArray[np.int32] | None]:
@@ -43,6 +43,16 @@ def union(old: Vocabulary, new: Vocabulary, column: object) -> Union:
     Raises:
         DataError: They are of different kinds, or integers that neither int64 nor uint64 hold.
     """
+    require_one_kind(old, new, column)
+    return _of_strings(old, new) if old.are_strings else _of_integers(old, new, column)
+
+
+def require_one_kind(old: Vocabulary, new: Vocabulary, column: object) -> None:
+    """Refuse integers beside strings.
+
+    Raises:
+        DataError: Those of one are integers, those of the other strings.
+    """
     if old.are_strings != new.are_strings:
         kinds = {True: "string", False: "integer"}
         raise DataError(
@@ -50,7 +60,6 @@ def union(old: Vocabulary, new: Vocabulary, column: object) -> Union:
             f"{_first(new)}; those of the data are {kinds[old.are_strings]} ids, such as "
             f"{_first(old)}"
         )
-    return _of_strings(old, new) if old.are_strings else _of_integers(old, new, column)
 
 
 def _of_strings(old: Vocabulary, new: Vocabulary) -> Union:
@@ -92,13 +101,6 @@ def _in_one_type(
     return old.astype(np.uint64, copy=False), new.astype(np.uint64, copy=False)
 
 
-def _at(ids: Vocabulary, places: NDArray[np.int64]) -> Any:
-    """The ids at places, as a vocabulary takes them."""
-    if len(places) == len(ids):  # they ascend, so these are all
-        return ids.strings if ids.are_strings else ids.ids
-    return ids.strings.take(pa.array(places)) if ids.are_strings else ids.ids[places]
-
-
 def _codes(places: NDArray[np.int64]) -> NDArray[np.int32] | None:
     if not len(places) or places[-1] == len(places) - 1:
         return None
@@ -106,4 +108,4 @@ def _codes(places: NDArray[np.int64]) -> NDArray[np.int32] | None:
 
 
 def _first(ids: Vocabulary) -> str:
-    return shorten(_at(ids, np.arange(1))[:1].tolist()[0] if not ids.are_strings else ids.strings[0].as_py())
+    return shorten(ids.lookup([1]).tolist()[0])

@@ -4,7 +4,7 @@ from sasrec_fast.store import streams
 from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candidates, pack_mask
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
-from sasrec_fast.store.log import KEEP_ALL, Log
+from sasrec_fast.store.log import KEEP_ALL, Log, ids_at
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
@@ -38,6 +38,7 @@ __all__ = [
     "given_histories",
     "given_ids",
     "given_mask",
+    "ids_at",
     "indices_of",
     "kind_note",
     "listed",

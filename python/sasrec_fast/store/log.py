@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
@@ -42,6 +43,18 @@ class Log:
     def __len__(self) -> int:
         return len(self.shard.items)
 
+    def restricted(self, codes: NDArray[np.int32]) -> "Log":
+        """The rows whose items have a code, by their codes until now; 0 for none. `items` stay."""
+        shard = self.shard
+        items = np.concatenate([np.zeros(1, np.int32), codes])[shard.items]
+        kept = items > 0
+        rows = np.concatenate([[0], np.cumsum(kept)])[shard.offsets]
+        users = np.flatnonzero(np.diff(rows))
+        offsets = np.append(rows[users], rows[-1])
+        times = shard.times[kept] if len(shard.times) else shard.times
+        left = _core.Shard(users, offsets, items[kept], times, shard.time_min, shard.kept[:0])
+        return replace(self, shard=left, users=Vocabulary.trusted(ids_at(self.users, users)))
+
     def time_values(self) -> NDArray[Any]:
         """The times of all rows, as `TimeColumn.values` has them."""
         return self._values(self.shard.times)
@@ -62,3 +75,11 @@ class Log:
         if self.times.values.dtype == np.int64:
             return (keys ^ _SIGN).view(np.int64)
         return np.where(keys >= _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
+
+
+def ids_at(vocabulary: Vocabulary, places: NDArray[np.int64]) -> Any:
+    """The ids at ascending places from 0 on, as `Vocabulary.trusted` takes them."""
+    ids = vocabulary.strings if vocabulary.are_strings else vocabulary.ids
+    if len(places) == len(ids):  # all of them
+        return ids
+    return ids.take(pa.array(places)) if vocabulary.are_strings else ids[places]

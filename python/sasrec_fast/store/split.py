@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
 from sasrec_fast.store.digests import digest
+from sasrec_fast.store.histories import user_positions
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
@@ -278,7 +280,26 @@ class Split:
         users = checks.integer("users", users, 1)
         seed = checks.integer("seed", seed, 0, _LARGEST)
         keys = self.sequences.user_keys[self.sequence_rows.users]
-        chosen = _smallest(_core.first_draws(keys, streams.USERS, seed), users)
+        return self._of_rows(_smallest(_core.first_draws(keys, streams.USERS, seed), users))
+
+    def of_users(self, users: Iterable[Any]) -> Split:
+        """The rows of these users, in the order of the split; some may have none.
+
+        Negatives, also in proportion to popularity, are those that the rows have among all.
+
+        Args:
+            users: External ids.
+
+        Raises:
+            KeyError: A user is not in the data.
+            TypeError: Not a list of ids.
+        """
+        chosen = np.zeros(len(self.sequences), np.bool_)
+        chosen[user_positions(users, self._user_vocabulary)] = True
+        return self._of_rows(np.flatnonzero(chosen[self.sequence_rows.users]))
+
+    def _of_rows(self, chosen: NDArray[np.int64]) -> Split:
+        """The split with some of its sequences."""
         other = copy.copy(self)
         for cached in ("_rows", "digest"):
             other.__dict__.pop(cached, None)

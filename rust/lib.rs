@@ -43,6 +43,6 @@ mod _core {
     use crate::python::{
         AliasTable, GroupedInteractions, Rules, StringTable, attention_handlers, count_above,
         count_among, encode_strings, fill, fill_negatives, find_without_negative, group,
-        order_ties, philox, shown_items, top_k,
+        order_ties, philox, shown_items, string_keys, top_k,
     };
 }

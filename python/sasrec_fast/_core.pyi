@@ -21,6 +21,7 @@ __all__ = [
     "order_ties",
     "philox",
     "shown_items",
+    "string_keys",
     "top_k",
 ]
 
@@ -122,7 +123,10 @@ def group(
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint8]]]: ...
+def string_keys(
+    chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]],
+) -> NDArray[np.uint64]: ...
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],

@@ -7,19 +7,24 @@ __all__ = [
     "DEBUG_BUILD",
     "MAX_ITEMS",
     "AliasTable",
+    "Finished",
     "GroupedInteractions",
     "Rules",
+    "Shard",
     "attention_handlers",
+    "core_round",
     "count_above",
     "count_among",
     "encode_strings",
     "fill",
     "fill_negatives",
     "find_without_negative",
+    "finish",
     "group",
     "order_ties",
     "philox",
     "shown_items",
+    "sort_shard",
     "top_k",
 ]
 
@@ -70,18 +75,34 @@ class Rules:
         min_item_interactions: int,
         holdout: int,
         identity: bool,
-        moments: bool,
     ) -> Self: ...
 
 @final
-class GroupedInteractions:
+class Shard:
+    user_ids: Final[NDArray[np.int64]]
     offsets: Final[NDArray[np.int64]]
     items: Final[NDArray[np.int32]]
+    times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
+    time_min: Final[int]
+    kept: Final[NDArray[np.bool_]]
+    def __new__(
+        cls,
+        user_ids: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        items: NDArray[np.int32],
+        times: NDArray[np.uint32] | NDArray[np.uint64],
+        time_min: int,
+        kept: NDArray[np.bool_],
+    ) -> Self: ...
+    def __getnewargs__(self) -> tuple[Any, ...]: ...
+
+@final
+class Finished:
     user_ids: Final[NDArray[np.int64]]
-    item_ids: Final[NDArray[np.int64]]
+    offsets: Final[NDArray[np.int64]]
+    items: Final[NDArray[np.int32]]
+    times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
     before: Final[NDArray[np.uint32]]
-    moments: Final[NDArray[np.uint32]]
-    num_items: Final[int]
     rows_filtered: Final[int]
     rows_duplicate: Final[int]
     rows_of_rare_items: Final[int]
@@ -89,6 +110,14 @@ class GroupedInteractions:
     users_dropped: Final[int]
     rows_tied: Final[int]
     users_tie_dependent: Final[int]
+
+@final
+class GroupedInteractions:
+    shard: Final[Shard]
+    code_ids: Final[NDArray[np.int64]]
+    kept: Final[Finished]
+    item_ids: Final[NDArray[np.int64]]
+    num_items: Final[int]
 
 @final
 class AliasTable:
@@ -103,6 +132,21 @@ def group(
     keep: NDArray[np.bool_] | None,
     rules: Rules,
 ) -> GroupedInteractions: ...
+def sort_shard(
+    users: NDArray[np.int64] | NDArray[np.int32],
+    items: NDArray[np.int64] | NDArray[np.int32],
+    times: NDArray[np.int64] | NDArray[np.float64] | None,
+    keep: NDArray[np.bool_] | None,
+    rules: Rules,
+) -> Shard: ...
+def core_round(shard: Shard, rules: Rules, rare: NDArray[np.int32]) -> NDArray[np.int64]: ...
+def finish(
+    shard: Shard,
+    rules: Rules,
+    rare: NDArray[np.int32] | None,
+    indices: NDArray[np.int32] | None,
+    starts: NDArray[np.int64] | NDArray[np.float64] | None,
+) -> Finished: ...
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
@@ -110,7 +154,7 @@ def encode_strings(
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],
-    moments: NDArray[np.uint32],
+    times: NDArray[np.uint32] | NDArray[np.uint64],
     item_keys: NDArray[np.uint64],
     seed: int,
 ) -> None: ...

@@ -27,7 +27,8 @@ class Grouped:
             test; None where times do not decide.
         rows_unknown: Rows of items outside a reused vocabulary.
         timed: Whether there are times that can be equal.
-        counts: What the native code counted.
+        shard: All rows that passed the row filter, sorted.
+        counts: What is left of them, and what the native code counted.
     """
 
     sequences: Sequences
@@ -36,7 +37,8 @@ class Grouped:
     before: NDArray[np.uint32] | None
     rows_unknown: int
     timed: bool
-    counts: _core.GroupedInteractions
+    shard: _core.Shard
+    counts: _core.Finished
 
 
 def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
@@ -70,19 +72,20 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
             min_item_interactions=options.min_item_interactions,
             holdout=options.holdout,
             identity=options.items is not None,
-            moments=options.ties == "hash",
         ),
     )
-    if not found.rows_kept:
-        raise _nothing_left(len(table), rows_unknown, found, options)
-    users = Vocabulary.trusted(table.users.decode(found.user_ids))
+    kept = found.kept
+    if not kept.rows_kept:
+        raise _nothing_left(len(table), rows_unknown, kept, options)
+    users = Vocabulary.trusted(table.users.decode(kept.user_ids))
     items = _item_vocabulary(table.items, found, options)
     if options.ties == "hash":
         keys = stream_keys(items)
-        _core.order_ties(found.offsets, found.items, found.moments, keys, options.seed)
-    sequences = Sequences(found.offsets, found.items, stream_keys(users))
-    before = None if options.split_at is None else found.before.reshape(-1, 2)
-    return Grouped(sequences, users, items, before, rows_unknown, times is not None, found)
+        _core.order_ties(kept.offsets, kept.items, kept.times, keys, options.seed)
+    sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
+    before = None if options.split_at is None else kept.before.reshape(-1, 2)
+    timed = times is not None
+    return Grouped(sequences, users, items, before, rows_unknown, timed, found.shard, kept)
 
 
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
@@ -92,7 +95,7 @@ def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
     return ids.ids.view(np.uint64)
 
 
-def rows_of_inactive_users(counts: _core.GroupedInteractions) -> int:
+def rows_of_inactive_users(counts: _core.Finished) -> int:
     """Rows that were dropped with users under `min_user_interactions`."""
     others = counts.rows_duplicate + counts.rows_of_rare_items + counts.rows_kept
     return counts.rows_filtered - others
@@ -146,7 +149,7 @@ def _item_vocabulary(
 
 
 def _nothing_left(
-    rows: int, unknown: int, counts: _core.GroupedInteractions, options: Options
+    rows: int, unknown: int, counts: _core.Finished, options: Options
 ) -> DataError:
     reused = f"{unknown:,} are of items outside the vocabulary to reuse, " if unknown else ""
     return DataError(

@@ -8,6 +8,7 @@ mod best;
 pub mod blocks;
 pub mod coder;
 pub mod columns;
+pub mod divisor;
 pub mod emission;
 pub mod error;
 pub mod filters;

@@ -86,6 +86,7 @@ class Shard:
     items: Final[NDArray[np.int32]]
     times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
     time_min: Final[int]
+    time_unit: Final[int]
     kept: Final[NDArray[np.bool_]]
     def __new__(
         cls,
@@ -94,6 +95,7 @@ class Shard:
         items: NDArray[np.int32],
         times: NDArray[np.uint32] | NDArray[np.uint64],
         time_min: int,
+        time_unit: int,
         kept: NDArray[np.bool_],
     ) -> Self: ...
     def __getnewargs__(self) -> tuple[Any, ...]: ...

@@ -38,14 +38,14 @@ def write(folder: Path, rows: int, users: int, items: int, seed: int = 0) -> Non
     files = [np.lib.format.open_memmap(folder / f"{name}.npy", **form) for name in NAMES]
     for start in range(0, rows, CHUNK_ROWS):
         count = min(CHUNK_ROWS, rows - start)
-        user = 1 + _drawn(activity, count, rng)
-        item = item_ids[_drawn(popularity, count, rng)]
+        user = 1 + drawn(activity, count, rng)
+        item = item_ids[drawn(popularity, count, rng)]
         time = FIRST_SECOND + rng.integers(0, SECONDS, count)
         for file, column in zip(files, (user, item, time), strict=True):
             file[start : start + count] = column
 
 
-def _drawn(cumulative: NDArray[np.float64], count: int, rng: np.random.Generator) -> Column:
+def drawn(cumulative: NDArray[np.float64], count: int, rng: np.random.Generator) -> Column:
     """Positions drawn in proportion to the steps of `cumulative`."""
     # Sorted, they are looked up in passing; the order is drawn afterwards.
     points = np.sort(rng.random(count)) * cumulative[-1]

@@ -8,6 +8,7 @@ mod best;
 pub mod blocks;
 pub mod coder;
 pub mod columns;
+pub mod divisor;
 pub mod emission;
 pub mod error;
 pub mod filters;
@@ -50,6 +51,6 @@ mod _core {
         append, attention_handlers, core_round, count_above, count_among, count_items,
         count_items_of_rows, encode_strings, fill, fill_negatives, find_without_negative, finish,
         first_draws, group, order_ties, philox, repeated_targets, route, scan, shown_items,
-        sort_shard, top_k,
+        sort_shard, string_keys, top_k,
     };
 }

@@ -1,5 +1,6 @@
 //! Two shards -> one: rows that came later take their places among those there were, user by user.
 
+use crate::divisor::Divisor;
 use crate::emission::Instant;
 use crate::error::{Error, check_items, ensure};
 use crate::memory::{collected, push, zeroed};
@@ -50,24 +51,12 @@ impl Scale {
         self.min + tick * self.unit
     }
 
-    /// A key that this scale can write.
-    fn tick(self, key: u64) -> u64 {
-        (key - self.min) / self.unit.max(1)
-    }
-
     /// The scale that writes the keys of both.
     fn joined(self, other: Self) -> Self {
-        let unit = divisor(divisor(self.unit, other.unit), self.min.abs_diff(other.min));
+        let apart = self.min.abs_diff(other.min);
+        let unit = Divisor::common([self.unit, other.unit, apart]);
         Self { min: self.min.min(other.min), unit }
     }
-}
-
-/// The greatest common divisor; of 0 and a number, the number.
-fn divisor(mut a: u64, mut b: u64) -> u64 {
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 /// A width of relative times.
@@ -115,13 +104,20 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// The scale; without a unit where all times are equal, which any unit writes.
+    fn own_scale(&self) -> Scale {
+        let unit = if self.last(self.scale) > 0 { self.scale.unit } else { 0 };
+        Scale { unit, ..self.scale }
+    }
+
     /// The largest time, in another scale.
     fn last(&self, scale: Scale) -> u64 {
         let most = match self.times {
             Ticks::Narrow(times) => times.par_iter().with_min_len(CHUNK).map(|t| t.wide()).max(),
             Ticks::Wide(times) => times.par_iter().with_min_len(CHUNK).map(|t| t.wide()).max(),
         };
-        most.map_or(0, |most| scale.tick(self.scale.key(most)))
+        let most = most.map_or(scale.min, |most| self.scale.key(most));
+        Divisor::new(scale.unit).exact(most - scale.min)
     }
 
     /// The times in another scale.
@@ -144,9 +140,10 @@ fn rewritten<'a, I: Instant, O: Instant>(
     to: Scale,
 ) -> Result<Cow<'a, [O]>, Error> {
     let mut written: Vec<O> = zeroed(times.len())?;
+    let unit = Divisor::new(to.unit);
     written.par_chunks_mut(CHUNK).zip(times.par_chunks(CHUNK)).for_each(|(written, times)| {
         for (written, time) in written.iter_mut().zip(times) {
-            *written = O::of(to.tick(from.key(time.wide())));
+            *written = O::of(unit.exact(from.key(time.wide()) - to.min));
         }
     });
     Ok(Cow::Owned(written))
@@ -164,7 +161,7 @@ pub fn merged(old: &Rows, new: &Rows, pause: &Pause) -> Result<Shard, Error> {
     pause.between()?;
     let has_times = |rows: &Rows| rows.timed() > 0;
     let scale = match (has_times(old), has_times(new)) {
-        (true, true) => old.scale.joined(new.scale),
+        (true, true) => old.scale.joined(new.own_scale()),
         (false, true) => new.scale,
         _ => old.scale,
     };
@@ -207,9 +204,9 @@ fn in_width<I: Width>(old: &Rows, new: &Rows, scale: Scale, pause: &Pause) -> Re
         sides.write(places, items, times);
         Ok(())
     })?;
-    let Scale { min: time_min, .. } = scale;
+    let Scale { min: time_min, unit: time_unit } = scale;
     let times = I::into_times(times);
-    Ok(Shard { user_ids, offsets, items, times, time_min, kept: Vec::new() })
+    Ok(Shard { user_ids, offsets, items, times, time_min, time_unit, kept: Vec::new() })
 }
 
 /// Where a user is in each shard.
@@ -327,42 +324,45 @@ impl<I: Width> Sides<'_, I> {
 mod tests {
     use super::*;
 
-    fn rows<'a>(shard: &'a Shard, codes: &'a [i32], unit: u64) -> Rows<'a> {
+    fn rows<'a>(shard: &'a Shard, codes: &'a [i32]) -> Rows<'a> {
         let times = match &shard.times {
             Times::Narrow(times) => Ticks::Narrow(times),
             Times::Wide(times) => Ticks::Wide(times),
         };
-        Rows { view: shard.view(&[]), times, scale: Scale { min: shard.time_min, unit }, codes }
+        Rows {
+            view: shard.view(&[]),
+            times,
+            scale: Scale { min: shard.time_min, unit: shard.time_unit },
+            codes,
+        }
     }
 
-    fn shard(users: &[(i64, &[(u64, i32)])], min: u64, wide: bool) -> Shard {
+    fn shard(users: &[(i64, &[(u64, i32)])], (time_min, time_unit): (u64, u64)) -> Shard {
         let all = || users.iter().flat_map(|(_, rows)| rows.iter());
         let ends = users.iter().scan(0, |end, (_, rows)| {
             *end += rows.len() as i64;
             Some(*end)
         });
-        let times: Vec<u64> = all().map(|row| row.0).collect();
-        let times = if wide {
-            Times::Wide(times)
-        } else {
-            Times::Narrow(times.into_iter().map(|time| time as u32).collect())
-        };
+        let narrow = all().map(|row| u32::try_from(row.0)).collect::<Result<_, _>>();
+        let times =
+            narrow.map_or_else(|_| Times::Wide(all().map(|row| row.0).collect()), Times::Narrow);
         Shard {
             user_ids: users.iter().map(|user| user.0).collect(),
             offsets: [0].into_iter().chain(ends).collect(),
             items: all().map(|row| row.1).collect(),
             times,
-            time_min: min,
+            time_min,
+            time_unit,
             kept: Vec::new(),
         }
     }
 
     #[test]
     fn later_rows_come_after_equal_times() {
-        let old = shard(&[(1, &[(0, 1), (2, 2)]), (3, &[(1, 3)]), (4, &[(5, 1)])], 100, false);
+        let old = shard(&[(1, &[(0, 1), (2, 2)]), (3, &[(1, 3)]), (4, &[(5, 1)])], (100, 1));
         let new =
-            shard(&[(1, &[(0, 1), (1, 2), (4, 3)]), (2, &[(0, 1)]), (4, &[(0, 2)])], 101, true);
-        let found = merged(&rows(&old, &[0, 1, 2, 4], 1), &rows(&new, &[], 1), &Pause::default());
+            shard(&[(1, &[(0, 1), (1, 2), (4, 3)]), (2, &[(0, 1)]), (4, &[(0, 2)])], (101, 1));
+        let found = merged(&rows(&old, &[0, 1, 2, 4]), &rows(&new, &[]), &Pause::default());
         let expected = shard(
             &[
                 (1, &[(0, 1), (1, 1), (2, 2), (2, 2), (5, 3)]),
@@ -370,35 +370,38 @@ mod tests {
                 (3, &[(1, 4)]),
                 (4, &[(1, 2), (5, 1)]),
             ],
-            100,
-            false,
+            (100, 1),
         );
         assert_eq!(found, Ok(expected));
     }
 
     #[test]
     fn scales_are_joined() {
-        let (seconds, half) = (Scale { min: 1000, unit: 60 }, Scale { min: 910, unit: 60 });
-        assert_eq!(seconds.joined(half), Scale { min: 910, unit: 30 });
-        assert_eq!(seconds.joined(Scale { min: 1000, unit: 0 }), seconds);
-        let old = shard(&[(1, &[(0, 1), (1, 2)])], 1000, false);
-        let new = shard(&[(1, &[(0, 3), (2, 4)])], 910, false);
-        let found = merged(&rows(&old, &[], 60), &rows(&new, &[], 60), &Pause::default()).unwrap();
-        assert_eq!(found, shard(&[(1, &[(0, 3), (3, 1), (4, 4), (5, 2)])], 910, false));
-        let far = shard(&[(1, &[(u64::from(u32::MAX) + 1, 3)])], 1000, true);
-        let wide = merged(&rows(&old, &[], 1), &rows(&far, &[], 1), &Pause::default()).unwrap();
-        assert_eq!(wide.times, Times::Wide(vec![0, 1, u64::from(u32::MAX) + 1]));
+        let old = shard(&[(1, &[(0, 1), (1, 2)])], (1000, 60));
+        let with = |rows_of_one: &[(u64, i32)], scale| {
+            let new = shard(&[(1, rows_of_one)], scale);
+            merged(&rows(&old, &[]), &rows(&new, &[]), &Pause::default()).unwrap()
+        };
+        let found = with(&[(0, 3), (2, 4)], (910, 60));
+        assert_eq!(found, shard(&[(1, &[(0, 3), (3, 1), (4, 4), (5, 2)])], (910, 30)));
+        let found = with(&[(0, 3)], (1120, 1)); // a single time has no unit
+        assert_eq!(found, shard(&[(1, &[(0, 1), (1, 2), (2, 3)])], (1000, 60)));
+        let far = u64::from(u32::MAX) + 1;
+        let found = with(&[(0, 3), (far, 4)], (1000, 60));
+        assert_eq!(found, shard(&[(1, &[(0, 1), (0, 3), (1, 2), (far, 4)])], (1000, 60)));
+        let found = with(&[(0, 3), (1, 4)], (1001, 1 << 33));
+        assert_eq!(found.times, Times::Wide(vec![0, 1, 60, 1 + (1 << 33)]));
     }
 
     #[test]
     fn without_times_rows_follow_one_another() {
         let untimed = |shard: Shard| Shard { times: Times::default(), ..shard };
-        let old = untimed(shard(&[(1, &[(0, 1), (0, 2)]), (2, &[(0, 5)])], 0, false));
-        let new = untimed(shard(&[(1, &[(0, 3)]), (3, &[(0, 4)])], 0, false));
-        let found = merged(&rows(&old, &[], 1), &rows(&new, &[], 1), &Pause::default()).unwrap();
+        let old = untimed(shard(&[(1, &[(0, 1), (0, 2)]), (2, &[(0, 5)])], (0, 1)));
+        let new = untimed(shard(&[(1, &[(0, 3)]), (3, &[(0, 4)])], (0, 1)));
+        let found = merged(&rows(&old, &[]), &rows(&new, &[]), &Pause::default()).unwrap();
         assert_eq!((found.items, found.offsets), (vec![1, 2, 3, 5, 4], vec![0, 3, 4, 5]));
         let none = Shard { offsets: vec![0], ..Shard::default() };
-        let found = merged(&rows(&old, &[], 1), &rows(&none, &[], 1), &Pause::default());
+        let found = merged(&rows(&old, &[]), &rows(&none, &[]), &Pause::default());
         assert_eq!(found, Ok(old));
     }
 }

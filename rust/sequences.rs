@@ -89,7 +89,8 @@ pub fn regroup(
     pause: &Pause,
 ) -> Result<Sequences, Error> {
     shard.keep_distinct(rules.duplicates, codes, pause)?;
-    let starts = starts.map(|starts| starts.map(|key| relative(key, shard.time_min)));
+    let scale = (shard.time_min, shard.time_unit);
+    let starts = starts.map(|starts| starts.map(|key| relative(key, scale)));
     let settled = match &shard.times {
         Times::Narrow(times) => {
             let view = shard.view(times);

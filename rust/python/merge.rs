@@ -47,6 +47,6 @@ fn rows<'a>(
         RelativeTimes::Wide(times) => Ticks::Wide(times.as_slice()?),
     };
     let codes = optional(codes.as_ref())?.unwrap_or_default();
-    let scale = Scale { min: shard.time_min, unit: 1 };
+    let scale = Scale { min: shard.time_min, unit: shard.time_unit };
     Ok(Rows { view: arrays.view(&[])?, times, scale, codes })
 }

@@ -16,7 +16,7 @@ pub use accounting::{
     count_items, count_items_of_rows, find_without_negative, repeated_targets, shown_items,
 };
 pub use attention::attention_handlers;
-pub use columns::{StringTable, encode_strings};
+pub use columns::{StringTable, encode_strings, string_keys};
 pub use draws::{AliasTable, first_draws, philox};
 pub use merge::append;
 pub use search::{count_above, count_among, top_k};

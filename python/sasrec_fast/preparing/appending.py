@@ -151,4 +151,5 @@ def _items(
 
 
 def _of_users(shard: _core.Shard, places: NDArray[np.int64]) -> _core.Shard:
-    return _core.Shard(places, shard.offsets, shard.items, shard.times, shard.time_min, shard.kept)
+    scale = shard.time_min, shard.time_unit
+    return _core.Shard(places, shard.offsets, shard.items, shard.times, *scale, shard.kept)

@@ -1,7 +1,5 @@
 """What was grouped, with its splits and its report -> `Prepared`."""
 
-import numpy as np
-
 from sasrec_fast.columns import TimeColumn
 from sasrec_fast.preparing.accounting import count, report, sums_of
 from sasrec_fast.preparing.grouping import Grouped
@@ -42,7 +40,7 @@ def assembled(
     timed = grouped.log.times is not None
     counts = count(sums_of(grouped.counts), splits, timed=timed)
     require_rows(counts, len(grouped.items), times, options, names)
-    keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
+    keys = len(grouped.users) if grouped.users.are_strings else 0
     found = report(counts, grouped.rows, len(grouped.items), options, keys)
     warn_of_empty(found, options)
     found.warn(options.ties, stacklevel=stacklevel + 1)

@@ -52,7 +52,8 @@ class Log:
         users = np.flatnonzero(np.diff(rows))
         offsets = np.append(rows[users], rows[-1])
         times = shard.times[kept] if len(shard.times) else shard.times
-        left = _core.Shard(users, offsets, items[kept], times, shard.time_min, shard.kept[:0])
+        scale = shard.time_min, shard.time_unit
+        left = _core.Shard(users, offsets, items[kept], times, *scale, shard.kept[:0])
         return replace(self, shard=left, users=Vocabulary.trusted(ids_at(self.users, users)))
 
     def time_values(self) -> NDArray[Any]:
@@ -71,10 +72,12 @@ class Log:
     def _values(self, times: NDArray[Any]) -> NDArray[Any]:
         """The numbers whose keys, of the same order, the native code has."""
         assert self.times is not None
-        keys = times.astype(np.uint64) + np.uint64(self.shard.time_min)
+        scale = np.uint64(self.shard.time_unit), np.uint64(self.shard.time_min)
+        keys = times.astype(np.uint64) * scale[0] + scale[1]
         if self.times.values.dtype == np.int64:
             return (keys ^ _SIGN).view(np.int64)
-        return np.where(keys >= _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
+        # Of floats, how far a key is from the middle has the bits of the magnitude.
+        return np.where(keys < _SIGN, 0 - keys, keys ^ _SIGN).view(np.float64)
 
 
 def ids_at(vocabulary: Vocabulary, places: NDArray[np.int64]) -> Any:

@@ -257,4 +257,4 @@ def _again(kept: Kept, least: list[int], leave: int | None) -> Iterator[_core.Sh
     """The shards that were kept, without the array of number `leave`."""
     for number, smallest in enumerate(least):
         user_ids, offsets, items, times, keep = kept.read(number, leave)
-        yield _core.Shard(user_ids, offsets, items, times, smallest, keep)
+        yield _core.Shard(user_ids, offsets, items, times, smallest, 1, keep)

@@ -9,6 +9,7 @@ pub mod blocks;
 pub mod coder;
 pub mod columns;
 pub mod divisor;
+pub mod edits;
 pub mod emission;
 pub mod error;
 pub mod filters;
@@ -48,9 +49,9 @@ mod _core {
     #[pymodule_export]
     use crate::python::{
         AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
-        append, attention_handlers, core_round, count_above, count_among, count_items,
-        count_items_of_rows, encode_strings, fill, fill_negatives, find_without_negative, finish,
-        first_draws, group, order_ties, philox, repeated_targets, route, scan, shown_items,
-        sort_shard, string_keys, top_k,
+        append, apply_edit, attention_handlers, core_round, count_above, count_among, count_items,
+        count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
+        find_without_negative, finish, first_draws, group, order_ties, philox, repeated_targets,
+        route, scan, shown_items, sort_shard, string_keys, top_k,
     };
 }

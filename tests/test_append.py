@@ -1,5 +1,6 @@
 """Appended data is what preparing all rows together gives, in every array and every count."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import reference
 import sasrec_fast as sf
 from exactness import assert_agrees, prepare
 from reference import Interaction
+from sasrec_fast.saving import manifest
+from saved_data import assert_same_data
 from strategies import Case, accepted, cases
 
 Table = dict[str, Any]
@@ -58,6 +61,7 @@ def joined(*tables: Table) -> Table:
     return {name: [value for t in tables for value in t[name]] for name in tables[0]}
 
 
+@settings(max_examples=30)
 @given(cut_cases(), st.lists(st.booleans(), min_size=3, max_size=3))
 def test_appended_data_is_that_of_all_rows(
     drawn: tuple[Case, list[int]], keeping: list[bool]
@@ -227,3 +231,114 @@ def test_integers_that_no_float_holds_are_refused() -> None:
 def test_keep_items_takes_a_truth() -> None:
     with pytest.raises(TypeError, match="keep_items"):
         sf.prepare(TABLE).append(TABLE, keep_items=1)  # type: ignore[arg-type]
+
+
+@settings(max_examples=15)
+@given(cut_cases(), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_saved_data_is_appended_to(drawn: tuple[Case, list[int]], chosen: list[bool]) -> None:
+    """Each time it is loaded or goes on in memory, and saved into one folder, or not."""
+    case, cuts = drawn
+    assume(accepted(case))
+    first, *others = pieces(case, cuts)
+    data = prepare(case, first)
+    with tempfile.TemporaryDirectory() as folder:
+        data.save(folder)
+        for piece, loads, saves in zip(others, chosen, chosen[3:], strict=False):
+            data = sf.load(folder) if loads and saves else data
+            try:
+                data = data.append(piece)
+            except sf.DataError:
+                return
+            if saves:
+                data.save(folder)
+                assert_same_data(sf.load(folder, verify=True), data)
+        assert_equal(data, prepare(case))
+
+
+def large(rows: int = 12_000, seed: int = 0, users: int = 400) -> Table:
+    generator = np.random.default_rng(seed)
+    return {
+        "user_id": generator.integers(0, users, rows) + seed,
+        "item_id": generator.integers(0, 60, rows),
+        "timestamp": (np.arange(rows) + 10**6 * seed) * 60,
+    }
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"min_item_interactions": 190}, {"duplicates": "last"}, {"ties": "hash"}]
+)
+@pytest.mark.parametrize("keep_items", [False, True])
+def test_a_folder_gets_what_changed(
+    options: dict[str, Any], keep_items: bool, tmp_path: Path
+) -> None:
+    """Large arrays are written as what became of them, until all is to be compact."""
+    folder, tables = tmp_path / "data", [large()]
+    sf.prepare(tables[0], **options).save(folder)
+    whole = sizes(folder)
+    for seed in (1, 2, 3):
+        tables.append({**large(30, seed, 4), "item_id": [*range(50 + 5 * seed, 65 + 5 * seed)] * 2})
+        data = sf.load(folder).append(tables[-1], keep_items=keep_items)
+        before = set(sizes(folder))
+        data.save(folder)
+        more = {name: size for name, size in sizes(folder).items() if name not in before}
+        settled = seed > 1 or not keep_items  # at first, codes may become indices
+        assert sum(more.values()) < sum(whole.values()) / 3 or not settled, "far from all"
+        assert_same_data(sf.load(folder, verify=True), data)
+        items = {"items": data.items} if keep_items else {}
+        assert data.fingerprint == sf.prepare(tables, **{**options, **items}).fingerprint
+    assert "edits" in (folder / "manifest.json").read_text()
+    data.save(folder, compact=True)
+    assert "edits" not in (folder / "manifest.json").read_text()
+    data.save(folder)  # what the one before the last named is gone
+    assert_same_data(sf.load(folder), data)
+    assert len(sizes(folder)) <= len(whole) + 3
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
+def test_a_folder_that_was_replaced_meanwhile_is_written_whole(tmp_path: Path) -> None:
+    sf.prepare(large()).save(tmp_path / "data")
+    data = sf.load(tmp_path / "data").append(large(30, 1, 4))
+    sf.prepare(TABLE).save(tmp_path / "data")
+    data.save(tmp_path / "data")
+    assert "edits" not in (tmp_path / "data" / "manifest.json").read_text()
+    assert_same_data(sf.load(tmp_path / "data", verify=True), data)
+    data.save(tmp_path / "other")
+    assert "edits" not in (tmp_path / "other" / "manifest.json").read_text()
+
+
+def test_an_append_that_is_cut_short_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    data = sf.prepare(large())
+    data.save(folder)
+    later = data.append(large(30, 1, 4))
+    monkeypatch.setattr(manifest, "write", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        later.save(folder)
+    monkeypatch.undo()
+    assert_same_data(sf.load(folder, verify=True), data)
+    assert not any("places" in name for name in sizes(folder))
+    later.save(folder)
+    assert_same_data(sf.load(folder, verify=True), later)
+
+
+@pytest.mark.parametrize("part", ["items_places", "items_values", "log_times_values"])
+def test_a_damaged_edit_is_named(part: str, tmp_path: Path) -> None:
+    data = sf.prepare(large())
+    data.save(tmp_path)
+    data.append(large(30, 1, 4)).save(tmp_path)
+    (path,) = tmp_path.glob(f"{part}-*.npy")
+    array = np.load(path)
+    array[0] += 1
+    np.save(path, array)
+    with pytest.raises(sf.DataError, match=f"{path.name} is damaged: its content does not match"):
+        sf.load(tmp_path, verify=True)
+
+
+def test_data_without_a_log_is_refused() -> None:
+    with pytest.raises(sf.DataError, match="the data has no log of its rows to append to"):
+        replace(sf.prepare(TABLE), log=None).append(TABLE)

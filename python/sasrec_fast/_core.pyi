@@ -15,6 +15,7 @@ __all__ = [
     "Span",
     "StringTable",
     "append",
+    "apply_edit",
     "attention_handlers",
     "core_round",
     "count_above",
@@ -24,6 +25,7 @@ __all__ = [
     "encode_strings",
     "fill",
     "fill_negatives",
+    "find_edit",
     "find_without_negative",
     "finish",
     "first_draws",
@@ -41,6 +43,8 @@ __all__ = [
 
 DEBUG_BUILD: Final[bool]
 MAX_ITEMS: Final[int]
+
+_Values: TypeAlias = NDArray[np.int32] | NDArray[np.uint32] | NDArray[np.uint64]
 
 class _Store(Protocol):
     @property
@@ -230,6 +234,16 @@ def route(
     NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
     NDArray[np.int64],
 ]: ...
+def find_edit(
+    old: tuple[NDArray[np.int64], _Values],
+    new: tuple[NDArray[np.int64], _Values],
+    users: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def apply_edit(
+    old: _Values,
+    edit: tuple[NDArray[np.int64], NDArray[np.int64]],
+    values: _Values,
+) -> NDArray[Any]: ...
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],

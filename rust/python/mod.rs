@@ -4,6 +4,7 @@ mod accounting;
 mod attention;
 mod columns;
 mod draws;
+mod edits;
 mod merge;
 mod search;
 mod sequences;
@@ -18,6 +19,7 @@ pub use accounting::{
 pub use attention::attention_handlers;
 pub use columns::{StringTable, encode_strings, string_keys};
 pub use draws::{AliasTable, first_draws, philox};
+pub use edits::{apply_edit, find_edit};
 pub use merge::append;
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};

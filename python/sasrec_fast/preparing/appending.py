@@ -15,9 +15,8 @@ from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import rules
 from sasrec_fast.preparing.time_kinds import in_one_kind
-from sasrec_fast.preparing.unions import require_one_kind, union
 from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
-from sasrec_fast.store import KEEP_ALL, Log, Vocabulary
+from sasrec_fast.store import KEEP_ALL, Log, Vocabulary, require_one_kind, union
 
 
 def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
@@ -32,7 +31,7 @@ def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
     names = ColumnNames(*(recorded.pop(role) for role in ("user", "item", "timestamp", "rating")))
     options = Options(**recorded)
     table = read_interactions(rows, names)
-    log, report = data.log, data.report
+    log, report = data.log.opened, data.report
     before = report.rows_in, report.rows_dropped_by_unknown_item
     if keep_items and not options.identity:
         items = _extended(data.items, table.items, names.item)
@@ -47,6 +46,8 @@ def append(data: Prepared, rows: Any, *, keep_items: bool = False) -> Prepared:
     changed = _changed(data, made)
     if options.duplicates != "keep":  # as many rows may be other ones
         changed |= np.isin(found.counts.user_ids, touched)
+    if "_origin" in vars(data):
+        vars(made)["_origin"] = vars(data)["_origin"]
     vars(made)["changed_users"] = made.users.lookup(np.flatnonzero(changed) + 1)
     return made
 

@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
 from sasrec_fast.later import later
-from sasrec_fast.saving import artifact
+from sasrec_fast.saving import Origin, artifact, save
 from sasrec_fast.store import Histories, user_positions
 
 
@@ -146,7 +148,7 @@ class Prepared(artifact.Parts):
         """
         return later("preparing.appending", "append")(self, rows, keep_items=keep_items)  # type: ignore[no-any-return]
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], *, compact: bool = False) -> None:
         """Write the data into a folder that `load` opens at once at any size.
 
         The content of a folder of saved data is replaced as a whole: if writing fails or the
@@ -154,15 +156,22 @@ class Prepared(artifact.Parts):
         for processes that are about to open them; that one also removes what a killed process
         left. Of several at once, one waits for the other.
 
+        A folder that this data was loaded from and appended to, or saved to before that, gets what
+        changed: files that stay are kept, and of the large ones, with a value for each row, new
+        rows alone are written, which `load` puts among the others when they are first used.
+
         Args:
             folder: A new folder, an empty one, or one of saved data.
+            compact: Whether to write everything, so that nothing is to be put together.
 
         Raises:
             FileExistsError: The folder holds something else.
             OSError: It cannot be written.
             TypeError: An option is of a kind that cannot be written.
         """
-        artifact.save(self, folder)
+        checks.flag("compact", compact)
+        origin = vars(self).get("_origin")
+        vars(self)["_origin"] = save(self, folder, origin, compact=compact)
 
 
 def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
@@ -199,7 +208,8 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
         ...     print(sf.load(f"{folder}/data"))
         Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
     """
-    parts, fingerprint = artifact.load(folder, verify=verify)
+    parts, content = artifact.load(folder, verify=verify)
     data = Prepared(**vars(parts))
-    vars(data)["fingerprint"] = fingerprint
+    vars(data)["fingerprint"] = content["fingerprint"]
+    vars(data)["_origin"] = Origin(Path(folder), content)
     return data

@@ -170,4 +170,3 @@ def _changed(said: str) -> DataError:
         f"{said}: the input was changed while it was read, which takes two passes; prepare it "
         "again when nothing writes to it"
     )
-

@@ -43,6 +43,11 @@ class Log:
     def __len__(self) -> int:
         return len(self.shard.items)
 
+    @property
+    def opened(self) -> "Log":
+        """This one; see `saving.StoredLog`."""
+        return self
+
     def restricted(self, codes: NDArray[np.int32]) -> "Log":
         """The rows whose items have a code, by their codes until now; 0 for none. `items` stay."""
         shard = self.shard

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sasrec_fast.columns import IdColumn, read_ids
 from sasrec_fast.errors import DataError, cut, shorten
-from sasrec_fast.store import Vocabulary, ids_at
+from sasrec_fast.store.log import ids_at
+from sasrec_fast.store.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from sasrec_fast.saving.first_use import (
     StoredSequences,
     anything,
     ascending,
+    require_length,
     rising,
     within,
 )
@@ -238,10 +239,6 @@ class _Folder:
                 known[stem] = _ids(path, entry, entry["shape"][0], suffix == "arrow")
             else:
                 columns[stem] = self._column(path, name, entry, anything)
-        users, rows = len(known["user_ids"]), sequences.num_interactions
-        _require_length_if(columns, "offsets", users + 1)
-        rows = columns["items"].length if "items" in columns else rows
-        _require_length_if(columns, "times", rows)
         return StoredLog(content, columns, known, sequences)
 
     def _require_fingerprint(self) -> None:
@@ -271,7 +268,7 @@ class _Folder:
         }
         offsets, total = columns["offsets"], columns["items"].length
         for name, expected in (("offsets", users + 1), ("user_keys", users)):
-            _require_length(columns[name], expected)
+            require_length(columns[name], expected)
         first, last = offsets.values[0], offsets.values[-1]
         if first != 0 or last != total:
             raise DataError(
@@ -293,7 +290,7 @@ class _Folder:
             "users": self.column(f"{split}_users", partial(rising, len(sequences))),
             "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),
         }
-        _require_length(columns["ends"], columns["users"].length)
+        require_length(columns["ends"], columns["users"].length)
         return StoredRows(columns, sequences)
 
     def _window(self, split: str, num_items: int) -> WindowOptions:
@@ -318,16 +315,6 @@ class _Folder:
             )
         assert isinstance(report, Report)
         return report
-
-
-def _require_length(column: Column, expected: int) -> None:
-    if column.length != expected:
-        raise DataError(f"{column.path} has length {column.length:,}, expected {expected:,}")
-
-
-def _require_length_if(columns: Mapping[str, Column], name: str, expected: int) -> None:
-    if name in columns:
-        _require_length(columns[name], expected)
 
 
 def _ids(path: Path, entry: Mapping[str, Any], size: int, are_strings: bool) -> Vocabulary:

@@ -118,7 +118,7 @@ class _Writer:
         content = self.there.content
         files = content["files"] if section == "files" else content.get("log", {}).get("files", {})
         entry: Mapping[str, Any] | None = files.get(name)
-        return entry
+        return entry if entry and "file" in entry else None  # plain names are those of version 1
 
     def _rows(self, name: str) -> tuple[RowsOfUsers, RowsOfUsers] | None:
         """The array of a part there was and now; None where it is not edited."""

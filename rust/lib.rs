@@ -44,8 +44,9 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, Rules, Shard, attention_handlers, core_round,
-        count_above, count_among, encode_strings, fill, fill_negatives, find_without_negative,
-        finish, group, order_ties, philox, shown_items, sort_shard, top_k,
+        AliasTable, Finished, GroupedInteractions, Rules, Shard, StringTable, attention_handlers,
+        core_round, count_above, count_among, encode_strings, fill, fill_negatives,
+        find_without_negative, finish, group, order_ties, philox, shown_items, sort_shard,
+        string_keys, top_k,
     };
 }

@@ -11,6 +11,7 @@ __all__ = [
     "GroupedInteractions",
     "Rules",
     "Shard",
+    "StringTable",
     "attention_handlers",
     "core_round",
     "count_above",
@@ -25,6 +26,7 @@ __all__ = [
     "philox",
     "shown_items",
     "sort_shard",
+    "string_keys",
     "top_k",
 ]
 
@@ -125,6 +127,21 @@ class GroupedInteractions:
 class AliasTable:
     def __new__(cls, weights: NDArray[np.uint64]) -> Self: ...
 
+@final
+class StringTable:
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def add(
+        self, chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]
+    ) -> NDArray[np.int32]: ...
+    def find(
+        self, chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]
+    ) -> NDArray[np.int32]: ...
+    def ranks(self) -> NDArray[np.int32]: ...
+    def ascending(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
+
 def group(
     users: NDArray[np.int64] | NDArray[np.int32],
     items: NDArray[np.int64] | NDArray[np.int32],
@@ -152,7 +169,10 @@ def finish(
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint8]]]: ...
+def string_keys(
+    chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]],
+) -> NDArray[np.uint64]: ...
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],

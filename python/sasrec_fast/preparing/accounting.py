@@ -74,6 +74,6 @@ def _cold_targets(train: Split, held_out: Sequence[Split]) -> dict[str, int]:
 
 def _store_bytes(grouped: Grouped, splits: Sequence[Split]) -> int:
     store = grouped.sequences
-    keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else store.user_keys.nbytes
+    keys = store.user_keys.nbytes if grouped.users.are_strings else 0
     rows = sum(split._rows.nbytes for split in splits)
     return store.offsets.nbytes + store.items.nbytes + keys + rows

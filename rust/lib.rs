@@ -16,6 +16,7 @@ pub mod finish;
 pub mod flags;
 pub mod memory;
 pub mod negatives;
+pub mod pages;
 pub mod partition;
 pub mod philox;
 pub mod radix;

@@ -6,6 +6,7 @@ use crate::columns::{Columns, Time};
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::memory::{room, zeroed};
+use crate::pages::Pages;
 use crate::record::{Layout, Record};
 use crate::slices::{parts, split_off};
 use crate::threads::Pause;
@@ -19,7 +20,7 @@ const BLOCK_ROWS: usize = 512;
 /// Records, partition after partition.
 pub struct Partitioned<R> {
     /// All kept rows.
-    pub records: Vec<R>,
+    pub records: Pages<R>,
     /// Partition p is `records[starts[p]..starts[p + 1]]`.
     pub starts: Vec<usize>,
 }
@@ -50,7 +51,7 @@ pub fn partition<R: Record, T: Time>(
         let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
-    let mut records = zeroed(starts[layout.partitions])?;
+    let mut records = Pages::new(starts[layout.partitions])?;
     let cells = cells(&mut records, &histograms, layout.partitions)?;
     pause.between()?;
     chunks.into_par_iter().zip(cells).try_for_each(|(chunk, cells)| {

@@ -194,27 +194,39 @@ fn trimmed(
         Integers::Wide(ids) => outside(ids, inner, i64::from),
         Integers::Narrow(ids) => outside(ids, inner, i64::from),
     }?;
-    let Some(mut ids) = outside else { return Ok(None) };
+    let Some((mut ids, span)) = outside else { return Ok(None) };
     ids.par_sort_unstable();
     ids.dedup();
-    let after = ids.split_off(ids.partition_point(|&id| id < inner.0));
-    Ok(Some(Coder::Trimmed { before: ids, min: inner.0, width: length(inner) as usize, after }))
+    let after = ids.split_off(ids.partition_point(|&id| id < span.0));
+    Ok(Some(Coder::Trimmed { before: ids, min: span.0, width: length(span) as usize, after }))
 }
 
-/// The ids outside a range, None where there are too many.
+/// The ids outside a range, and the span of those in it; None where too many are outside.
 fn outside<T: Copy + Sync>(
     ids: &[T],
     (first, last): (i64, i64),
     wide: impl Fn(T) -> i64 + Sync,
-) -> Result<Option<Vec<i64>>, Error> {
+) -> Result<Option<(Vec<i64>, (i64, i64))>, Error> {
     let most = ids.len() / ROWS_OUTSIDE + 1;
     let found = ids.par_chunks(CHUNK_ROWS).map(|chunk| {
-        let outside = chunk.iter().map(|&id| wide(id)).filter(|id| !(first..=last).contains(id));
-        collected(outside.take(most + 1))
+        let (mut outside, mut span) = (Vec::new(), (last, first));
+        for id in chunk.iter().map(|&id| wide(id)) {
+            if (first..=last).contains(&id) {
+                span = (span.0.min(id), span.1.max(id));
+            } else if outside.len() <= most {
+                push(&mut outside, id)?;
+            }
+        }
+        Ok((outside, span))
     });
-    let found: Vec<Vec<i64>> = found.collect::<Result<_, Error>>()?;
-    let rows: usize = found.iter().map(Vec::len).sum();
-    if rows > most { Ok(None) } else { collected(found.into_iter().flatten()).map(Some) }
+    let found: Vec<(Vec<i64>, (i64, i64))> = found.collect::<Result<_, Error>>()?;
+    let rows: usize = found.iter().map(|(outside, _)| outside.len()).sum();
+    if rows > most {
+        return Ok(None);
+    }
+    let wider = |a: (i64, i64), (_, b): &(_, (i64, i64))| (a.0.min(b.0), a.1.max(b.1));
+    let span = found.iter().fold((last, first), wider);
+    Ok(Some((collected(found.into_iter().flat_map(|(outside, _)| outside))?, span)))
 }
 
 /// The coder by ranks: each thread codes its rows in the order in which ids come first, then codes

@@ -223,7 +223,7 @@ def _require_sound(array: Any, column: object) -> None:
 def _require_ascending_offsets(strings: Any) -> None:
     for chunk in strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]:
         if len(chunk):
-            wide = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
+            wide: Any = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
             last = chunk.offset + len(chunk) + 1
             ends = np.frombuffer(chunk.buffers()[1], wide, last)[chunk.offset :]
             if ends[0] < 0 or (ends[1:] < ends[:-1]).any():

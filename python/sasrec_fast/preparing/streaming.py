@@ -39,7 +39,7 @@ _ROW_BYTES = 72
 """Memory of a row of a shard while it is sorted and finished."""
 _CHUNK_BYTES = 512
 """Memory of a row of a chunk while it is looked at or moved, and the next chunk is read."""
-_LARGEST_CHUNK = 1 << 20
+_LEAST_CHUNK, _LARGEST_CHUNK = 1 << 12, 1 << 20
 _STORED_BYTES = 5
 """On the disk, of a row in the store."""
 
@@ -81,7 +81,7 @@ def stream(source: Any, target: Target, options: Options, names: ColumnNames) ->
     require_times(names.timestamp is not None, options)
     if names.timestamp is None:
         starts_of(None, options, names)
-    chunk = max(1 << 10, min(limit // _CHUNK_BYTES, _LARGEST_CHUNK))
+    chunk = max(_LEAST_CHUNK, min(limit // _CHUNK_BYTES, _LARGEST_CHUNK))
     with writable_folder(Path(target.folder)) as folder, _disk(folder):
         rows = Rows(names, options)
         with Scratch() as scratch, Copies(folder, limit // 32) as copies, Progress() as progress:

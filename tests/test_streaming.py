@@ -29,6 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "_LARGEST_CHUNK", 7)
     monkeypatch.setattr(streaming, "_ROW_BYTES", streaming.LEAST_BYTES // 6)
     monkeypatch.setattr(streaming, "_require_shards", lambda spill, limit: None)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # which takes most of the time
 
 
 def pieces(case: Case, cuts: list[int]) -> Iterator[pd.DataFrame]:

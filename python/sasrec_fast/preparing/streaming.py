@@ -128,14 +128,19 @@ def _disk(folder: Path) -> Iterator[None]:
     except OSError as failure:
         if failure.errno != errno.ENOSPC or failure.filename is not None:
             raise
-        said = f"the disk is full: {shown_bytes(shutil.disk_usage(folder).free)} are free"
+        said = f"the disk is full: {shown_bytes(_free(folder))} are free"
         raise OSError(errno.ENOSPC, said, str(folder)) from failure
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free on the disk of a folder."""
+    return shutil.disk_usage(folder).free
 
 
 def _require_space(folder: Path, first: First, spill: Spill) -> None:
     """Refuse before any row is written what the disk has no room for."""
     needed = first.span.rows * (first.row_bytes + _STORED_BYTES)
-    free = shutil.disk_usage(folder).free
+    free = _free(folder)
     if needed > free:
         raise OSError(
             errno.ENOSPC,

@@ -3,7 +3,7 @@
 import pickle
 import tempfile
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import sasrec_fast as sf
 from exactness import arguments, refusal
-from saved_data import assert_same_data
 from sasrec_fast import _core
 from sasrec_fast.preparing import streaming
+from saved_data import assert_same_data
 from strategies import EXTREMES, Case, cases
 
 
@@ -80,7 +80,7 @@ COLUMNS = st.integers(0, 4).flatmap(
         st.tuples(
             st.integers(-3, 9) | st.sampled_from(EXTREMES),
             st.integers(-9, 200) | (st.sampled_from(EXTREMES) if kind else st.just(0)),
-            st.integers(-4, 4).map(lambda t: t * (1, 1000, 10**6, 10**9, 10**9 + 1)[kind]),
+            st.integers(-4, 4).map(lambda t: t * (1, 1000, 10**6, 10**9, 7)[kind]),
             st.booleans(),
         ),
         max_size=30,
@@ -105,7 +105,10 @@ def mixed(number: int) -> int:
 @given(COLUMNS, st.integers(0, 30), st.integers(0, 3))
 def test_spans_of_chunks_are_those_of_all(rows, cut, copies) -> None:
     whole = _core.scan(columns(rows), 0)
-    parts = [_core.scan(columns(rows[:cut]), 0), _core.scan(columns(rows[cut:]), min(cut, len(rows)))]
+    parts = [
+        _core.scan(columns(rows[:cut]), 0),
+        _core.scan(columns(rows[cut:]), min(cut, len(rows))),
+    ]
     merged = [parts[0].merge(parts[1]), parts[1].merge(parts[0])]
     kept = [(number, *row[:3]) for number, row in enumerate(rows) if row[3]]
     times = [time for *_, time in kept]
@@ -141,7 +144,9 @@ def test_rows_are_routed_in_order(rows, shards) -> None:
             expected[shard].append((local, item_ids.index(item) + 1, (time - least) // scale))
     codes, ends = _core.ItemCodes(span.item_ids), (firsts, span.users[1])
     *found, starts = _core.route(chunk, ends, codes, (int(least), int(scale)))
-    assert list(zip(*(of.tolist() for of in found), strict=True)) == [*sum(expected, [])]
+    assert list(zip(*(of.tolist() for of in found), strict=True)) == [
+        *chain.from_iterable(expected)
+    ]
     assert starts.tolist() == [0, *np.cumsum([len(shard) for shard in expected])]
     assert found[0].dtype == (np.int32 if narrow else np.int64)
     as_they_are = _core.route(chunk, ends, codes, None)[2]
@@ -163,6 +168,8 @@ def test_floats_are_whole_or_not():
 def test_arrow_tables_are_streamed(tmp_path):
     table = pa.table({"user_id": ["b", "a", "b", "a"] * 3, "item_id": ["y", "x", "z", "é"] * 3})
     expected = sf.prepare(table, timestamp=None, holdout=1)
-    for number, source in enumerate([table, table.to_reader(5), iter(table.to_batches(5)), [table]]):
+    for number, source in enumerate(
+        [table, table.to_reader(5), iter(table.to_batches(5)), [table]]
+    ):
         found = sf.prepare(source, timestamp=None, holdout=1, output=tmp_path / str(number))
         assert found.fingerprint == expected.fingerprint

@@ -127,7 +127,9 @@ def test_folders_lists_and_further_types(tmp_path):
     assert_streamed(lambda: folder, tmp_path, num_negatives=0)
     FRAME.to_csv(folder / "b.csv", index=False)
     MIXED.to_csv(folder / "c.csv", index=False)
-    DATED.assign(timestamp=DATED.timestamp.astype("datetime64[ms]")).to_parquet(folder / "d.parquet")
+    DATED.assign(timestamp=DATED.timestamp.astype("datetime64[ms]")).to_parquet(
+        folder / "d.parquet"
+    )
     DATED.to_parquet(folder / "e.parquet")
     assert_streamed(lambda: [folder / "b.csv", folder / "c.csv"], tmp_path)
     assert_streamed(lambda: [folder / "d.parquet", folder / "e.parquet"], tmp_path)

@@ -235,9 +235,7 @@ class Store:
             splits = self._splits(store, rows, part)
             yield count(part.sums, splits, timed=timed, part=number)
 
-    def _splits(
-        self, store: Sequences, rows: Mapping[str, SplitRows], part: _Part
-    ) -> list[Split]:
+    def _splits(self, store: Sequences, rows: Mapping[str, SplitRows], part: _Part) -> list[Split]:
         first, end = part.users.start, part.users.stop
         offsets = store.offsets[first : end + 1] - store.offsets[first]
         own = Sequences(offsets, store.items[part.items], store.user_keys[part.users])

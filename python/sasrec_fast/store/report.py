@@ -76,9 +76,9 @@ class Histogram:
         ends = np.cumsum(self.counts)
         place = (int(ends[-1]) - 1) * share
         first = int(place)
-        pair = self.lengths[np.searchsorted(ends, [first, first + 1], side="right").clip(
-            max=len(ends) - 1
-        )]
+        pair = self.lengths[
+            np.searchsorted(ends, [first, first + 1], side="right").clip(max=len(ends) - 1)
+        ]
         return float(np.quantile(pair, place - first))
 
 

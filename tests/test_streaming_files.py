@@ -49,7 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "_LARGEST_CHUNK", 17)
     monkeypatch.setattr(streaming, "_ROW_BYTES", streaming.LEAST_BYTES // 40)
     monkeypatch.setattr(streaming, "_require_shards", lambda spill, limit: None)
-    monkeypatch.setattr(streaming, "Copies", lambda folder, block: Copies(folder, 600))
+    monkeypatch.setattr(streaming, "Copies", lambda folder, block, told: Copies(folder, 600))
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 

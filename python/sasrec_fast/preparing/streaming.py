@@ -89,8 +89,9 @@ def stream(source: Any, target: Target, options: Options, names: ColumnNames) ->
         writable_folder(Path(target.folder)) as folder,
         (disk := _Disk(folder)).watched(),
         Scratch() as scratch,
-        Copies(folder, limit // _COPIED_SHARE) as copies,
         Progress() as progress,
+        progress.stage("copying the rows", None) as copied,
+        Copies(folder, limit // _COPIED_SHARE, copied) as copies,
     ):
         chunks = Chunks(source, names, copies, scratch, chunk)
         first = first_pass(chunks, rows, progress)

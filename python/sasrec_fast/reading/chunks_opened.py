@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ from sasrec_fast.reading.interactions import (
     wanted_names,
     warn_of_unsorted,
 )
+from sasrec_fast.reading.json_lines import read_json_blocks
 from sasrec_fast.reading.pieces import Pieces, each_table, files_or_pieces
 from sasrec_fast.reading.scratch import Scratch
 from sasrec_fast.reading.tables import open_stream
@@ -176,9 +178,7 @@ class Opener:
             with_keys = partial(_with_keys, keys=keys)
             mark, known = self.copies.mark(), len(self.runs)
             try:
-                if kind != TEXT:
-                    raise DataError(f"{path} is {kind}")
-                for table in read_blocks(path, wanted, self.copies.block):
+                for table in self._blocks(path, kind, wanted):
                     self._copy(with_keys(table), f"{prefix}{name}", kind)
             except (DataError, UnreadError, pa.ArrowInvalid, UnicodeError):
                 # As a whole, which reads it after all or says what is wrong and in which line.
@@ -188,6 +188,12 @@ class Opener:
                 self._copy(with_keys(table), f"{prefix}{name}", kind)
         except DataError as failure:  # of a copy, whose path nobody knows
             raise DataError(str(failure).replace(str(path), name)) from None
+
+    def _blocks(self, path: Path, kind: str, wanted: Wanted) -> Iterator[pa.Table]:
+        size = self.copies.block
+        if kind == TEXT:
+            return read_blocks(path, wanted, size)
+        return read_json_blocks(path, wanted, size, self.scratch.folder())
 
     def _copy(self, table: pa.Table, name: str, kind: str) -> None:
         last = self.runs[-1] if self.runs else None

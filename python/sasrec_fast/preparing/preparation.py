@@ -3,8 +3,6 @@
 import os
 from typing import Any, Literal
 
-import numpy as np
-
 from sasrec_fast.preparing.accounting import count, report, sums_of
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
@@ -179,7 +177,7 @@ def prepare(
     splits = splits_of(store, vocabularies, options, rows)
     counts = count(sums_of(grouped.counts), splits, timed=grouped.timed)
     require_rows(counts, len(grouped.items), table.timestamps, options, names)
-    keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
+    keys = len(grouped.users) if grouped.users.are_strings else 0
     received = len(table), grouped.rows_unknown
     found = report(counts, received, len(grouped.items), options, keys)
     warn_of_empty(found, options)

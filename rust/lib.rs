@@ -23,7 +23,9 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+pub mod route;
 pub mod rows;
+pub mod scan;
 pub mod search;
 pub mod sequences;
 pub mod shard;
@@ -47,9 +49,9 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, Rules, Shard, StringTable, attention_handlers,
-        core_round, count_above, count_among, encode_strings, fill, fill_negatives,
-        find_without_negative, finish, group, order_ties, philox, shown_items, sort_shard,
-        string_keys, top_k,
+        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
+        attention_handlers, core_round, count_above, count_among, encode_strings, fill,
+        fill_negatives, find_without_negative, finish, group, order_ties, philox, route, scan,
+        shown_items, sort_shard, string_keys, top_k,
     };
 }

@@ -1,4 +1,4 @@
-from typing import Any, Final, Protocol, Self, final
+from typing import Any, Final, Protocol, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,10 @@ __all__ = [
     "AliasTable",
     "Finished",
     "GroupedInteractions",
+    "ItemCodes",
     "Rules",
     "Shard",
+    "Span",
     "StringTable",
     "attention_handlers",
     "core_round",
@@ -24,6 +26,8 @@ __all__ = [
     "group",
     "order_ties",
     "philox",
+    "route",
+    "scan",
     "shown_items",
     "sort_shard",
     "string_keys",
@@ -123,6 +127,42 @@ class GroupedInteractions:
     item_ids: Final[NDArray[np.int64]]
     num_items: Final[int]
 
+_Chunk: TypeAlias = tuple[
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
+    NDArray[np.bool_] | None,
+]
+_TimeRange: TypeAlias = tuple[int, int, int] | tuple[float, float, bool]
+
+@final
+class Span:
+    def __new__(
+        cls,
+        rows: int,
+        users: tuple[int, int] | None,
+        sample: tuple[NDArray[np.uint64], NDArray[np.int64]],
+        item_ids: NDArray[np.int64],
+        times: _TimeRange | None,
+    ) -> Self: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def users(self) -> tuple[int, int] | None: ...
+    @property
+    def sample(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
+    @property
+    def item_ids(self) -> NDArray[np.int64]: ...
+    @property
+    def times(self) -> _TimeRange | None: ...
+    def merge(self, other: Span) -> Span: ...
+    def bounds(self, shards: int) -> NDArray[np.int64]: ...
+    def __getnewargs__(self) -> tuple[Any, ...]: ...
+
+@final
+class ItemCodes:
+    def __new__(cls, item_ids: NDArray[np.int64]) -> Self: ...
+
 @final
 class AliasTable:
     def __new__(cls, weights: NDArray[np.uint64]) -> Self: ...
@@ -166,6 +206,18 @@ def finish(
     indices: NDArray[np.int32] | None,
     starts: NDArray[np.int64] | NDArray[np.float64] | None,
 ) -> Finished: ...
+def scan(chunk: _Chunk, first_row: int) -> Span: ...
+def route(
+    chunk: _Chunk,
+    shards: tuple[NDArray[np.int64], int],
+    codes: ItemCodes,
+    ticks: tuple[int, int] | None,
+) -> tuple[
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
+    NDArray[np.int64],
+]: ...
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],

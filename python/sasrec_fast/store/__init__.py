@@ -5,10 +5,10 @@ from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candi
 from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
-from sasrec_fast.store.memory import require_memory
+from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
-from sasrec_fast.store.report import Lengths, Report
+from sasrec_fast.store.report import Histogram, Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
@@ -21,6 +21,7 @@ __all__ = [
     "SCORES_PER_CHUNK",
     "SPLITS",
     "Arrays",
+    "Histogram",
     "Histories",
     "Lengths",
     "Report",
@@ -31,6 +32,7 @@ __all__ = [
     "WindowOptions",
     "candidate_mask",
     "dated",
+    "free_memory",
     "given_histories",
     "given_ids",
     "given_mask",
@@ -45,6 +47,7 @@ __all__ = [
     "require_memory",
     "require_same_items",
     "shown",
+    "shown_bytes",
     "slices",
     "streams",
     "unpacked",

@@ -1,18 +1,21 @@
 """Prepared data <-> a folder, and files that are replaced as a whole."""
 
-from sasrec_fast.saving.artifact import Parts, write_into
+from sasrec_fast.saving.artifact import Parts
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.growing import GrowingArray, write_all
 from sasrec_fast.saving.replaced_file import replaced_file, require_writable
 from sasrec_fast.saving.termination import Terminated, check_termination, tidy_termination
+from sasrec_fast.saving.writing import Origin, save, write_into
 
 __all__ = [
     "GrowingArray",
+    "Origin",
     "Parts",
     "Terminated",
     "check_termination",
     "replaced_file",
     "require_writable",
+    "save",
     "tidy_termination",
     "writable_folder",
     "write_all",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
@@ -19,8 +19,9 @@ from sasrec_fast.saving.schema import require_sound
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
-FORMAT_VERSION = 2
-"""1 had files of plain names, which were replaced together with their folder."""
+FORMAT_VERSION = 3
+"""1 had files of plain names, which were replaced together with their folder; 2 has no edits."""
+WITHOUT_EDITS = 2
 
 _LARGEST = 1 << 24
 _KIND = "$"
@@ -108,10 +109,23 @@ def _text(path: Path) -> str:
 
 def file_names(content: Mapping[str, Any]) -> set[str]:
     """The names of the manifest and of the files it lists, in a manifest of any version."""
-    listed = content.get("files")
-    entries = listed.items() if isinstance(listed, dict) else ()
-    named = {entry.get("file", name) for name, entry in entries if isinstance(entry, dict)}
-    return {FILE_NAME, *(name for name in named if isinstance(name, str))}
+    log = content.get("log")
+    listed = [content.get("files"), log.get("files") if isinstance(log, dict) else None]
+    named = (name for entries in listed for name in _named(entries))
+    return {FILE_NAME, *named}
+
+
+def _named(entries: Any) -> Iterator[str]:
+    """The files of entries, and of their edits."""
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        file = entry.get("file", name)
+        if isinstance(file, str):
+            yield file
+        edits = entry.get("edits")
+        for parts in edits if isinstance(edits, list) else ():
+            yield from _named(parts)
 
 
 def encode(value: Any, name: str) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,17 @@ def test_spans_merge_in_any_order(users: list[int], data: st.DataObject) -> None
     bounds = whole.bounds(5)
     assert bounds == sorted(bounds)
     assert set(bounds) <= set(users)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_the_core_takes_as_many_rounds_as_it_needs(shards: int) -> None:
+    """Item 1 is rare, so user 1 is left with too little, so item 2 is, and so on to user 5."""
+    rows = [Interaction(user, item, item) for user in range(1, 6) for item in (user, user + 1)]
+    rows += [Interaction(7, 10, 0), Interaction(7, 11, 1), Interaction(8, 11, 0)]
+    rows += [Interaction(8, 12, 1), Interaction(9, 12, 0), Interaction(9, 10, 1)]
+    options = Options(min_user_interactions=2, min_item_interactions=2, holdout=0)
+    expected = reference.prepare(rows, options)
+    found = prepared_in_shards([(0, rows)], options, shards)
+    assert found.sequences == expected.sequences == {7: [1, 2], 8: [2, 3], 9: [3, 1]}
+    by_item = found.total("rows_of_rare_items")
+    assert by_item == expected.report().rows_dropped_by_item_activity

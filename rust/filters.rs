@@ -1,13 +1,20 @@
 //! Which interactions are kept: repeated items of a user, and the iterated k-core, in which every
 //! user and every item has enough interactions among those kept. The k-core is unique.
+//!
+//! It is found in rounds, each of them a map over shards and a sum: users with too few rows are
+//! dropped, then items, which are rare once the rows of all shards are counted, and so on. What a
+//! round leaves follows from the number of the round in which each item was found rare.
 
-use crate::error::Error;
-use crate::memory::{collected, insert, push, room, zeroed};
-use crate::slices::by_offsets;
+use crate::error::{Error, check_items, ensure};
+use crate::memory::{insert, zeroed};
+use crate::shard::{User, View};
+use crate::slices::split_off;
 use crate::threads::Pause;
 use foldhash::HashSet;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Most bytes of marks of a thread; with more codes than that, few of them occur in a row.
+const MAX_MARKS: usize = 1 << 24;
 
 /// What to do with an item that a user has more than once.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,32 +27,6 @@ pub enum Duplicates {
     Last,
 }
 
-impl Duplicates {
-    /// The rows of one user, in time order, that are kept; None for all of them.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn kept<R: Copy>(
-        self,
-        rows: &[R],
-        item: impl Fn(R) -> u32,
-    ) -> Result<Option<Vec<R>>, Error> {
-        let (mut seen, mut kept) = (HashSet::default(), Vec::new());
-        let mut keep_new = |row: &R| {
-            if insert(&mut seen, item(*row))? { push(&mut kept, *row) } else { Ok(()) }
-        };
-        match self {
-            Self::Keep => return Ok(None),
-            Self::First => rows.iter().try_for_each(&mut keep_new)?,
-            Self::Last => {
-                rows.iter().rev().try_for_each(&mut keep_new)?;
-                kept.reverse();
-            }
-        }
-        Ok((kept.len() < rows.len()).then_some(kept))
-    }
-}
-
 /// Interactions a user and an item must have.
 #[derive(Clone, Copy)]
 pub struct Minima {
@@ -55,90 +36,178 @@ pub struct Minima {
     pub item: usize,
 }
 
-/// Mark the rows outside the k-core in `keep`, all true at first; returns how many went with rare
-/// items. In every round users are dropped first, then items, and the count follows that order.
+/// Which rows a rule of duplicates keeps, of items that are codes below `codes`; empty for all.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where the offsets do not ascend, [`Error::OutOfMemory`], or what `pause`
-/// returns.
-pub fn k_core(
-    offsets: &[i64],
-    (items, num_items): (&[i32], usize),
-    minima: Minima,
-    keep: &mut [bool],
+/// [`Error::OutOfMemory`], or what `pause` returns.
+pub fn distinct_rows(
+    shard: &View<u32>,
+    rule: Duplicates,
+    codes: usize,
     pause: &Pause,
-) -> Result<usize, Error> {
-    let mut rows_of_rare_items = 0;
-    let counts: Vec<AtomicU32> = zeroed(num_items + 1)?;
-    let mut rare = room(num_items + 1)?;
-    items.par_iter().with_min_len(1 << 15).for_each(|&item| {
-        counts[item as usize].fetch_add(1, Ordering::Relaxed);
+) -> Result<Vec<bool>, Error> {
+    let mut kept = zeroed(if rule == Duplicates::Keep { 0 } else { shard.items.len() })?;
+    if kept.is_empty() {
+        return Ok(kept);
+    }
+    let mut rest = &mut kept[..];
+    let ranges = shard.ranges().into_iter().map(|users| {
+        let rows = shard.offsets[users.end] - shard.offsets[users.start];
+        (users, split_off(&mut rest, rows as usize))
     });
-    let mut users = by_user(offsets, items, keep)?;
-    loop {
-        pause.between()?;
-        drop_users(&mut users, minima.user, &counts);
-        let count = |count: &AtomicU32| count.load(Ordering::Relaxed) as usize;
-        rare.clear();
-        rare.extend(counts.iter().map(|found| count(found) < minima.item));
-        let rows = drop_items(&mut users, &rare, &counts);
-        rows_of_rare_items += rows;
-        if rows == 0 {
-            return Ok(rows_of_rare_items);
+    let ranges: Vec<_> = ranges.collect();
+    pause.between()?;
+    ranges.into_par_iter().try_for_each(|(users, mut kept)| {
+        let mut seen = Seen::of(codes)?;
+        for (number, user) in users.enumerate() {
+            let items = shard.user(user).items;
+            let kept = split_off(&mut kept, items.len());
+            seen.next(number as u32 + 1);
+            let mut rows = items.iter().zip(kept);
+            let mut mark = |(item, kept): (&i32, &mut bool)| -> Result<(), Error> {
+                *kept = seen.is_new(*item)?;
+                Ok(())
+            };
+            match rule {
+                Duplicates::Last => rows.rev().try_for_each(mark)?,
+                _ => rows.try_for_each(&mut mark)?,
+            }
+        }
+        pause.ask()
+    })?;
+    Ok(kept)
+}
+
+/// The items that the user at hand was seen with.
+enum Seen {
+    /// By code, the number of the last user who had it.
+    Marks(Vec<u32>, u32),
+    /// Of one user, where codes are too many to mark.
+    Set(HashSet<i32>),
+}
+
+impl Seen {
+    fn of(codes: usize) -> Result<Self, Error> {
+        if codes > MAX_MARKS / size_of::<u32>() {
+            return Ok(Self::Set(HashSet::default()));
+        }
+        Ok(Self::Marks(zeroed(codes)?, 0))
+    }
+
+    fn next(&mut self, user: u32) {
+        match self {
+            Self::Marks(_, current) => *current = user,
+            Self::Set(items) => items.clear(),
+        }
+    }
+
+    #[inline]
+    fn is_new(&mut self, item: i32) -> Result<bool, Error> {
+        match self {
+            Self::Marks(marks, user) => {
+                Ok(std::mem::replace(&mut marks[item as usize], *user) != *user)
+            }
+            Self::Set(items) => insert(items, item),
         }
     }
 }
 
-/// One user's items, which of them are kept, and how many.
-struct User<'a> {
-    items: &'a [i32],
-    keep: &'a mut [bool],
-    kept: usize,
+/// What is left of a user's rows.
+#[derive(Clone, Copy, Default)]
+pub struct Settled {
+    /// Rows that are no duplicates.
+    pub distinct: usize,
+    /// Rows dropped with rare items.
+    pub rare: usize,
+    /// Rows that are kept; 0 where the user is dropped.
+    pub left: usize,
 }
 
-fn by_user<'a>(
-    offsets: &[i64],
-    items: &'a [i32],
-    keep: &'a mut [bool],
-) -> Result<Vec<User<'a>>, Error> {
-    let parts = by_offsets(offsets, keep)?.into_iter().zip(offsets);
-    let users = parts.map(|(keep, &start)| {
-        let (start, kept) = (start as usize, keep.len());
-        User { items: &items[start..start + kept], keep, kept }
-    });
-    collected(users)
-}
+impl<I> User<'_, I> {
+    /// Whether a row is kept, unless its user is dropped.
+    #[inline]
+    pub fn keeps(&self, row: usize, rare: &[i32]) -> bool {
+        let is_rare = !rare.is_empty() && rare[self.items[row] as usize] > 0;
+        !is_rare && (self.kept.is_empty() || self.kept[row])
+    }
 
-/// Drop users with fewer than `least` kept rows.
-fn drop_users(users: &mut [User], least: usize, counts: &[AtomicU32]) {
-    users.par_iter_mut().filter(|user| user.kept > 0 && user.kept < least).for_each(|user| {
-        for (keep, &item) in user.keep.iter_mut().zip(user.items) {
-            if std::mem::take(keep) {
-                counts[item as usize].fetch_sub(1, Ordering::Relaxed);
-            }
+    /// What is left after the rounds in which items were found rare; none where `rare` is empty.
+    pub fn settled(&self, least: usize, rare: &[i32], rounds: &mut Vec<i32>) -> Settled {
+        let rows = self.items.len();
+        let distinct = match self.kept {
+            [] => rows,
+            kept => kept.iter().filter(|kept| **kept).count(),
+        };
+        let left = match rare {
+            [] => distinct,
+            rare => (0..rows).filter(|&row| self.keeps(row, rare)).count(),
+        };
+        if left >= least.max(1) {
+            return Settled { distinct, rare: distinct - left, left };
         }
-        user.kept = 0;
-    });
+        if left == distinct || distinct < least {
+            return Settled { distinct, rare: 0, left: 0 };
+        }
+        // Rows go in the order of their items' rounds, until too few of the user's are left.
+        let is_distinct = |row: &usize| self.kept.is_empty() || self.kept[*row];
+        rounds.clear();
+        rounds.extend((0..rows).filter(is_distinct).map(|row| rare[self.items[row] as usize]));
+        rounds.retain(|round| *round > 0);
+        rounds.sort_unstable();
+        let last = rounds[distinct - least.max(1)];
+        Settled { distinct, rare: rounds.partition_point(|round| *round <= last), left: 0 }
+    }
 }
 
-/// Drop the rows of rare items; returns how many.
-fn drop_items(users: &mut [User], rare: &[bool], counts: &[AtomicU32]) -> usize {
-    let dropped = users
-        .par_iter_mut()
-        .map(|user| {
-            let mut dropped = 0;
-            for (keep, &item) in user.keep.iter_mut().zip(user.items) {
-                if *keep && rare[item as usize] {
-                    *keep = false;
-                    dropped += 1;
+/// A round of the k-core: how many kept rows each item code has after the rounds before, of which
+/// `rare` has the number by code, or 0; it may be empty before the first.
+///
+/// # Errors
+/// [`Error::Inconsistent`] where a shard does not fit together, [`Error::OutOfMemory`], or what
+/// `pause` returns.
+pub fn core_round<I: Sync>(
+    shard: &View<I>,
+    least: usize,
+    (rare, codes): (&[i32], usize),
+    pause: &Pause,
+) -> Result<Vec<u32>, Error> {
+    ensure!(rare.is_empty() || rare.len() == codes, "{} rounds for {codes} item codes", rare.len());
+    shard.items.par_chunks(1 << 15).try_for_each(|items| check_items(items, codes - 1))?;
+    let ranges = shard.ranges();
+    let share = ranges.len().div_ceil(rayon::current_num_threads()).max(1);
+    pause.between()?;
+    let counts = ranges.par_chunks(share).map(|ranges| {
+        let mut counts: Vec<u32> = zeroed(codes)?;
+        let mut rounds = Vec::new();
+        for user in ranges.iter().cloned().flatten() {
+            let user = shard.user(user);
+            let left = user.settled(least, rare, &mut rounds).left;
+            if left == user.items.len() {
+                user.items.iter().for_each(|&item| counts[item as usize] += 1);
+            } else if left > 0 {
+                for (row, &item) in user.items.iter().enumerate() {
+                    counts[item as usize] += u32::from(user.keeps(row, rare));
                 }
             }
-            user.kept -= dropped;
-            dropped
-        })
-        .sum();
-    for (count, _) in counts.iter().zip(rare).filter(|(_, rare)| **rare) {
-        count.store(0, Ordering::Relaxed);
+        }
+        pause.ask()?;
+        Ok(counts)
+    });
+    let sum = counts.try_reduce_with(|mut sum, counts: Vec<u32>| {
+        sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        Ok(sum)
+    });
+    sum.unwrap_or_else(|| zeroed(codes))
+}
+
+/// Note the items that a round of counts finds rare; returns whether there are any.
+pub fn note_rare(counts: &[u32], least: usize, rare: &mut [i32], round: i32) -> bool {
+    let mut found = false;
+    for (&count, rare) in counts.iter().zip(rare) {
+        if *rare == 0 && count > 0 && (count as usize) < least {
+            *rare = round;
+            found = true;
+        }
     }
-    dropped
+    found
 }

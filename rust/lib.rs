@@ -11,6 +11,7 @@ pub mod columns;
 pub mod emission;
 pub mod error;
 pub mod filters;
+pub mod finish;
 pub mod flags;
 pub mod memory;
 pub mod negatives;
@@ -19,9 +20,12 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+pub mod route;
 pub mod rows;
+pub mod scan;
 pub mod search;
 pub mod sequences;
+pub mod shard;
 pub mod slices;
 pub mod strings;
 pub mod threads;
@@ -41,8 +45,9 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, GroupedInteractions, Rules, attention_handlers, count_above, count_among,
-        encode_strings, fill, fill_negatives, find_without_negative, group, order_ties, philox,
-        shown_items, top_k,
+        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span,
+        attention_handlers, core_round, count_above, count_among, encode_strings, fill,
+        fill_negatives, find_without_negative, finish, group, order_ties, philox, route, scan,
+        shown_items, sort_shard, top_k,
     };
 }

@@ -11,26 +11,26 @@ use rayon::prelude::*;
 /// The third word of the counters; `store/streams.py` says what the others are drawn for.
 const STREAM: u64 = 4;
 
-/// Reorder each user's items of equal moment by the first draw of the stream of (seed, item key);
+/// Reorder each user's items of equal time by the first draw of the stream of (seed, item key);
 /// equal draws keep the order of the indices.
 ///
-/// `moments` has an entry for each of `items`, ascending for each user; `keys` one for each item
+/// `times` has an entry for each of `items`, ascending for each user; `keys` one for each item
 /// index from 1 on.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] where these do not fit together, [`Error::OutOfMemory`], or what `pause`
 /// returns.
-pub fn order_ties(
+pub fn order_ties<I: PartialEq + Sync>(
     offsets: &[i64],
-    (items, moments): (&mut [i32], &[u32]),
+    (items, times): (&mut [i32], &[I]),
     keys: &[u64],
     seed: u64,
     pause: &Pause,
 ) -> Result<(), Error> {
-    let (known, length, end) = (moments.len(), items.len(), offsets.last());
+    let (known, length, end) = (times.len(), items.len(), offsets.last());
     ensure!(
         known == length && end.is_some_and(|&end| end as usize == length),
-        "{known} moments of {length} items; the last offset is {end:?}"
+        "{known} times of {length} items; the last offset is {end:?}"
     );
     items.par_chunks(1 << 15).try_for_each(|items| check_items(items, keys.len()))?;
     let mut hashes: Vec<u64> = zeroed(keys.len())?;
@@ -42,8 +42,8 @@ pub fn order_ties(
     users.into_par_iter().zip(offsets).with_min_len(1 << 6).try_for_each(|(items, &start)| {
         pause.ask()?;
         let mut first = 0;
-        let moments = &moments[start as usize..start as usize + items.len()];
-        for tied in moments.chunk_by(|a, b| a == b) {
+        let times = &times[start as usize..start as usize + items.len()];
+        for tied in times.chunk_by(|a, b| a == b) {
             let items = &mut items[first..first + tied.len()];
             first += tied.len();
             if items.len() > 1 {

@@ -164,25 +164,25 @@ def test_a_weight_out_of_range_is_named(weight: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offsets", "items", "moments", "said"),
+    ("offsets", "items", "times", "said"),
     [
-        ([0, 2], [1, 2], [0], "1 moments of 2 items; the last offset is Some(2)"),
-        ([0, 3], [1, 2], [0, 0], "2 moments of 2 items; the last offset is Some(3)"),
+        ([0, 2], [1, 2], [0], "1 times of 2 items; the last offset is Some(2)"),
+        ([0, 3], [1, 2], [0, 0], "2 times of 2 items; the last offset is Some(3)"),
         ([0, 3, 2], [1, 2], [0, 0], "offsets do not ascend"),
         ([0, 2], [1, 3], [0, 0], "item 3 is not in 1..=2"),
         ([-2, 0, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
         ([2, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
         ([SMALLEST, HUGE, 2], [1, 2], [0, 0], "offsets do not begin with 0"),
         ([0, HUGE, 2], [1, 2], [0, 0], "offsets do not ascend"),
-        ([], [], [], "0 moments of 0 items; the last offset is None"),
+        ([], [], [], "0 times of 0 items; the last offset is None"),
     ],
 )
 def test_ties_that_do_not_fit_together_are_refused(
-    offsets: list[int], items: list[int], moments: list[int], said: str
+    offsets: list[int], items: list[int], times: list[int], said: str
 ) -> None:
     store = np.array(offsets, np.int64), np.array(items, np.int32)
     with pytest.raises(ValueError, match=re.escape(said)):
-        _core.order_ties(*store, np.array(moments, np.uint32), KEYS, 0)
+        _core.order_ties(*store, np.array(times, np.uint32), KEYS, 0)
 
 
 @pytest.mark.parametrize("epoch", [-1, 2**64])
@@ -201,7 +201,6 @@ def test_columns_that_do_not_fit_together_are_refused(column: int, kind: str) ->
         min_item_interactions=1,
         holdout=0,
         identity=False,
-        moments=False,
     )
 
     def group(users: Any, items: Any, times: Any, keep: Any) -> None:

@@ -1,4 +1,4 @@
-from typing import Any, Final, Protocol, Self, final
+from typing import Any, Final, Protocol, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,19 +7,28 @@ __all__ = [
     "DEBUG_BUILD",
     "MAX_ITEMS",
     "AliasTable",
+    "Finished",
     "GroupedInteractions",
+    "ItemCodes",
     "Rules",
+    "Shard",
+    "Span",
     "attention_handlers",
+    "core_round",
     "count_above",
     "count_among",
     "encode_strings",
     "fill",
     "fill_negatives",
     "find_without_negative",
+    "finish",
     "group",
     "order_ties",
     "philox",
+    "route",
+    "scan",
     "shown_items",
+    "sort_shard",
     "top_k",
 ]
 
@@ -70,18 +79,34 @@ class Rules:
         min_item_interactions: int,
         holdout: int,
         identity: bool,
-        moments: bool,
     ) -> Self: ...
 
 @final
-class GroupedInteractions:
+class Shard:
+    user_ids: Final[NDArray[np.int64]]
     offsets: Final[NDArray[np.int64]]
     items: Final[NDArray[np.int32]]
+    times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
+    time_min: Final[int]
+    kept: Final[NDArray[np.bool_]]
+    def __new__(
+        cls,
+        user_ids: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        items: NDArray[np.int32],
+        times: NDArray[np.uint32] | NDArray[np.uint64],
+        time_min: int,
+        kept: NDArray[np.bool_],
+    ) -> Self: ...
+    def __getnewargs__(self) -> tuple[Any, ...]: ...
+
+@final
+class Finished:
     user_ids: Final[NDArray[np.int64]]
-    item_ids: Final[NDArray[np.int64]]
+    offsets: Final[NDArray[np.int64]]
+    items: Final[NDArray[np.int32]]
+    times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
     before: Final[NDArray[np.uint32]]
-    moments: Final[NDArray[np.uint32]]
-    num_items: Final[int]
     rows_filtered: Final[int]
     rows_duplicate: Final[int]
     rows_of_rare_items: Final[int]
@@ -89,6 +114,50 @@ class GroupedInteractions:
     users_dropped: Final[int]
     rows_tied: Final[int]
     users_tie_dependent: Final[int]
+
+@final
+class GroupedInteractions:
+    shard: Final[Shard]
+    code_ids: Final[NDArray[np.int64]]
+    kept: Final[Finished]
+    item_ids: Final[NDArray[np.int64]]
+    num_items: Final[int]
+
+_Chunk: TypeAlias = tuple[
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
+    NDArray[np.bool_] | None,
+]
+_TimeRange: TypeAlias = tuple[int, int, int] | tuple[float, float, bool]
+
+@final
+class Span:
+    def __new__(
+        cls,
+        rows: int,
+        users: tuple[int, int] | None,
+        sample: tuple[NDArray[np.uint64], NDArray[np.int64]],
+        item_ids: NDArray[np.int64],
+        times: _TimeRange | None,
+    ) -> Self: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def users(self) -> tuple[int, int] | None: ...
+    @property
+    def sample(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
+    @property
+    def item_ids(self) -> NDArray[np.int64]: ...
+    @property
+    def times(self) -> _TimeRange | None: ...
+    def merge(self, other: Span) -> Span: ...
+    def bounds(self, shards: int) -> NDArray[np.int64]: ...
+    def __getnewargs__(self) -> tuple[Any, ...]: ...
+
+@final
+class ItemCodes:
+    def __new__(cls, item_ids: NDArray[np.int64]) -> Self: ...
 
 @final
 class AliasTable:
@@ -103,6 +172,33 @@ def group(
     keep: NDArray[np.bool_] | None,
     rules: Rules,
 ) -> GroupedInteractions: ...
+def sort_shard(
+    users: NDArray[np.int64] | NDArray[np.int32],
+    items: NDArray[np.int64] | NDArray[np.int32],
+    times: NDArray[np.int64] | NDArray[np.float64] | None,
+    keep: NDArray[np.bool_] | None,
+    rules: Rules,
+) -> Shard: ...
+def core_round(shard: Shard, rules: Rules, rare: NDArray[np.int32]) -> NDArray[np.int64]: ...
+def finish(
+    shard: Shard,
+    rules: Rules,
+    rare: NDArray[np.int32] | None,
+    indices: NDArray[np.int32] | None,
+    starts: NDArray[np.int64] | NDArray[np.float64] | None,
+) -> Finished: ...
+def scan(chunk: _Chunk, first_row: int) -> Span: ...
+def route(
+    chunk: _Chunk,
+    shards: tuple[NDArray[np.int64], int],
+    codes: ItemCodes,
+    ticks: tuple[int, int] | None,
+) -> tuple[
+    NDArray[np.int64] | NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
+    NDArray[np.int64],
+]: ...
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
@@ -110,7 +206,7 @@ def encode_strings(
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],
-    moments: NDArray[np.uint32],
+    times: NDArray[np.uint32] | NDArray[np.uint64],
     item_keys: NDArray[np.uint64],
     seed: int,
 ) -> None: ...

@@ -5,14 +5,18 @@ mod columns;
 mod draws;
 mod search;
 mod sequences;
+mod shards;
 mod store;
+mod streams;
 mod windows;
 
 pub use attention::attention_handlers;
 pub use columns::encode_strings;
 pub use draws::{AliasTable, philox};
 pub use search::{count_above, count_among, top_k};
-pub use sequences::{GroupedInteractions, Rules, group, order_ties};
+pub use sequences::{GroupedInteractions, group, order_ties};
+pub use shards::{Finished, Rules, Shard, core_round, finish, sort_shard};
+pub use streams::{ItemCodes, Span, route, scan};
 pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
 
 use crate::error::Error;

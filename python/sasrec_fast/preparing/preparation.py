@@ -153,91 +153,23 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if output is not None:
+        return stream(interactions, Target(output, max_bytes), options, names)
+    if max_bytes is not None:
+        raise ValueError("max_bytes is given without output: what stays in memory has no bound")
     table = read_interactions(interactions, names)
     grouped = group(table, options, names)
-    splits = _splits(grouped, options)
-    _require_negatives(splits, grouped, names)
-    if options.split_at is not None and not len(splits[0]):
-        raise _nothing_before(table, options, names)
-    report = account(len(table), grouped, options, splits)
-    _warn_of_empty(report, options)
-    report.warn(options.ties, stacklevel=3)
+    store, vocabularies = grouped.sequences, (grouped.users, grouped.items)
+    rows = dated_rows(store.offsets, grouped.before)
+    splits = make_shard_splits(store, vocabularies, options, rows)
+    counts = count(grouped.counts, splits)
+    require_rows(counts, options, names, table.timestamps)
+    keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
+    received = len(table), grouped.rows_unknown
+    found = report(counts, received, len(grouped.items), options, keys)
+    warn_of_empty(found, options)
+    found.warn(options.ties, stacklevel=3)
     train, validation, test = [*splits, None, None][: len(SPLITS)]
     assert train is not None
     recorded = {**vars(names), **vars(options)}
-    store = grouped.sequences
-    return Prepared(train, validation, test, grouped.users, grouped.items, store, report, recorded)
-
-
-def _splits(grouped: Grouped, options: Options) -> list[Split]:
-    windows = [
-        WindowOptions(
-            split=split,
-            holdout=options.holdout if grouped.before is None else None,
-            max_sequence_length=options.max_sequence_length,
-            oldest=options.truncation == "oldest",
-            stride=options.stride if split == 0 else 0,
-            reject_all=options.negative_scope == "all",
-            num_negatives=options.num_negatives,
-            exponent=options.exponent,
-            num_items=len(grouped.items),
-            seed=options.seed,
-        )
-        for split in range(options.holdout + 1)
-    ]
-    rows = {}
-    if grouped.before is not None:
-        offsets = grouped.sequences.offsets
-        rows = {name: dated(offsets, grouped.before, n) for n, name in enumerate(SPLITS)}
-    return make_splits(grouped.sequences, (grouped.users, grouped.items), windows, rows)
-
-
-def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:
-    """Refuse users who have every item that there is."""
-    for split in splits if splits[0].num_negatives else []:
-        store, rows = grouped.sequences, split.sequence_rows
-        owner = _core.find_without_negative(store, split._options, rows)
-        if owner is not None:
-            shown = grouped.users.ids[owner : owner + 1].tolist()[0]
-            raise DataError(
-                f"user {shorten(shown)} (column '{cut(names.user)}') has interacted with all "
-                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, "
-                "for losses that need none or draw their own (softmax, sampled_softmax); or drop "
-                "the user"
-            )
-
-
-def _warn_of_empty(report: Report, options: Options) -> None:
-    """Warn of splits without rows, on which nothing can be trained or measured."""
-    empty = [name for name, rows in report.rows_by_split.items() if not rows]
-    starts = options.split_at
-    for name in empty if starts is not None else []:
-        assert starts is not None
-        before = f" to before {starts[1]}" if name == "validation" else " on"
-        first = starts[0] if name == "validation" else starts[1]
-        note(
-            f"{name} has no rows: no user has an interaction from {first}{before} and one "
-            "earlier; choose other times for split_at",
-            DataWarning,
-        )
-    if empty and starts is None:
-        held = f" besides the last {options.holdout} held out" if options.holdout else ""
-        advice = "lower holdout, or " if options.holdout else ""
-        note(
-            f"{' and '.join(empty)} ha{'s' if len(empty) == 1 else 've'} no rows: a training row "
-            f"takes 2 interactions{held}, and no user has more than "
-            f"{report.sequence_lengths.max}; {advice}bring users with longer histories "
-            f"(min_user_interactions={options.holdout + 2} keeps those who have enough)",
-            DataWarning,
-        )
-
-
-def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:
-    assert table.timestamps is not None
-    assert options.split_at is not None
-    first, last = table.timestamps.span
-    return DataError(
-        f"no user has two interactions before {shorten(options.split_at[0])}, the start of "
-        f"validation; column '{cut(names.timestamp)}' runs from {first} to {last} (are "
-        "the units the same?)"
-    )
+    return Prepared(train, validation, test, *vocabularies, store, found, recorded)

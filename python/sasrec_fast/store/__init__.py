@@ -7,7 +7,7 @@ from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, use
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
-from sasrec_fast.store.report import Lengths, Report
+from sasrec_fast.store.report import Histogram, Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
@@ -20,6 +20,7 @@ __all__ = [
     "SCORES_PER_CHUNK",
     "SPLITS",
     "Arrays",
+    "Histogram",
     "Histories",
     "Lengths",
     "Report",

@@ -16,6 +16,9 @@ from sasrec_fast.store.memory import shown_bytes
 WARNING_SHARE = 0.05
 """Share of held-out targets above which `Report.warn` speaks up."""
 
+_COUNTED = 1 << 20
+"""Lengths below this are counted one by one."""
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -27,16 +30,56 @@ class Lengths:
     p90: float
     max: int
 
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often each of some lengths occurs; those of parts merge to that of all.
+
+    Attributes:
+        lengths: int64 [n], distinct and ascending.
+        counts: int64 [n], at least 1.
+    """
+
+    lengths: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
     @classmethod
-    def of(cls, lengths: NDArray[np.int64]) -> Lengths:
-        """The distribution of a non-empty array of lengths."""
-        return cls(
-            int(lengths.min()),
-            float(np.median(lengths)),
-            float(lengths.mean()),
-            float(np.quantile(lengths, 0.9)),
-            int(lengths.max()),
+    def of(cls, lengths: NDArray[np.int64]) -> Histogram:
+        """The histogram of lengths."""
+        if lengths.max(initial=0) < _COUNTED:
+            counts = np.bincount(lengths)
+            found = np.flatnonzero(counts)
+            return cls(found, counts[found])
+        return cls(*np.unique(lengths, return_counts=True))
+
+    def merge(self, other: Histogram) -> Histogram:
+        """The histogram of both."""
+        lengths = np.concatenate([self.lengths, other.lengths])
+        distinct, places = np.unique(lengths, return_inverse=True)
+        counts = np.zeros(len(distinct), np.int64)
+        np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
+        return Histogram(distinct, counts)
+
+    def summary(self) -> Lengths:
+        """The distribution of lengths, of which there is one at least."""
+        total = int(self.counts.sum())
+        return Lengths(
+            int(self.lengths[0]),
+            self._quantile(0.5),
+            float((self.lengths * self.counts).sum()) / total,
+            self._quantile(0.9),
+            int(self.lengths[-1]),
         )
+
+    def _quantile(self, share: float) -> float:
+        """As of numpy, between the two lengths nearest to it."""
+        ends = np.cumsum(self.counts)
+        place = (int(ends[-1]) - 1) * share
+        first = int(place)
+        pair = self.lengths[np.searchsorted(ends, [first, first + 1], side="right").clip(
+            max=len(ends) - 1
+        )]
+        return float(np.quantile(pair, place - first))
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,13 @@ class Counts:
         )
 
 
-def count(found: RowCounts, splits: Sequence[Split], part: int = 0) -> Counts:
+def count(found: RowCounts, splits: Sequence[Split], *, timed: bool, part: int = 0) -> Counts:
     """The counts of a part of the store.
 
     Args:
         found: What the native code counted.
         splits: The rows of the part.
+        timed: Whether there are times that can be equal.
         part: Its number, in the order of user ids.
     """
     train, held_out = splits[0], splits[1:]
@@ -88,6 +89,7 @@ def count(found: RowCounts, splits: Sequence[Split], part: int = 0) -> Counts:
     return Counts(
         sums={
             **sums_of(found),
+            **({} if timed else {"rows_tied": 0, "users_tie_dependent": 0}),
             "users": len(store),
             "users_held_out": _users_of(held_out, len(store)),
             "users_truncated": int(np.count_nonzero(cut)),
@@ -107,7 +109,9 @@ def count(found: RowCounts, splits: Sequence[Split], part: int = 0) -> Counts:
     )
 
 
-def report(counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int) -> Report:
+def report(
+    counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int
+) -> Report:
     """The report of all parts.
 
     Args:

@@ -1,6 +1,5 @@
 """Shards -> parts of the store as rows of a table, one a user, and what was counted of them."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.preparing.grouping import rules_of, stream_keys
+from sasrec_fast.preparing.accounting import Counts, count
+from sasrec_fast.preparing.grouping import stream_keys
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.preparing.partitions import Batches, Piece, unpacked
-from sasrec_fast.preparing.splitting import split_store
-from sasrec_fast.preparing.tally import Tally
+from sasrec_fast.preparing.partitions import Batches, Piece, packed, unpacked
+from sasrec_fast.preparing.shards import dated_rows, rules, splits_of
 from sasrec_fast.store import Sequences, Vocabulary
 
 
@@ -24,6 +23,7 @@ class Finish:
 
     Attributes:
         options: The options.
+        text_users: Whether user ids are strings.
         rare: The round in which each item code was found rare, see `core_round`.
         indices: The index of each code; None where codes are indices.
         starts: The times of `split_at`.
@@ -32,6 +32,7 @@ class Finish:
     """
 
     options: Options
+    text_users: bool
     rare: NDArray[np.int32]
     indices: NDArray[np.int32] | None
     starts: NDArray[Any] | None
@@ -39,27 +40,26 @@ class Finish:
     item_keys: NDArray[np.uint64] | None
 
     def __call__(self, batches: Batches) -> Iterator[Any]:
-        """Rows of user, key, items and before, and a last one of the tally of all alone.
+        """Rows of a part, see `saving.parts`, the last of which has the counts of all alone.
 
-        They are `saving.parted`'s rows; users whose rows were all dropped have none.
+        Users whose rows were all dropped have none.
         """
-        tally = Tally()
-        kind = None
+        counts: Counts | None = None
         for piece in unpacked(batches):
             users, kept = self._finished(piece)
             sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
             before = None if self.starts is None else kept.before.reshape(-1, 2)
             vocabularies = users, Vocabulary.identity(self.num_items)
-            splits = split_store(sequences, vocabularies, before, self.options)
-            tally = tally.merge(Tally.of(kept, splits, self.options))
-            rows = _rows(users, sequences, before)
-            kind = rows.schema.field("user").type
-            yield rows
-        yield _last_row(kind or pa.int64(), tally)
+            rows = dated_rows(kept.offsets, before)
+            splits = splits_of(sequences, vocabularies, self.options, rows)
+            found = count(kept, splits, timed=True)
+            counts = found if counts is None else counts.merge(found)
+            yield self._rows(users, sequences, before)
+        yield self._last_row(counts)
 
     def _finished(self, piece: Piece) -> tuple[Vocabulary, _core.Finished]:
         shard = piece.shard
-        kept = _core.finish(shard, rules_of(self.options), self.rare, self.indices, self.starts)
+        kept = _core.finish(shard, rules(self.options), self.rare, self.indices, self.starts)
         if self.item_keys is not None:
             seed = self.options.seed
             _core.order_ties(kept.offsets, kept.items, kept.times, self.item_keys, seed)
@@ -68,26 +68,27 @@ class Finish:
         chosen = users[places] if isinstance(users, np.ndarray) else users.take(pa.array(places))
         return Vocabulary.trusted(chosen), kept
 
-
-def _rows(users: Vocabulary, sequences: Sequences, before: NDArray[Any] | None) -> Any:
-    ids = users.strings.cast(pa.string()) if users.are_strings else pa.array(users.ids)
-    edges = np.zeros((len(users), 2)) if before is None else before
-    mask = None if before is not None else np.ones(len(users), np.bool_)
-    return pa.record_batch(
-        {
+    def _rows(
+        self, users: Vocabulary, sequences: Sequences, before: NDArray[np.uint32] | None
+    ) -> Any:
+        ids = users.strings.cast(pa.string()) if self.text_users else pa.array(users.ids)
+        columns = {
             "user": ids,
             "key": pa.array(sequences.user_keys.view(np.int64)),
             "items": pa.ListArray.from_arrays(sequences.offsets.astype(np.int32), sequences.items),
-            "before_validation": pa.array(edges[:, 0].astype(np.int32), mask=mask),
-            "before_test": pa.array(edges[:, 1].astype(np.int32), mask=mask),
-            "tally": pa.nulls(len(users), pa.binary()),
         }
-    )
+        for place, name in enumerate(("before_validation", "before_test")):
+            edges = np.zeros((len(users), 2), np.uint32) if before is None else before
+            columns[name] = pa.array(edges[:, place].astype(np.int32))
+        return pa.record_batch({**columns, "counts": pa.nulls(len(users), pa.binary())})
 
-
-def _last_row(kind: Any, tally: Tally) -> Any:
-    columns = {"user": kind, "key": pa.int64(), "items": pa.list_(pa.int32())}
-    columns |= {"before_validation": pa.int32(), "before_test": pa.int32()}
-    empty = {name: pa.nulls(1, of) for name, of in columns.items()}
-    packed = pa.array([pickle.dumps(tally, protocol=5)], pa.binary())
-    return pa.record_batch({**empty, "tally": packed})
+    def _last_row(self, counts: Counts | None) -> Any:
+        columns = {
+            "user": pa.string() if self.text_users else pa.int64(),
+            "key": pa.int64(),
+            "items": pa.list_(pa.int32()),
+            "before_validation": pa.int32(),
+            "before_test": pa.int32(),
+        }
+        empty = {name: pa.nulls(1, kind) for name, kind in columns.items()}
+        return pa.record_batch({**empty, "counts": pa.array([packed(counts)], pa.binary())})

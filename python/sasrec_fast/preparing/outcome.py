@@ -1,15 +1,17 @@
 """What a preparation that leaves too little is refused or warned with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sasrec_fast.columns import TimeColumn
 from sasrec_fast.errors import DataError, DataWarning, cut, note, shorten
-from sasrec_fast.preparing.accounting import rows_of_inactive_users
+from sasrec_fast.preparing.accounting import Counts, rows_of_inactive_users
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.store import Report
+from sasrec_fast.reading import ColumnNames
+from sasrec_fast.store import SPLITS, Report
 
 
-def nothing_left(rows: int, unknown: int, sums: Any, options: Options) -> DataError:
+def nothing_left(rows: int, unknown: int, sums: Mapping[str, int], options: Options) -> DataError:
     """The error where no row is left."""
     reused = f"{unknown:,} are of items outside the vocabulary to reuse, " if unknown else ""
     return DataError(
@@ -21,6 +23,17 @@ def nothing_left(rows: int, unknown: int, sums: Any, options: Options) -> DataEr
         f"{sums['rows_of_rare_items']:,} to items under "
         f"min_item_interactions={options.min_item_interactions}"
     )
+
+
+def require_rows(
+    counts: Counts, items: int, times: TimeColumn | None, options: Options, names: ColumnNames
+) -> None:
+    """Refuse a user who has every item that there is, and data that nobody can be trained on."""
+    if counts.stuck is not None:
+        raise without_negative(counts.stuck[2], names.user, items)
+    if options.split_at is not None and not counts.by_split["rows"][SPLITS[0]]:
+        assert times is not None
+        raise nothing_before(times, options, names.timestamp)
 
 
 def without_negative(user: Any, column: object, items: int) -> DataError:

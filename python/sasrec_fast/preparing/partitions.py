@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.columns import IdColumn, TimeColumn, read_timestamps
 from sasrec_fast.errors import DataError, cut
-from sasrec_fast.preparing.grouping import filter_rows, rules_of
+from sasrec_fast.preparing.grouping import item_codes, kept_rows
 from sasrec_fast.preparing.options import Options
+from sasrec_fast.preparing.shards import rules
 from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
 from sasrec_fast.store import Vocabulary
 
@@ -93,12 +94,10 @@ class Reader:
     Attributes:
         names: Where to find what.
         options: The options.
-        order: The column that orders tied rows; None for none.
     """
 
     names: ColumnNames
     options: Options
-    order: Any = None
 
     def scan(self, batches: Batches) -> Iterator[Any]:
         """One binary value: what the rows of a partition hold, `Seen`."""
@@ -112,7 +111,7 @@ class Reader:
 
     def _seen(self, table: Any) -> Seen:
         rows = self._checked(table)
-        codes, keep, unknown = filter_rows(rows, self.options, self.names)
+        codes, keep, unknown = self._filtered(rows)
         ids = None
         if not isinstance(self.options.items, Vocabulary):
             ids = _ids(rows.items, pd.unique(codes if keep is None else codes[keep]))
@@ -127,20 +126,37 @@ class Reader:
         """
         for table in _tables(batches, None):
             rows = self._checked(table)
-            codes, keep, _ = filter_rows(rows, self.options, self.names)
+            codes, keep, _ = self._filtered(rows)
             if item_ids is not None:
                 codes = _places(rows.items, codes, item_ids)
             times = None if rows.timestamps is None else rows.timestamps.values
-            users = rows.users.codes
-            if self.order is not None:
-                name = cut(self.order)
-                order = np.argsort(read_timestamps(table[self.order], name).values, kind="stable")
-                users, codes, times, keep = (
-                    None if column is None else column[order]
-                    for column in (users, codes, times, keep)
-                )
-            shard = _core.sort_shard(users, codes, times, keep, rules_of(self.options))
+            columns = rows.users.codes, codes, times, keep
+            if self.options.order is not None:
+                columns = self._ordered(columns, table)
+            shard = _core.sort_shard(*columns, rules(self.options))
             yield from values(_pieces(shard, rows.users))
+
+    def _ordered(self, columns: tuple[Any, ...], table: Any) -> tuple[Any, ...]:
+        """The columns with rows of equal times in the order of a further one."""
+        name = self.options.order
+        users, _, times, _ = columns
+        order = read_timestamps(table[name], cut(name)).values
+        rows = np.lexsort((order, times, users))
+        again = np.ones(len(rows) - 1, np.bool_)
+        for values in (order, times, users):
+            again &= values[rows[1:]] == values[rows[:-1]]
+        if again.any():
+            raise DataError(
+                f"{np.count_nonzero(again):,} rows have the user, the time and the "
+                f"'{cut(name)}' of another: nothing says which of them comes first"
+            )
+        return tuple(None if column is None else column[rows] for column in columns)
+
+    def _filtered(self, rows: Interactions) -> tuple[NDArray[Any], NDArray[np.bool_] | None, int]:
+        """Item codes, which rows pass the row filter, and how many have an unknown item."""
+        codes, known = item_codes(rows.items, self.options, self.names.item)
+        unknown = 0 if known is None else int(np.count_nonzero(~known))
+        return codes, kept_rows(rows.ratings, known, self.options), unknown
 
     def _checked(self, table: Any) -> Interactions:
         rows = read_interactions(table, self.names)
@@ -154,22 +170,33 @@ def count(batches: Batches, options: Options, rare: NDArray[np.int32]) -> Iterat
     """One binary value: the interactions of each item code in a partition, see `core_round`."""
     counts = np.zeros(len(rare), np.int64)
     for piece in unpacked(batches):
-        counts += _core.core_round(piece.shard, rules_of(options), rare)
+        counts += _core.core_round(piece.shard, rules(options), rare)
     yield from values([counts])
+
+
+def packed(thing: Any) -> bytes:
+    """An object as a binary value; mostly zeros, as counts of many items are, take little room."""
+    whole = pickle.dumps(thing, protocol=5)
+    return bytes(len(whole).to_bytes(8, "little") + pa.compress(whole, "lz4", asbytes=True))
 
 
 def values(objects: Iterable[Any]) -> Iterator[Any]:
     """A batch of one binary value for each object."""
     for thing in objects:
-        packed = pa.array([pickle.dumps(thing, protocol=5)], pa.binary())
-        yield pa.record_batch({VALUE: packed})
+        yield pa.record_batch({VALUE: pa.array([packed(thing)], pa.binary())})
 
 
 def unpacked(batches: Batches) -> Iterator[Any]:
-    """The objects of binary values."""
+    """The objects of binary values; what is missing is none."""
     for batch in batches:
-        for value in batch.column(0):
-            yield pickle.loads(value.as_buffer())
+        for value in batch.column(VALUE).drop_null():
+            yield value_of(value.as_buffer())
+
+
+def value_of(value: Any) -> Any:
+    """The object of a binary value."""
+    size = int.from_bytes(value[:8], "little")
+    return pickle.loads(pa.decompress(value[8:], size, "lz4"))
 
 
 def merged(batches: Batches, merge: Callable[[Any, Any], Any]) -> Iterator[Any]:
@@ -222,8 +249,7 @@ def _places(column: IdColumn, codes: NDArray[Any], ids: Any) -> NDArray[np.int32
         return np.where(ids[places] == codes, places + 1, 0).astype(np.int32)
     names = _ids(column, np.arange(int(codes.max()) + 1))
     found = pc.fill_null(pc.index_in(names, value_set=ids), -1).to_numpy()
-    places: NDArray[np.int32] = (found + 1)[codes].astype(np.int32)
-    return places
+    return np.asarray((found + 1)[codes], np.int32)
 
 
 def _pieces(shard: _core.Shard, users: IdColumn) -> Iterator[Piece]:

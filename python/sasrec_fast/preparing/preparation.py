@@ -1,15 +1,19 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
+import os
 from typing import Any, Literal
 
-from sasrec_fast import _core
-from sasrec_fast.errors import DataError, DataWarning, cut, note, shorten
-from sasrec_fast.preparing.accounting import account
-from sasrec_fast.preparing.grouping import Grouped, group
+import numpy as np
+
+from sasrec_fast.preparing.accounting import count, report
+from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
+from sasrec_fast.preparing.outcome import require_rows, warn_of_empty
 from sasrec_fast.preparing.prepared import Prepared
-from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
-from sasrec_fast.store import SPLITS, Report, Split, Vocabulary, WindowOptions, dated, make_splits
+from sasrec_fast.preparing.shards import dated_rows, splits_of
+from sasrec_fast.preparing.spark import prepare_spark
+from sasrec_fast.reading import ColumnNames, is_of_spark, read_interactions
+from sasrec_fast.store import SPLITS, Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
     "min_rating": 2,
@@ -44,6 +48,8 @@ def prepare(
     negative_scope: Literal["past", "all"] = "past",
     items: Vocabulary | Literal["identity"] | None = None,
     seed: int = 0,
+    output: str | os.PathLike[str] | None = None,
+    max_bytes: float | None = None,
 ) -> Prepared:
     """Group interactions by user, sort them by time, and split them for training and evaluation.
 
@@ -104,6 +110,14 @@ def prepare(
             ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
             rows of items that it lacks are dropped and counted (`extend` it to keep them).
         seed: Seed of the negatives, 0..2**64 - 1.
+        output: A folder, as of `Prepared.save`: the rows are read in pieces, sorted by way of
+            files in that folder, and the data is written there and opened from there, equal to
+            what is prepared in memory. For what is larger than memory. Parquet, Arrow and ORC are
+            read twice in pieces; text is read in pieces and JSON file by file, and they and
+            streams are copied to the folder for the second time, at about 24 bytes a row.
+        max_bytes: Most bytes of rows that are in memory at a time with `output`, at least 64 MB;
+            a quarter of the free memory where None. Beside them are the package itself, about 30
+            bytes an item, and users and items that are text.
 
     Returns:
         The splits, vocabularies, compact store and report.
@@ -153,6 +167,13 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if is_of_spark(interactions):
+        return prepare_spark(interactions, names, options, output)
+    if options.order is not None:
+        raise ValueError(
+            f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "
+            "column, and ties='input' keeps their order"
+        )
     if output is not None:
         return stream(interactions, Target(output, max_bytes), options, names)
     if max_bytes is not None:
@@ -161,9 +182,9 @@ def prepare(
     grouped = group(table, options, names)
     store, vocabularies = grouped.sequences, (grouped.users, grouped.items)
     rows = dated_rows(store.offsets, grouped.before)
-    splits = make_shard_splits(store, vocabularies, options, rows)
-    counts = count(grouped.counts, splits)
-    require_rows(counts, options, names, table.timestamps)
+    splits = splits_of(store, vocabularies, options, rows)
+    counts = count(grouped.counts, splits, timed=grouped.timed)
+    require_rows(counts, len(grouped.items), table.timestamps, options, names)
     keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
     received = len(table), grouped.rows_unknown
     found = report(counts, received, len(grouped.items), options, keys)

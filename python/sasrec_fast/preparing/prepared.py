@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.saving import artifact
+from sasrec_fast.saving import artifact, parts
 from sasrec_fast.store import Histories, user_positions
 
 
@@ -158,7 +158,9 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
         ...     print(sf.load(f"{folder}/data"))
         Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
     """
-    parts, fingerprint = artifact.load(folder, verify=verify)
-    data = Prepared(**vars(parts))
+    if parts.is_parted(folder):
+        return Prepared(**vars(parts.load(folder, verify=verify)))
+    found, fingerprint = artifact.load(folder, verify=verify)
+    data = Prepared(**vars(found))
     vars(data)["fingerprint"] = fingerprint
     return data

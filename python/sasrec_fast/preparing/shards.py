@@ -31,16 +31,14 @@ def rules(options: Options) -> _core.Rules:
     )
 
 
-def dated_rows(
-    offsets: NDArray[np.int64], before: NDArray[np.uint32] | None
-) -> dict[str, Rows]:
+def dated_rows(offsets: NDArray[np.int64], before: NDArray[np.uint32] | None) -> dict[str, Rows]:
     """The rows of each split where times decide, uint32 [U, 2] before each period; else none."""
     if before is None:
         return {}
     return {name: dated(offsets, before, split) for split, name in enumerate(SPLITS)}
 
 
-def splits(
+def splits_of(
     sequences: Sequences,
     vocabularies: tuple[Vocabulary, Vocabulary],
     options: Options,

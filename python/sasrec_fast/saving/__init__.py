@@ -1,12 +1,22 @@
 """Prepared data <-> a folder, and files that are replaced as a whole."""
 
+from sasrec_fast.saving.artifact import Parts
+from sasrec_fast.saving.part_files import PartFiles
+from sasrec_fast.saving.parts import commit as commit_parts
+from sasrec_fast.saving.parts import writable_parts
+from sasrec_fast.saving.places import Place
 from sasrec_fast.saving.replaced_file import replaced_file, require_writable
 from sasrec_fast.saving.termination import Terminated, check_termination, tidy_termination
 
 __all__ = [
+    "PartFiles",
+    "Parts",
+    "Place",
     "Terminated",
     "check_termination",
+    "commit_parts",
     "replaced_file",
     "require_writable",
     "tidy_termination",
+    "writable_parts",
 ]

@@ -63,7 +63,7 @@ class Parts:
 
 def save(data: Parts, folder: str | os.PathLike[str]) -> None:
     """Write prepared data into a folder; see `Prepared.save`."""
-    content = _described(data)
+    content = described(data)
     files = {}
     with writable_folder(Path(folder)) as target:
         for name, part in _parts(data).items():
@@ -83,9 +83,9 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts
     content = manifest.read(path)
     while True:
         try:
-            parts = _Folder(path, content).parts()
+            parts = Folder(path, content).parts()
             if verify:
-                _read(parts)
+                read_all(parts)
             return parts, content["fingerprint"]
         except DataError:
             again = manifest.read(path)
@@ -94,7 +94,7 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts
             content = again  # replaced meanwhile, twice: its files are gone
 
 
-def _read(parts: Parts) -> None:
+def read_all(parts: Parts) -> None:
     """Use everything for the first time, which compares it with its digest."""
     _parts(parts)
     for split in _splits(parts):
@@ -106,7 +106,7 @@ def _read(parts: Parts) -> None:
 def fingerprint(data: Parts) -> str:
     """See `Prepared.fingerprint`."""
     digests = {name: stored.digest(part) for name, part in _parts(data).items()}
-    return _fingerprint(_described(data), digests)
+    return _fingerprint(described(data), digests)
 
 
 def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
@@ -135,13 +135,13 @@ def _splits(data: Parts) -> list[Split]:
     return [split for split in (data.train, data.validation, data.test) if split is not None]
 
 
-def _described(data: Parts) -> dict[str, Any]:
-    """All of the manifest but for the files."""
+def described(data: Parts) -> dict[str, Any]:
+    """All of the manifest of a folder of files but for these."""
     from sasrec_fast import __version__
 
     return {
         "format": manifest.FORMAT,
-        "format_version": manifest.FORMAT_VERSION,
+        "format_version": manifest.FILES_VERSION,
         "package_version": __version__,
         "options": {name: _option(name, value, data) for name, value in data.options.items()},
         "splits": {
@@ -166,8 +166,8 @@ def _option(name: str, value: Any, data: Parts) -> Any:
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """A folder that is being loaded, and its manifest."""
+class Folder:
+    """A folder of files that is being loaded, and its manifest."""
 
     path: Path
     content: Mapping[str, Any]
@@ -192,14 +192,14 @@ class _Folder:
 
     def parts(self) -> Parts:
         """All of it."""
-        self._require_fingerprint()
-        users, items = map(self._vocabulary, _VOCABULARIES)
-        sequences = self._sequences(len(users), len(items))
+        self.require_fingerprint()
+        users, items = map(self.vocabulary, _VOCABULARIES)
+        sequences = self.sequences(len(users), len(items))
         windows = {name: self._window(name, len(items)) for name in self.content["splits"]}
         if SPLITS[0] not in windows:
             raise DataError(f"{self.source} has no {SPLITS[0]} split")
         dated = {
-            name: self._rows(name, sequences) for name, of in windows.items() if of.holdout is None
+            name: self.rows(name, sequences) for name, of in windows.items() if of.holdout is None
         }
         ordered = sorted(windows.values(), key=lambda window: window.split)
         splits = make_splits(sequences, (users, items), ordered, dated)
@@ -208,7 +208,8 @@ class _Folder:
         report = self._report()
         return Parts(splits[0], validation, test, users, items, sequences, report, options)
 
-    def _require_fingerprint(self) -> None:
+    def require_fingerprint(self) -> None:
+        """Refuse a manifest whose fingerprint is not that of what it lists."""
         digests = {name: entry["digest"] for name, entry in self.content["files"].items()}
         if self.content["fingerprint"] != _fingerprint(self.content, digests):
             raise DataError(f"{self.source} is damaged: its fingerprint is not that of its files")
@@ -227,7 +228,7 @@ class _Folder:
                 )
         return options
 
-    def _sequences(self, users: int, items: int) -> Sequences:
+    def sequences(self, users: int, items: int) -> Sequences:
         """The store; that lengths fit together is checked at once, in three pages of files."""
         columns = {
             "offsets": self.column("offsets", ascending),
@@ -245,7 +246,8 @@ class _Folder:
             )
         return StoredSequences(columns)
 
-    def _vocabulary(self, name: str) -> Vocabulary:
+    def vocabulary(self, name: str) -> Vocabulary:
+        """The ids of "users" or "items"."""
         about, ids = self.content["vocabularies"][name], _VOCABULARIES[name]
         if about["is_identity"]:
             return Vocabulary.identity(about["size"])
@@ -258,7 +260,8 @@ class _Folder:
         check = partial(stored.require_distinct, path, found, entry["digest"])
         return Vocabulary.trusted(found, check=check)
 
-    def _rows(self, split: str, sequences: Sequences) -> Rows:
+    def rows(self, split: str, sequences: Sequences) -> Rows:
+        """The rows of a split where times decide what is held out."""
         columns = {
             "users": self.column(f"{split}_users", partial(rising, len(sequences))),
             "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),

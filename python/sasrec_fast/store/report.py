@@ -76,9 +76,9 @@ class Histogram:
         ends = np.cumsum(self.counts)
         place = (int(ends[-1]) - 1) * share
         first = int(place)
-        pair = self.lengths[np.searchsorted(ends, [first, first + 1], side="right").clip(
-            max=len(ends) - 1
-        )]
+        pair = self.lengths[
+            np.searchsorted(ends, [first, first + 1], side="right").clip(max=len(ends) - 1)
+        ]
         return float(np.quantile(pair, place - first))
 
 
@@ -178,6 +178,7 @@ class Report:
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
+                "column": "the column that ties names decides",
             }[ties]
             said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "

@@ -130,6 +130,7 @@ class Reader:
             if item_ids is not None:
                 codes = _places(rows.items, codes, item_ids)
             times = None if rows.timestamps is None else rows.timestamps.values
+            codes = np.maximum(codes, 1)  # what has no code does not pass the row filter
             columns = rows.users.codes, codes, times, keep
             if self.options.order is not None:
                 columns = self._ordered(columns, table)

@@ -17,7 +17,7 @@ from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.reading import ColumnNames, require_columns
 
 _VALUES = f"{VALUE} binary"
-_MOST_VALUES = 16
+_MOST_VALUES = 4
 """Values of partitions that are merged in one place."""
 _MOST_ROWS = 1 << 25
 """Rows of a partition, on average, that a process of Python is given."""

@@ -45,7 +45,7 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span,
+        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
         attention_handlers, core_round, count_above, count_among, encode_strings, fill,
         fill_negatives, find_without_negative, finish, group, order_ties, philox, route, scan,
         shown_items, sort_shard, top_k,

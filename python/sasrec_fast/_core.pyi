@@ -13,6 +13,7 @@ __all__ = [
     "Rules",
     "Shard",
     "Span",
+    "StringTable",
     "attention_handlers",
     "core_round",
     "count_above",
@@ -162,6 +163,21 @@ class ItemCodes:
 @final
 class AliasTable:
     def __new__(cls, weights: NDArray[np.uint64]) -> Self: ...
+
+@final
+class StringTable:
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def add(
+        self, chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]
+    ) -> NDArray[np.int32]: ...
+    def find(
+        self, chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]
+    ) -> NDArray[np.int32]: ...
+    def ranks(self) -> NDArray[np.int32]: ...
+    def ascending(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]: ...
 
 def group(
     users: NDArray[np.int64] | NDArray[np.int32],

@@ -1,10 +1,13 @@
 //! Raw columns: integers of either width, and strings, which become codes.
 
-use super::run;
+use super::{run, run_alone};
 use crate::columns::Integers;
+use crate::strings::growing;
 use crate::strings::{self, Chunk};
+use crate::threads::lock;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use std::sync::Mutex;
 
 #[derive(FromPyObject)]
 pub enum IntegerColumn<'py> {
@@ -31,6 +34,7 @@ impl StringChunk<'_> {
 }
 
 type EncodedStrings<'py> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
+type Buffers<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>);
 
 /// Codes of strings in ascending order, and the first row of each distinct string.
 #[pyfunction]
@@ -41,4 +45,55 @@ pub fn encode_strings<'py>(
     let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
     let done = run(py, |pause| strings::encode(&chunks, pause))?;
     Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
+}
+
+/// Distinct strings of chunks that come one by one, numbered from 0 in the order they came.
+#[pyclass(frozen, module = "sasrec_fast._core")]
+pub struct StringTable(Mutex<growing::StringTable>);
+
+#[pymethods]
+impl StringTable {
+    #[new]
+    fn new() -> PyResult<Self> {
+        Ok(Self(Mutex::new(growing::StringTable::new()?)))
+    }
+
+    fn add<'py>(
+        &self,
+        py: Python<'py>,
+        chunk: StringChunk<'py>,
+    ) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        let chunk = chunk.borrow()?;
+        let numbers = run_alone(py, &self.0, |table, pause| table.add(&chunk, pause))?;
+        Ok(numbers.into_pyarray(py))
+    }
+
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        chunk: StringChunk<'py>,
+    ) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        let chunk = chunk.borrow()?;
+        let numbers = run_alone(py, &self.0, |table, pause| table.find(&chunk, pause))?;
+        Ok(numbers.into_pyarray(py))
+    }
+
+    fn ranks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        Ok(run_alone(py, &self.0, |table, _| table.ranks())?.into_pyarray(py))
+    }
+
+    fn ascending<'py>(&self, py: Python<'py>) -> PyResult<Buffers<'py>> {
+        let growing::Buffers { offsets, bytes } =
+            run_alone(py, &self.0, |table, _| table.ascending())?;
+        Ok((offsets.into_pyarray(py), bytes.into_pyarray(py)))
+    }
+
+    #[getter]
+    fn nbytes(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.0).bytes())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.0).len())
+    }
 }

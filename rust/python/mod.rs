@@ -11,7 +11,7 @@ mod streams;
 mod windows;
 
 pub use attention::attention_handlers;
-pub use columns::encode_strings;
+pub use columns::{StringTable, encode_strings};
 pub use draws::{AliasTable, philox};
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};
@@ -20,9 +20,10 @@ pub use streams::{ItemCodes, Span, route, scan};
 pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
 
 use crate::error::Error;
-use crate::threads::{self, Failure, Pause};
+use crate::threads::{self, Failure, Pause, lock};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use std::sync::Mutex;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -41,10 +42,30 @@ fn run<T: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Pause) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
+    raised(py.detach(|| threads::run(work, listen)))
+}
+
+/// As `run`, alone with a value. Whoever waits for it holds up neither Python nor the pool.
+fn run_alone<V: Send, T: Send>(
+    py: Python<'_>,
+    value: &Mutex<V>,
+    work: impl FnOnce(&mut V, &Pause) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    raised(py.detach(|| {
+        let mut value = lock(value);
+        let value = &mut *value;
+        threads::run(|pause| work(value, pause), listen)
+    }))
+}
+
+fn listen() -> PyResult<()> {
     // The method path is not general enough in its lifetime.
     #[allow(clippy::redundant_closure_for_method_calls)]
-    let listen = || Python::attach(|py| py.check_signals());
-    py.detach(|| threads::run(work, listen)).map_err(|failure| match failure {
+    Python::attach(|py| py.check_signals())
+}
+
+fn raised<T>(result: Result<T, Failure<PyErr>>) -> PyResult<T> {
+    result.map_err(|failure| match failure {
         Failure::Error(error) => error.into(),
         Failure::Told(raised) => raised,
     })

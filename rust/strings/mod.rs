@@ -2,6 +2,7 @@
 //! Each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
 //! then sorted together, which ranks the strings and brings equal ones of several tables together.
 
+pub mod growing;
 mod order;
 mod table;
 
@@ -13,7 +14,7 @@ use crate::threads::Pause;
 use order::{rank, sorted};
 use rayon::prelude::*;
 use std::ops::Range;
-use table::Table;
+use table::{Borrowed, Strings, Table};
 
 /// Below this, a table of its own costs a thread more than the rows do.
 const MIN_PART_ROWS: usize = 1 << 14;
@@ -82,14 +83,14 @@ pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
     let mut codes: Vec<i32> = zeroed(rows)?;
     pause.between()?;
     let size = rows.div_ceil(rayon::current_num_threads()).max(MIN_PART_ROWS);
-    let tables: Vec<Table> = codes
+    let tables: Vec<Table<Borrowed>> = codes
         .par_chunks_mut(size)
         .enumerate()
         .map(|(part, codes)| number(chunks, part * size, codes, pause))
         .collect::<Result<_, Error>>()?;
     pause.between()?;
-    let strings = collected(tables.iter().flat_map(|table| &table.strings).copied())?;
-    let rows = collected(tables.iter().flat_map(|table| &table.rows).copied())?;
+    let strings = collected(tables.iter().flat_map(|table| &table.strings.strings).copied())?;
+    let rows = collected(tables.iter().flat_map(|table| &table.strings.rows).copied())?;
     let starts = tables.iter().scan(0, |start, table| {
         *start += table.strings.len();
         Some(*start - table.strings.len())
@@ -114,8 +115,8 @@ fn number<'a>(
     first: usize,
     codes: &mut [i32],
     pause: &Pause,
-) -> Result<Table<'a>, Error> {
-    let mut table = Table::new();
+) -> Result<Table<Borrowed<'a>>, Error> {
+    let mut table = Table::new(Borrowed::default())?;
     let last = first + codes.len();
     let mut rest = codes;
     let mut start = 0;

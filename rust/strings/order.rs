@@ -40,7 +40,8 @@ impl Place {
         Self(u128::from(key) << 64 | (length as u128) << 32 | number as u128)
     }
 
-    fn number(self) -> usize {
+    /// The string's number.
+    pub fn number(self) -> usize {
         self.0 as u32 as usize
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,21 @@ _OFFSET, _ITEM, _KEY = 8, 4, 8
 """Bytes of the compact store: of each user, interaction and key."""
 
 
-class RowCounts(Protocol):
-    """What the native code counts on the way to a part of the store."""
+COUNTED = (
+    "rows_filtered",
+    "rows_duplicate",
+    "rows_of_rare_items",
+    "rows_kept",
+    "users_dropped",
+    "rows_tied",
+    "users_tie_dependent",
+)
+"""What the native code counts on the way to a part of the store."""
 
-    rows_filtered: int
-    rows_duplicate: int
-    rows_of_rare_items: int
-    rows_kept: int
-    users_dropped: int
-    rows_tied: int
-    users_tie_dependent: int
 
-
-def sums_of(found: RowCounts) -> dict[str, int]:
-    """The counts by name."""
-    return {name: int(getattr(found, name)) for name in RowCounts.__annotations__}
+def sums_of(found: Any) -> dict[str, int]:
+    """What the native code has counted, by name."""
+    return {name: int(getattr(found, name)) for name in COUNTED}
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,19 @@ class Counts:
         )
 
 
-def count(found: RowCounts, splits: Sequence[Split], *, timed: bool, part: int = 0) -> Counts:
+    def of_user(self, user: Any) -> Counts:
+        """The counts, with another name for the user for whom no negative exists."""
+        assert self.stuck is not None
+        return replace(self, stuck=(*self.stuck[:2], user))
+
+
+def count(
+    found: Mapping[str, int], splits: Sequence[Split], *, timed: bool, part: int = 0
+) -> Counts:
     """The counts of a part of the store.
 
     Args:
-        found: What the native code counted.
+        found: What the native code has counted, by name.
         splits: The rows of the part.
         timed: Whether there are times that can be equal.
         part: Its number, in the order of user ids.
@@ -88,7 +96,7 @@ def count(found: RowCounts, splits: Sequence[Split], *, timed: bool, part: int =
     beyond = {s.name: _outside_window(s) if options.oldest else cut[:0] for s in held_out}
     return Counts(
         sums={
-            **sums_of(found),
+            **found,
             **({} if timed else {"rows_tied": 0, "users_tie_dependent": 0}),
             "users": len(store),
             "users_held_out": _users_of(held_out, len(store)),
@@ -109,9 +117,7 @@ def count(found: RowCounts, splits: Sequence[Split], *, timed: bool, part: int =
     )
 
 
-def report(
-    counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int
-) -> Report:
+def report(counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int) -> Report:
     """The report of all parts.
 
     Args:

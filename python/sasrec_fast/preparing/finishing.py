@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.preparing.accounting import Counts, count
+from sasrec_fast.preparing.accounting import Counts, count, sums_of
 from sasrec_fast.preparing.grouping import stream_keys
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.partitions import Batches, Piece, packed, unpacked
@@ -52,7 +52,7 @@ class Finish:
             vocabularies = users, Vocabulary.identity(self.num_items)
             rows = dated_rows(kept.offsets, before)
             splits = splits_of(sequences, vocabularies, self.options, rows)
-            found = count(kept, splits, timed=True)
+            found = count(sums_of(kept), splits, timed=True)
             counts = found if counts is None else counts.merge(found)
             yield self._rows(users, sequences, before)
         yield self._last_row(counts)

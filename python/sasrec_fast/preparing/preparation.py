@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sasrec_fast.preparing.accounting import count, report
+from sasrec_fast.preparing.accounting import count, report, sums_of
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.outcome import require_rows, warn_of_empty
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import dated_rows, splits_of
 from sasrec_fast.preparing.spark import prepare_spark
+from sasrec_fast.preparing.streaming import Target, stream
 from sasrec_fast.reading import ColumnNames, is_of_spark, read_interactions
 from sasrec_fast.store import SPLITS, Vocabulary
 
@@ -183,7 +184,7 @@ def prepare(
     store, vocabularies = grouped.sequences, (grouped.users, grouped.items)
     rows = dated_rows(store.offsets, grouped.before)
     splits = splits_of(store, vocabularies, options, rows)
-    counts = count(grouped.counts, splits, timed=grouped.timed)
+    counts = count(sums_of(grouped.counts), splits, timed=grouped.timed)
     require_rows(counts, len(grouped.items), table.timestamps, options, names)
     keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
     received = len(table), grouped.rows_unknown

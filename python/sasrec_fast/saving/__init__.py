@@ -1,6 +1,8 @@
 """Prepared data <-> a folder, and files that are replaced as a whole."""
 
-from sasrec_fast.saving.artifact import Parts
+from sasrec_fast.saving.artifact import Parts, write_into
+from sasrec_fast.saving.folder import writable_folder
+from sasrec_fast.saving.growing import GrowingArray, write_all
 from sasrec_fast.saving.part_files import PartFiles
 from sasrec_fast.saving.parts import commit as commit_parts
 from sasrec_fast.saving.parts import writable_parts
@@ -9,6 +11,7 @@ from sasrec_fast.saving.replaced_file import replaced_file, require_writable
 from sasrec_fast.saving.termination import Terminated, check_termination, tidy_termination
 
 __all__ = [
+    "GrowingArray",
     "PartFiles",
     "Parts",
     "Place",
@@ -18,5 +21,8 @@ __all__ = [
     "replaced_file",
     "require_writable",
     "tidy_termination",
+    "writable_folder",
     "writable_parts",
+    "write_all",
+    "write_into",
 ]

@@ -63,18 +63,27 @@ class Parts:
 
 def save(data: Parts, folder: str | os.PathLike[str]) -> None:
     """Write prepared data into a folder; see `Prepared.save`."""
-    content = described(data)
-    files = {}
+    _ = described(data)  # or TypeError, before anything is written
     with writable_folder(Path(folder)) as target:
-        for name, part in _parts(data).items():
-            digest = stored.digest(part)
-            path = target / name.replace(".", f"-{digest[:8]}.")
+        write_into(target, data, {})
+
+
+def write_into(target: Path, data: Parts, written: Mapping[str, Path]) -> None:
+    """Write files and then the manifest; parts in `written` lie in hidden files of the folder."""
+    content, files = described(data), {}
+    for name, part in _parts(data).items():
+        digest = stored.digest(part)
+        path = target / name.replace(".", f"-{digest[:8]}.")
+        if name in written:
+            written[name].replace(path)
+            about = stored.about(path, part)
+        else:
             with replaced_file(path) as temporary:
                 about = stored.write(temporary, part)
-            files[name] = {"file": path.name, **about, "digest": digest}
-        digests = {name: entry["digest"] for name, entry in files.items()}
-        identity = _fingerprint(content, digests)
-        manifest.write(target, {**content, "files": files, "fingerprint": identity})
+        files[name] = {"file": path.name, **about, "digest": digest}
+    digests = {name: entry["digest"] for name, entry in files.items()}
+    identity = _fingerprint(content, digests)
+    manifest.write(target, {**content, "files": files, "fingerprint": identity})
 
 
 def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts, str]:

@@ -55,11 +55,15 @@ def write(path: Path, content: Any) -> dict[str, Any]:
         table = pa.record_batch([content], schema=_SCHEMA)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             writer.write_batch(table)
-        dtype = "string"
     else:
         with path.open("wb") as file:
             np.lib.format.write_array(file, content, allow_pickle=False)
-        dtype = content.dtype.str
+    return about(path, content)
+
+
+def about(path: Path, content: Any) -> dict[str, Any]:
+    """What is to be known of a file that holds an array or strings."""
+    dtype = content.dtype.str if isinstance(content, np.ndarray) else "string"
     return {"shape": _shape(content), "dtype": dtype, "bytes": path.stat().st_size}
 
 

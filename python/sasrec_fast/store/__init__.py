@@ -4,7 +4,7 @@ from sasrec_fast.store import streams
 from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candidates, pack_mask
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
-from sasrec_fast.store.memory import require_memory
+from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Histogram, Lengths, Report
@@ -31,6 +31,7 @@ __all__ = [
     "WindowOptions",
     "candidate_mask",
     "dated",
+    "free_memory",
     "given_histories",
     "given_ids",
     "given_mask",
@@ -45,6 +46,7 @@ __all__ = [
     "require_memory",
     "require_same_items",
     "shown",
+    "shown_bytes",
     "slices",
     "streams",
     "unpacked",

@@ -35,7 +35,9 @@ class LocalTable:
         rows = list(range(len(table)))
         Random(made.seed).shuffle(rows)
         halves = [rows[: len(rows) // 2], [], rows[len(rows) // 2 :]]
-        made.partitions.extend(made.batches(table.take(pa.array(half, pa.int64()))) for half in halves)
+        made.partitions.extend(
+            made.batches(table.take(pa.array(half, pa.int64()))) for half in halves
+        )
         return made
 
     def batches(self, table: Any) -> list[Any]:

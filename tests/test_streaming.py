@@ -104,7 +104,10 @@ def mixed(number: int) -> int:
 @given(COLUMNS, st.integers(0, 30), st.integers(0, 3))
 def test_spans_of_chunks_are_those_of_all(rows, cut, copies) -> None:
     whole = _core.scan(columns(rows), 0)
-    parts = [_core.scan(columns(rows[:cut]), 0), _core.scan(columns(rows[cut:]), min(cut, len(rows)))]
+    parts = [
+        _core.scan(columns(rows[:cut]), 0),
+        _core.scan(columns(rows[cut:]), min(cut, len(rows))),
+    ]
     merged = [parts[0].merge(parts[1]), parts[1].merge(parts[0])]
     kept = [(number, *row[:3]) for number, row in enumerate(rows) if row[3]]
     times = [time for *_, time in kept]
@@ -162,6 +165,8 @@ def test_floats_are_whole_or_not():
 def test_arrow_tables_are_streamed(tmp_path):
     table = pa.table({"user_id": ["b", "a", "b", "a"] * 3, "item_id": ["y", "x", "z", "é"] * 3})
     expected = sf.prepare(table, timestamp=None, holdout=1)
-    for number, source in enumerate([table, table.to_reader(5), iter(table.to_batches(5)), [table]]):
+    for number, source in enumerate(
+        [table, table.to_reader(5), iter(table.to_batches(5)), [table]]
+    ):
         found = sf.prepare(source, timestamp=None, holdout=1, output=tmp_path / str(number))
         assert found.fingerprint == expected.fingerprint

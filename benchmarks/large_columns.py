@@ -61,12 +61,12 @@ def _chunks(
     item_ids = np.sort(rng.choice(2 * items, items, replace=False)) + 1
     for start in range(0, rows, CHUNK_ROWS):
         count = min(CHUNK_ROWS, rows - start)
-        user = 1 + _drawn(activity, count, rng)
-        item = item_ids[_drawn(popularity, count, rng)]
+        user = 1 + drawn(activity, count, rng)
+        item = item_ids[drawn(popularity, count, rng)]
         yield user, item, FIRST_SECOND + rng.integers(0, SECONDS, count)
 
 
-def _drawn(cumulative: NDArray[np.float64], count: int, rng: np.random.Generator) -> Column:
+def drawn(cumulative: NDArray[np.float64], count: int, rng: np.random.Generator) -> Column:
     """Positions drawn in proportion to the steps of `cumulative`."""
     # Sorted, they are looked up in passing; the order is drawn afterwards.
     points = np.sort(rng.random(count)) * cumulative[-1]

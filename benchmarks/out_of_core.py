@@ -1,6 +1,6 @@
-"""Preparing Parquet that is larger than memory, under an enforced limit, beside preparing in memory.
+"""Preparing Parquet larger than memory, under an enforced limit, beside preparing in memory.
 
-    python benchmarks/out_of_core.py make FOLDER --rows 300_000_000 --users 3_000_000 --items 1_000_000
+    python benchmarks/out_of_core.py make FOLDER --rows 300_000_000
     python benchmarks/out_of_core.py stream FOLDER OUTPUT --limit 3_000_000_000
     python benchmarks/out_of_core.py memory FOLDER
 

@@ -5,8 +5,9 @@
     python benchmarks/prepare.py --part strings file
 
 Parts: `numpy`, the training arrays against NumPy and plain Python; `strings`, string ids against
-integers; `epoch`, fresh negatives, and each stage against moving its bytes; `file`, a `.dat` file
-against pandas' C engine; `scaling`, time a row and peak memory of ever larger tables.
+integers; `tables`, datetimes, sparse ids, text, filters and the like against dense integers;
+`epoch`, fresh negatives, and each stage against moving its bytes; `file`, a `.dat` file against
+pandas' C engine; `scaling`, time a row and peak memory of ever larger tables.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ import numpy as np
 import against_numpy
 import dat_file
 import epoch
+import real_tables
 import scaling
 import string_ids
 from measurement import Size, progress, threads
 
 STANDARD = (1_000_000, 6_040, 3_416)
 LARGE = (against_numpy.LARGE_ROWS, 162_000, 59_000)
-PARTS = ("numpy", "strings", "epoch", "file", "scaling")
+LARGER_TABLES = (8_000_000, 50_000, 20_000)
+PARTS = ("numpy", "strings", "tables", "epoch", "file", "scaling")
 
 Run: TypeAlias = tuple[Size, Callable[[Size], dict[str, Any]], Callable[[Size, Any], str]]
 
@@ -81,7 +84,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="all by default")
     parser.add_argument(
-        "--large", action="store_true", help="numpy: also 25 M rows, 162,000 users, 59,000 items"
+        "--large",
+        action="store_true",
+        help="numpy: also 25 M rows, 162,000 users, 59,000 items; tables: also 8 M rows",
     )
     parser.add_argument(
         "--huge",
@@ -114,8 +119,8 @@ def _size(options: argparse.Namespace) -> Size:
     )
 
 
-def _large(options: argparse.Namespace, size: Size) -> Size:
-    rows, users, items = LARGE
+def _large(options: argparse.Namespace, size: Size, sizes: tuple[int, int, int]) -> Size:
+    rows, users, items = sizes
     rounds, repeats = options.rounds or 3, options.repeats or 2
     counts = {"rows": rows, "users": users, "items": items}
     return replace(size, **counts, rounds=rounds, repeats=repeats, standard=size.length == 200)
@@ -127,15 +132,19 @@ def _runs(options: argparse.Namespace) -> list[tuple[str, Run]]:
     compare = partial(against_numpy.measured, plain=not options.no_plain)
     runs: list[tuple[str, Run]] = [("numpy", (size, compare, against_numpy.table))]
     if options.large:
-        large = _large(options, size)
+        large = _large(options, size, LARGE)
         runs.append(("numpy", (large, against_numpy.measured, against_numpy.table)))
     grow = partial(scaling.measured, huge=options.huge)
     runs += [
         ("strings", (size, string_ids.measured, string_ids.table)),
+        ("tables", (size, real_tables.measured, real_tables.table)),
         ("epoch", (size, epoch.measured, epoch.table)),
         ("file", (size, dat_file.measured, dat_file.table)),
         ("scaling", (size, grow, scaling.table)),
     ]
+    if options.large:
+        larger = _large(options, size, LARGER_TABLES)
+        runs.append(("tables", (larger, real_tables.measured, real_tables.table)))
     return [(part, run) for part, run in runs if part in options.part]
 
 

@@ -8,6 +8,7 @@ mod best;
 pub mod blocks;
 pub mod coder;
 pub mod columns;
+pub mod divisor;
 pub mod emission;
 pub mod error;
 pub mod filters;
@@ -48,6 +49,6 @@ mod _core {
         AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
         attention_handlers, core_round, count_above, count_among, encode_strings, fill,
         fill_negatives, find_without_negative, finish, group, order_ties, philox, route, scan,
-        shown_items, sort_shard, top_k,
+        shown_items, sort_shard, string_keys, top_k,
     };
 }

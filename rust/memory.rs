@@ -84,6 +84,19 @@ pub fn insert<T: Eq + Hash, S: BuildHasher>(
     Ok(set.insert(value))
 }
 
+/// Put a key that is new into a map.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+#[inline]
+pub fn enter<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, value: V) -> Result<(), Error> {
+    if map.len() == map.capacity() {
+        map.try_reserve(1).map_err(|_| lack::<(K, V)>(2 * map.len()))?;
+    }
+    map.insert(key, value);
+    Ok(())
+}
+
 /// A map with room for so many entries.
 ///
 /// # Errors

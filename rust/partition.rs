@@ -79,7 +79,7 @@ fn scatter<R: Record, T: Time>(
         items.encode(columns.items, rows.clone(), &mut item_codes[..length]);
         let fields = places.iter_mut().zip(&item_codes).zip(&columns.times[rows.clone()]);
         for (record, ((place, &item), time)) in records.iter_mut().zip(fields) {
-            *record = R::pack(layout, *place & local, time.key() - layout.time_min, item);
+            *record = R::pack(layout, *place & local, layout.time(time.key()), item);
             *place >>= layout.user_bits;
         }
         let kept = match columns.keep {

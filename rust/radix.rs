@@ -1,12 +1,15 @@
 //! Stable least-significant-digit radix sort of records by some bits of a word of theirs. A partition fits
 //! the cache, so each pass streams; equal keys keep their order, which is input order. The input is
 //! only read: its lines were written by all threads, and to take them over costs more than a copy.
+//! Of long keys the upper bits put nearly all records in order, and insertion the rest.
 
 use crate::error::Error;
 use crate::memory::zeroed;
 use bytemuck::Zeroable;
 
 const MAX_DIGIT_BITS: u32 = 11;
+/// Passes over the upper bits of keys that take more; odd, so that they end in the first buffer.
+const UPPER_PASSES: u32 = 3;
 /// Below this, counting all bins costs more than comparing.
 const MIN_RADIX_LENGTH: usize = 128;
 
@@ -55,6 +58,15 @@ pub fn sorted<'a, T: Copy + Zeroable>(
         }
         return Ok(front);
     }
+    let upper = UPPER_PASSES * MAX_DIGIT_BITS;
+    if key.width > upper {
+        let shift = |pass: u32| key.low + key.width - upper + pass * MAX_DIGIT_BITS;
+        let buffers = (&mut *front, &mut *back);
+        sort_digits::<T, 2048>(records, buffers, UPPER_PASSES, |r, p| word(r) >> shift(p));
+        if insert_few(front, |record| word(record) >> key.low) {
+            return Ok(front);
+        }
+    }
     let passes = key.width.div_ceil(MAX_DIGIT_BITS);
     let shift = |pass: u32, bits: u32| key.low + pass * bits;
     // Bins in an array of their own size: few are cleared, and no index needs a check.
@@ -83,6 +95,25 @@ fn sort_digits<'a, T: Copy, const BINS: usize>(
         std::mem::swap(&mut front, &mut back);
     }
     front
+}
+
+/// Sort what is nearly in order, stably; returns whether it was: so few moves did it.
+fn insert_few<T: Copy>(records: &mut [T], key: impl Fn(&T) -> u64) -> bool {
+    let mut moves = 2 * records.len();
+    for place in 1..records.len() {
+        let record = records[place];
+        let later = records[..place].iter().rev().take_while(|other| key(other) > key(&record));
+        let later = later.take(moves + 1).count();
+        if later > moves {
+            return false;
+        }
+        if later > 0 {
+            moves -= later;
+            records.copy_within(place - later..place, place - later + 1);
+            records[place - later] = record;
+        }
+    }
+    true
 }
 
 /// Copy each record to the place of its digit, the lowest bits of its word.
@@ -124,12 +155,15 @@ mod tests {
         for (length, low, width) in
             [(1000, 5, 40), (5000, 0, 64), (300, 20, 11), (10, 3, 9), (400, 20, 0), (0, 0, 8)]
         {
-            let words: Vec<u64> =
-                (0..length).map(|_| stream.draw() >> (64 - low - width)).collect();
-            let mut expected = words.clone();
-            expected.sort_by_key(|word| word >> low);
-            let found = sorted(&words, &mut scratch, Key { low, width }, |word| *word);
-            assert_eq!(found, Ok(&expected[..]));
+            // All bits; few values of the upper ones; few values of the lower ones.
+            for few in [u64::MAX, 7 << 59 | 0xffff_ffff, !0 << 40] {
+                let words: Vec<u64> =
+                    (0..length).map(|_| (stream.draw() & few) >> (64 - low - width)).collect();
+                let mut expected = words.clone();
+                expected.sort_by_key(|word| word >> low);
+                let found = sorted(&words, &mut scratch, Key { low, width }, |word| *word);
+                assert_eq!(found, Ok(&expected[..]));
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A row as the radix partition moves and sorts it: user, time and item, packed into one word where
-//! they fit.
+//! they fit, else into one and a half, else into two.
 
+use crate::columns::TimeSpan;
+use crate::divisor::Divisor;
 use crate::error::Error;
 use crate::radix::{self, Key};
 use bytemuck::Zeroable;
@@ -16,31 +18,58 @@ pub struct Layout {
     pub partitions: usize,
     /// A user's partition is its code shifted right by this.
     pub user_bits: u32,
-    /// Bits of a time relative to `time_min`.
+    /// Bits of a relative time.
     pub time_bits: u32,
     /// Bits of an item code.
     pub item_bits: u32,
-    /// Smallest time key.
+    /// Smallest time key, whose relative time is 0.
     pub time_min: u64,
+    /// Difference of time keys that is 1 in relative times.
+    pub time_unit: Divisor,
+    /// Whether the rows come in time order.
+    pub in_order: bool,
 }
 
 impl Layout {
-    /// The layout for so many rows, user and item codes, and this span of time keys.
-    pub fn new(rows: usize, users: usize, items: usize, times: (u64, u64)) -> Self {
+    /// The layout for so many rows, user and item codes, and this span of times.
+    pub fn new(rows: usize, users: usize, items: usize, times: TimeSpan) -> Self {
         let wanted = (rows / PARTITION_ROWS).clamp(1, MAX_PARTITIONS);
         let user_bits = bits(users.div_ceil(wanted).max(1) as u64 - 1);
+        let time_unit = Divisor::new(times.unit);
         Self {
             partitions: ((users - 1) >> user_bits) + 1,
             user_bits,
-            time_bits: bits(times.1.saturating_sub(times.0)),
+            time_bits: bits(time_unit.exact(times.max.saturating_sub(times.min))),
             item_bits: bits(items as u64 - 1),
-            time_min: times.0,
+            time_min: times.min,
+            time_unit,
+            in_order: times.in_order,
         }
+    }
+
+    /// The relative time of a key of the column.
+    #[inline]
+    pub fn time(&self, key: u64) -> u64 {
+        self.time_unit.exact(key - self.time_min)
     }
 
     /// Whether all fields of a record fit one word.
     pub fn fits_word(&self) -> bool {
         self.user_bits + self.time_bits + self.item_bits < u64::BITS
+    }
+
+    /// Whether user and time fit one word.
+    pub fn fits_word_and_half(&self) -> bool {
+        self.user_bits + self.time_bits <= u64::BITS
+    }
+
+    /// The bits that sort records whose time has `time_bits` and begins at `low`, the user above.
+    fn key(&self, low: u32) -> Key {
+        if self.in_order {
+            Key { low: low + self.time_bits, width: self.user_bits }
+        } else {
+            Key { low, width: self.time_bits + self.user_bits }
+        }
     }
 }
 
@@ -101,9 +130,47 @@ impl Record for u64 {
         scratch: &'a mut Self::Scratch,
         layout: &Layout,
     ) -> Result<&'a [Self], Error> {
-        let key = Key { low: layout.item_bits, width: layout.time_bits + layout.user_bits };
-        radix::sorted(records, scratch, key, |word| *word)
+        radix::sorted(records, scratch, layout.key(layout.item_bits), |word| *word)
     }
+}
+
+/// User and time in the last two halves of a word; requires [`Layout::fits_word_and_half`].
+impl Record for [u32; 3] {
+    #[inline]
+    fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self {
+        let word = u64::from(user).unbounded_shl(layout.time_bits) | time;
+        [item, word as u32, (word >> 32) as u32]
+    }
+
+    #[inline]
+    fn user(self, layout: &Layout) -> usize {
+        joined(self).unbounded_shr(layout.time_bits) as usize
+    }
+
+    #[inline]
+    fn time(self, layout: &Layout) -> u64 {
+        joined(self) & !u64::MAX.unbounded_shl(layout.time_bits)
+    }
+
+    #[inline]
+    fn item(self, _: &Layout) -> u32 {
+        self[0]
+    }
+
+    type Scratch = radix::Scratch<Self>;
+
+    fn sorted<'a>(
+        records: &[Self],
+        scratch: &'a mut Self::Scratch,
+        layout: &Layout,
+    ) -> Result<&'a [Self], Error> {
+        radix::sorted(records, scratch, layout.key(0), |record| joined(*record))
+    }
+}
+
+#[inline]
+fn joined(record: [u32; 3]) -> u64 {
+    u64::from(record[2]) << 32 | u64::from(record[1])
 }
 
 /// Time in one word, user and item in the other.
@@ -135,7 +202,8 @@ impl Record for [u64; 2] {
         [times, users]: &'a mut Self::Scratch,
         layout: &Layout,
     ) -> Result<&'a [Self], Error> {
-        let key = Key { low: 0, width: layout.time_bits };
+        let width = if layout.in_order { 0 } else { layout.time_bits };
+        let key = Key { low: 0, width };
         let records = radix::sorted(records, times, key, |record| record[0])?;
         radix::sorted(records, users, Key { low: 32, width: layout.user_bits }, |record| record[1])
     }

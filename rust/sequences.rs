@@ -74,7 +74,8 @@ pub fn group<T: Time>(
     let codes = if rules.keeps_codes() { coders.1.width() } else { code_ids.len() + 1 };
     drop(coders);
     shard.keep_distinct(rules.duplicates, codes, pause)?;
-    let starts = starts.map(|starts| starts.map(|key| relative(key, shard.time_min)));
+    let scale = (shard.time_min, shard.time_unit);
+    let starts = starts.map(|starts| starts.map(|key| relative(key, scale)));
     let settled = match &shard.times {
         Times::Narrow(times) => {
             let view = shard.view(times);

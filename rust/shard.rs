@@ -30,6 +30,8 @@ pub struct Shard {
     pub times: Times,
     /// Smallest time key, which is 0 in `times`.
     pub time_min: u64,
+    /// Difference of time keys that is 1 in `times`.
+    pub time_unit: u64,
     /// Which rows the rule of duplicates keeps; empty where it keeps all.
     pub kept: Vec<bool>,
 }
@@ -168,6 +170,8 @@ pub fn sorted<T: Time>(
     pause.between()?;
     if layout.fits_word() {
         sorted_records::<u64, T>(columns, coders, (&layout, ranks), pause)
+    } else if layout.fits_word_and_half() {
+        sorted_records::<[u32; 3], T>(columns, coders, (&layout, ranks), pause)
     } else {
         sorted_records::<[u64; 2], T>(columns, coders, (&layout, ranks), pause)
     }
@@ -196,8 +200,9 @@ fn sorted_records<R: Record, T: Time>(
     drop(partitioned);
     pause.between()?;
     let (user_ids, offsets) = index_users(users, &counts)?;
-    let time_min = layout.time_min;
-    Ok((Shard { user_ids, offsets, items: codes, times, time_min, ..Shard::default() }, seen))
+    let (time_min, time_unit) = (layout.time_min, layout.time_unit.value());
+    let shard = Shard { user_ids, offsets, items: codes, times, time_min, time_unit, kept: vec![] };
+    Ok((shard, seen))
 }
 
 /// Write counts and items, and return the times.
@@ -263,6 +268,6 @@ impl Shard {
 }
 
 /// A time key as the smallest relative time that is not before it.
-pub fn relative(key: u64, time_min: u64) -> u64 {
-    key.saturating_sub(time_min)
+pub fn relative(key: u64, (time_min, time_unit): (u64, u64)) -> u64 {
+    key.saturating_sub(time_min).div_ceil(time_unit.max(1))
 }

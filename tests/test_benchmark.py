@@ -19,6 +19,7 @@ import large_columns
 import measurement
 import plain_python
 import prepare as benchmark
+import real_tables
 import requirements
 import scaling
 import string_ids
@@ -175,6 +176,23 @@ def test_kinds_of_ids_that_differ_are_refused(monkeypatch):
     monkeypatch.setattr(string_ids, "worker", lambda *arguments: next(answers))
     with pytest.raises(ValueError, match="different arrays"):
         string_ids.measured(size_of(["--rounds", "1"]))
+
+
+def test_real_tables_hold_the_rows_of_the_dense_columns(tmp_path):
+    real_tables.synthetic_columns.save(tmp_path, real_tables.columns(1500, 100, 60, seed=3))
+    figures = {name: real_tables._measure(name, tmp_path, 1) for name in real_tables.KINDS}
+    assert all(len(of_kind["seconds"]) == 1 for of_kind in figures.values())
+    shown = real_tables.table(size_of([]), figures)
+    assert len(shown.splitlines()) == 4 + len(real_tables.KINDS)
+    assert shown.count("<= 1.15x") == 8
+
+
+def test_other_sequences_of_a_real_table_are_found(tmp_path, monkeypatch):
+    real_tables.synthetic_columns.save(tmp_path, real_tables.columns(1500, 100, 60, seed=3))
+    reversed_times = real_tables._times(lambda seconds: -seconds)
+    monkeypatch.setitem(real_tables.KINDS, "wrong", real_tables.Kind(reversed_times, None))
+    with pytest.raises(ValueError, match="wrong gives other sequences"):
+        real_tables._measure("wrong", tmp_path, 1)
 
 
 @pytest.mark.parametrize("kind", [string_ids.NAMES, string_ids.UUIDS])

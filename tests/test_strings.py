@@ -74,6 +74,41 @@ def test_strings_that_differ_late_or_in_zeros_are_told_apart(prefix: str) -> Non
     assert found.decode(np.arange(8)).tolist() == texts[7::-1]
 
 
+@st.composite
+def coded(draw: st.DrawFn) -> tuple[list[str], pa.ChunkedArray]:
+    """Texts, and chunks of dictionaries: some shared, some with a string twice or a null."""
+    texts, chunks = [], []
+    dictionaries = draw(st.lists(st.lists(TEXTS, min_size=1, max_size=5), min_size=1, max_size=3))
+    held = [pa.array([*each, None]) for each in dictionaries]
+    for _ in range(draw(st.integers(1, 4))):
+        which = draw(st.integers(0, len(held) - 1))
+        last = len(dictionaries[which]) - 1
+        places = draw(st.lists(st.integers(0, last), max_size=6))
+        kind = draw(st.sampled_from([pa.int8(), pa.uint64()]))
+        indices = pa.array(places, kind).cast(pa.int32())
+        chunks.append(pa.DictionaryArray.from_arrays(indices, held[which]))
+        texts += [dictionaries[which][place] for place in places]
+    return texts, pa.chunked_array(chunks)
+
+
+@given(coded())
+def test_dictionaries_are_coded_together(case: tuple[list[str], pa.ChunkedArray]) -> None:
+    texts, chunks = case
+    found = columns.read_ids(chunks, "x")
+    assert found.decode(found.codes.astype(np.int64)).tolist() == texts
+    assert np.unique(found.codes, return_inverse=True)[1].tolist() == ranks(texts)
+
+
+@given(held())
+def test_keys_are_those_of_pandas(case: tuple[list[str], Any]) -> None:
+    texts, _ = case
+    strings = pa.array([*texts, "x" * 100], pa.large_string())
+    expected = pd.util.hash_array(strings.to_numpy(False).astype(object), categorize=False)
+    np.testing.assert_array_equal(_core.string_keys(columns.text_buffers(strings)), expected)
+    part = columns.text_buffers(strings[1:])
+    np.testing.assert_array_equal(_core.string_keys(part), expected[1:])
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     offsets, text = pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")
     damaged = pa.StringArray.from_buffers(2, offsets, text)
@@ -84,8 +119,11 @@ def test_text_that_is_not_utf8_is_refused() -> None:
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [-1, 1], [0, 9], [2**40, 2**40]])
 def test_damaged_offsets_are_refused(offsets: list[int]) -> None:
     letters = np.frombuffer(b"abc", np.uint8)
+    chunk = (np.array(offsets, np.int64), letters)
     with pytest.raises(ValueError, match="offsets of strings"):
-        _core.encode_strings([(np.array(offsets, np.int64), letters)])
+        _core.encode_strings([chunk])
+    with pytest.raises(ValueError, match="offsets of strings"):
+        _core.string_keys(chunk)
 
 
 DAMAGED = """
@@ -188,7 +226,7 @@ def test_time_is_linear_on_text_that_is_alike() -> None:
 def digest() -> str:
     numbers = np.random.default_rng(1).integers(0, 50_000, 200_000)
     found = columns.read_ids(pa.array([f"{number:x}" for number in numbers]), "x")
-    names = "\n".join(found.decode(np.arange(found.codes.max() + 1)))
+    names = "\n".join(found.decode(np.arange(found.codes.max() + 1)).tolist())
     return hashlib.sha256(found.codes.tobytes() + names.encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """External ids and dense indices."""
 
 import itertools
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -140,6 +141,49 @@ def test_millions_of_stored_strings_are_no_python_objects_until_asked_for():
     tracemalloc.stop()
     assert peak < 1 << 20
     assert one.index(["1999999", "x"]).tolist() == [2_000_000, 0]
+    assert one.lookup([2]).tolist() == ["1"]
+    assert repr(one).endswith("'0', '1', '2', ...)")
+    assert "ids" not in one.__dict__
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pa.array,
+        lambda texts: pa.array(["x", *texts], pa.large_string())[1:],
+        lambda texts: pa.chunked_array([texts[:2], [], texts[2:]], pa.string()),
+        lambda texts: pa.array(texts, pa.string_view()),
+        lambda texts: pa.array(texts).dictionary_encode(),
+        lambda texts: pd.Series(texts, dtype="str"),
+        lambda texts: pd.Index(texts, dtype="string"),
+        lambda texts: pd.Series(texts, dtype="category"),
+    ],
+)
+def test_text_is_found_however_it_is_held(wrap):
+    texts = ["ä", "", None, "b", "b"]
+    vocabulary = sf.Vocabulary(["", "b", "ä"])
+    assert vocabulary.index(wrap(texts)).tolist() == [3, 1, 0, 2, 2]
+    assert NUMBERS.index(wrap(texts)).tolist() == [0] * 5
+    assert vocabulary.index(wrap([None, None])).tolist() == [0, 0]
+    assert vocabulary.extend(wrap(["a", "b", "c", "a"])).ids.tolist() == ["", "b", "ä", "a", "c"]
+    assert sf.Vocabulary(wrap(["b", "a"])).ids.tolist() == ["b", "a"]
+    with pytest.raises(TypeError, match=r"ids\[1\] is "):
+        sf.Vocabulary(wrap(["b", None]))
+
+
+def test_what_is_no_text_is_unknown_or_refused():
+    assert NAMES.index(["\ud800", None, "ä"]).tolist() == [0, 0, 3]
+    with pytest.raises(TypeError, match=r"an id is an integer or a string, received \['a'\]"):
+        NAMES.index([["a"]])
+
+
+def test_a_vocabulary_that_was_used_can_be_copied():
+    for vocabulary in (NUMBERS, NAMES):
+        first = vocabulary.ids[:1]
+        assert vocabulary.index(first).tolist() == [1]
+        copied = pickle.loads(pickle.dumps(vocabulary))
+        assert copied == vocabulary
+        assert copied.index(first).tolist() == [1]
 
 
 def test_its_text_is_short():

@@ -30,6 +30,7 @@ __all__ = [
     "scan",
     "shown_items",
     "sort_shard",
+    "string_keys",
     "top_k",
 ]
 
@@ -89,6 +90,7 @@ class Shard:
     items: Final[NDArray[np.int32]]
     times: Final[NDArray[np.uint32] | NDArray[np.uint64]]
     time_min: Final[int]
+    time_unit: Final[int]
     kept: Final[NDArray[np.bool_]]
     def __new__(
         cls,
@@ -97,6 +99,7 @@ class Shard:
         items: NDArray[np.int32],
         times: NDArray[np.uint32] | NDArray[np.uint64],
         time_min: int,
+        time_unit: int,
         kept: NDArray[np.bool_],
     ) -> Self: ...
     def __getnewargs__(self) -> tuple[Any, ...]: ...
@@ -218,7 +221,10 @@ def route(
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint8]]]: ...
+def string_keys(
+    chunk: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]],
+) -> NDArray[np.uint64]: ...
 def order_ties(
     offsets: NDArray[np.int64],
     items: NDArray[np.int32],

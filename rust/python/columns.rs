@@ -2,8 +2,7 @@
 
 use super::{run, run_alone};
 use crate::columns::Integers;
-use crate::strings::growing;
-use crate::strings::{self, Chunk};
+use crate::strings::{self, Chunk, growing, keys};
 use crate::threads::lock;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -33,18 +32,31 @@ impl StringChunk<'_> {
     }
 }
 
-type EncodedStrings<'py> = (Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
 type Buffers<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>);
 
-/// Codes of strings in ascending order, and the first row of each distinct string.
+fn buffers(py: Python<'_>, buffers: strings::Buffers) -> Buffers<'_> {
+    (buffers.offsets.into_pyarray(py), buffers.bytes.into_pyarray(py))
+}
+
+/// Codes of strings in ascending order, and the distinct strings.
 #[pyfunction]
 pub fn encode_strings<'py>(
     py: Python<'py>,
     chunks: Vec<StringChunk<'py>>,
-) -> PyResult<EncodedStrings<'py>> {
+) -> PyResult<(Bound<'py, PyArray1<i32>>, Buffers<'py>)> {
     let chunks = chunks.iter().map(StringChunk::borrow).collect::<PyResult<Vec<_>>>()?;
     let done = run(py, |pause| strings::encode(&chunks, pause))?;
-    Ok((done.codes.into_pyarray(py), done.first_rows.into_pyarray(py)))
+    Ok((done.codes.into_pyarray(py), buffers(py, done.distinct)))
+}
+
+/// The key of each string's random stream.
+#[pyfunction]
+pub fn string_keys<'py>(
+    py: Python<'py>,
+    chunk: StringChunk<'py>,
+) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    let chunk = chunk.borrow()?;
+    Ok(run(py, |pause| keys::keys(&chunk, pause))?.into_pyarray(py))
 }
 
 /// Distinct strings of chunks that come one by one, numbered from 0 in the order they came.
@@ -83,9 +95,7 @@ impl StringTable {
     }
 
     fn ascending<'py>(&self, py: Python<'py>) -> PyResult<Buffers<'py>> {
-        let growing::Buffers { offsets, bytes } =
-            run_alone(py, &self.0, |table, _| table.ascending())?;
-        Ok((offsets.into_pyarray(py), bytes.into_pyarray(py)))
+        Ok(buffers(py, run_alone(py, &self.0, |table, _| table.ascending())?))
     }
 
     #[getter]

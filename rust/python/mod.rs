@@ -11,7 +11,7 @@ mod streams;
 mod windows;
 
 pub use attention::attention_handlers;
-pub use columns::{StringTable, encode_strings};
+pub use columns::{StringTable, encode_strings, string_keys};
 pub use draws::{AliasTable, philox};
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};

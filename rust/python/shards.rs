@@ -61,6 +61,7 @@ pub struct Shard {
     pub items: Py<PyArray1<i32>>,
     pub times: Py<PyAny>,
     pub time_min: u64,
+    pub time_unit: u64,
     pub kept: Py<PyArray1<bool>>,
 }
 
@@ -69,6 +70,7 @@ type ShardState<'py> = (
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i32>>,
     Bound<'py, PyAny>,
+    u64,
     u64,
     Bound<'py, PyArray1<bool>>,
 );
@@ -82,9 +84,10 @@ impl Shard {
         items: Py<PyArray1<i32>>,
         times: Py<PyAny>,
         time_min: u64,
+        time_unit: u64,
         kept: Py<PyArray1<bool>>,
     ) -> Self {
-        Self { user_ids, offsets, items, times, time_min, kept }
+        Self { user_ids, offsets, items, times, time_min, time_unit, kept }
     }
 
     fn __getnewargs__<'py>(&self, py: Python<'py>) -> ShardState<'py> {
@@ -94,6 +97,7 @@ impl Shard {
             self.items.bind(py).clone(),
             self.times.bind(py).clone(),
             self.time_min,
+            self.time_unit,
             self.kept.bind(py).clone(),
         )
     }
@@ -111,6 +115,7 @@ impl Shard {
             items: shard.items.into_pyarray(py).unbind(),
             times: times.unbind(),
             time_min: shard.time_min,
+            time_unit: shard.time_unit,
             kept: shard.kept.into_pyarray(py).unbind(),
         }
     }
@@ -265,11 +270,12 @@ pub fn finish(
     let (shard, rules) = (shard.get(), &rules.get().0);
     let arrays = shard.read(py)?;
     let starts = starts.as_ref().map(keys).transpose()?;
+    let scale = (shard.time_min, shard.time_unit);
     let plan = Plan {
         holdout: rules.holdout,
         rare: optional(rare.as_ref())?.unwrap_or_default(),
         indices: optional(indices.as_ref())?.unwrap_or_default(),
-        starts: starts.map(|starts| starts.map(|key| shard::relative(key, shard.time_min))),
+        starts: starts.map(|starts| starts.map(|key| shard::relative(key, scale))),
     };
     let least = rules.minima.user;
     match &arrays.times {

@@ -3,9 +3,9 @@
 
 use super::order::{rank, sorted};
 use super::table::{Strings, Table};
-use super::{Chunk, MAX_ROWS};
+use super::{Buffers, Chunk, MAX_ROWS};
 use crate::error::Error;
-use crate::memory::{collected, reserve, room, zeroed};
+use crate::memory::{collected, reserve, zeroed};
 use crate::threads::Pause;
 
 /// The distinct strings of all chunks so far, numbered from 0 in the order they came.
@@ -30,22 +30,13 @@ impl Strings<'_> for Copied {
         &self.bytes[start..self.ends[number]]
     }
 
-    fn push(&mut self, string: &[u8], _row: usize) -> Result<(), Error> {
+    fn push(&mut self, string: &[u8]) -> Result<(), Error> {
         reserve(&mut self.ends, 1)?;
         reserve(&mut self.bytes, string.len())?;
         self.bytes.extend_from_slice(string);
         self.ends.push(self.bytes.len());
         Ok(())
     }
-}
-
-/// Strings as Arrow lays them out: string i is `bytes[offsets[i]..offsets[i + 1]]`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Buffers {
-    /// Where strings start and end, one more than there are strings.
-    pub offsets: Vec<i64>,
-    /// The strings, one after the other.
-    pub bytes: Vec<u8>,
 }
 
 impl StringTable {
@@ -69,7 +60,7 @@ impl StringTable {
             return Err(Error::TooMany { what: "strings", found: most, max: MAX_ROWS });
         }
         let mut numbers = zeroed(rows)?;
-        self.0.number(chunk, (0..rows, 0), &mut numbers, pause)?;
+        self.0.number(chunk, 0..rows, &mut numbers, pause)?;
         Ok(numbers)
     }
 
@@ -104,9 +95,7 @@ impl StringTable {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn ranks(&self) -> Result<Vec<i32>, Error> {
-        let strings = self.strings()?;
-        let rows: Vec<u32> = zeroed(strings.len())?;
-        Ok(rank(&strings, &rows, &sorted(&strings)?)?.0)
+        Ok(self.ranked()?.0)
     }
 
     /// The strings in ascending order.
@@ -114,20 +103,12 @@ impl StringTable {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn ascending(&self) -> Result<Buffers, Error> {
-        let strings = self.strings()?;
-        let order = sorted(&strings)?;
-        let mut offsets = room(strings.len() + 1)?;
-        let mut bytes = room(self.0.strings.bytes.len())?;
-        offsets.push(0);
-        for place in order {
-            bytes.extend_from_slice(strings[place.number()]);
-            offsets.push(bytes.len() as i64);
-        }
-        Ok(Buffers { offsets, bytes })
+        Ok(self.ranked()?.1)
     }
 
-    fn strings(&self) -> Result<Vec<&[u8]>, Error> {
-        collected((0..self.len()).map(|number| self.0.strings.get(number)))
+    fn ranked(&self) -> Result<(Vec<i32>, Buffers), Error> {
+        let strings = collected((0..self.len()).map(|number| self.0.strings.get(number)))?;
+        rank(&strings, &sorted(&strings)?)
     }
 }
 

@@ -3,6 +3,7 @@
 //! then sorted together, which ranks the strings and brings equal ones of several tables together.
 
 pub mod growing;
+pub mod keys;
 mod order;
 mod table;
 
@@ -66,8 +67,17 @@ fn read_bounds<T: Copy + TryInto<usize>>(
 pub struct Encoded {
     /// For each row, the rank of its string among the distinct ones.
     pub codes: Vec<i32>,
-    /// For each distinct string, ascending, the first row that holds it.
-    pub first_rows: Vec<i64>,
+    /// The distinct strings, ascending.
+    pub distinct: Buffers,
+}
+
+/// Strings as Arrow lays them out: string i is `bytes[offsets[i]..offsets[i + 1]]`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Buffers {
+    /// Where strings start and end, one more than there are strings.
+    pub offsets: Vec<i64>,
+    /// The strings, one after the other.
+    pub bytes: Vec<u8>,
 }
 
 /// Encode the strings of all chunks; `pause` is asked now and then whether to go on.
@@ -89,8 +99,7 @@ pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
         .map(|(part, codes)| number(chunks, part * size, codes, pause))
         .collect::<Result<_, Error>>()?;
     pause.between()?;
-    let strings = collected(tables.iter().flat_map(|table| &table.strings.strings).copied())?;
-    let rows = collected(tables.iter().flat_map(|table| &table.strings.rows).copied())?;
+    let strings = collected(tables.iter().flat_map(|table| &table.strings.0).copied())?;
     let starts = tables.iter().scan(0, |start, table| {
         *start += table.strings.len();
         Some(*start - table.strings.len())
@@ -99,14 +108,14 @@ pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
     drop(tables);
     let order = sorted(&strings)?;
     pause.between()?;
-    let (ranks, first_rows) = rank(&strings, &rows, &order)?;
+    let (ranks, distinct) = rank(&strings, &order)?;
     codes.par_chunks_mut(size).zip(starts).for_each(|(codes, start)| {
         let ranks = &ranks[start..];
         for code in codes {
             *code = ranks[*code as usize];
         }
     });
-    Ok(Encoded { codes, first_rows })
+    Ok(Encoded { codes, distinct })
 }
 
 /// Number the strings of the rows from `first` on, as many as `codes` are.
@@ -116,7 +125,7 @@ fn number<'a>(
     codes: &mut [i32],
     pause: &Pause,
 ) -> Result<Table<Borrowed<'a>>, Error> {
-    let mut table = Table::new(Borrowed::default())?;
+    let mut table = Table::new(Borrowed(Vec::new()))?;
     let last = first + codes.len();
     let mut rest = codes;
     let mut start = 0;
@@ -125,7 +134,7 @@ fn number<'a>(
         if start < last && first < end {
             let rows = first.saturating_sub(start)..last.min(end) - start;
             let codes = split_off(&mut rest, rows.len());
-            table.number(chunk, (rows, start), codes, pause)?;
+            table.number(chunk, rows, codes, pause)?;
         }
         start = end;
     }

@@ -1,6 +1,6 @@
 //! The order of strings: each goes by its first bytes, and where these are equal by all of them.
 
-use super::MIN_PART_ROWS;
+use super::{Buffers, MIN_PART_ROWS};
 use crate::error::Error;
 use crate::memory::{room, zeroed};
 use rayon::prelude::*;
@@ -64,23 +64,26 @@ fn shared_prefix(strings: &[&[u8]]) -> usize {
     strings.par_iter().with_min_len(MIN_PART_ROWS).map(common).min().unwrap_or(0)
 }
 
-/// The rank of each string, and the first row of each rank.
-pub fn rank(
-    strings: &[&[u8]],
-    rows: &[u32],
-    order: &[Place],
-) -> Result<(Vec<i32>, Vec<i64>), Error> {
+/// The rank of each string, and the distinct ones in ascending order.
+pub fn rank(strings: &[&[u8]], order: &[Place]) -> Result<(Vec<i32>, Buffers), Error> {
     let mut is_new: Vec<bool> = zeroed(order.len())?;
     is_new.par_iter_mut().zip(order).enumerate().for_each(|(i, (is_new, place))| {
         *is_new = i == 0 || !place.same(order[i - 1], strings);
     });
     let mut ranks: Vec<i32> = zeroed(strings.len())?;
-    let mut first_rows: Vec<i64> = room(is_new.iter().filter(|is_new| **is_new).count())?;
-    for (place, is_new) in order.iter().zip(is_new) {
-        if is_new {
-            first_rows.push(i64::from(rows[place.number()]));
+    let mut offsets = room(is_new.iter().filter(|is_new| **is_new).count() + 1)?;
+    let mut end = 0;
+    offsets.push(0);
+    for (place, is_new) in order.iter().zip(&is_new) {
+        if *is_new {
+            end += strings[place.number()].len();
+            offsets.push(end as i64);
         }
-        ranks[place.number()] = first_rows.len() as i32 - 1;
+        ranks[place.number()] = offsets.len() as i32 - 2;
     }
-    Ok((ranks, first_rows))
+    let mut bytes = room(end)?;
+    for (place, _) in order.iter().zip(is_new).filter(|(_, is_new)| *is_new) {
+        bytes.extend_from_slice(strings[place.number()]);
+    }
+    Ok((ranks, Buffers { offsets, bytes }))
 }

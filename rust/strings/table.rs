@@ -3,7 +3,7 @@
 
 use super::Chunk;
 use crate::error::Error;
-use crate::memory::{filled, reserve};
+use crate::memory::{filled, push};
 use crate::threads::Pause;
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -22,39 +22,29 @@ pub trait Strings<'a> {
     fn len(&self) -> usize;
     /// A string by its number.
     fn get(&self, number: usize) -> &[u8];
-    /// Keep one more, which came in a row.
+    /// Keep one more.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    fn push(&mut self, string: &'a [u8], row: usize) -> Result<(), Error>;
+    fn push(&mut self, string: &'a [u8]) -> Result<(), Error>;
 }
 
-/// Strings where they lie, each with the first row that has it.
-#[derive(Default)]
-pub struct Borrowed<'a> {
-    /// Each string once.
-    pub strings: Vec<&'a [u8]>,
-    /// The first row of each.
-    pub rows: Vec<u32>,
-}
+/// Strings where they lie.
+pub struct Borrowed<'a>(pub Vec<&'a [u8]>);
 
 impl<'a> Strings<'a> for Borrowed<'a> {
     fn len(&self) -> usize {
-        self.strings.len()
+        self.0.len()
     }
 
     #[inline]
     fn get(&self, number: usize) -> &[u8] {
-        self.strings[number]
+        self.0[number]
     }
 
     #[inline]
-    fn push(&mut self, string: &'a [u8], row: usize) -> Result<(), Error> {
-        reserve(&mut self.rows, 1)?;
-        reserve(&mut self.strings, 1)?;
-        self.rows.push(row as u32);
-        self.strings.push(string);
-        Ok(())
+    fn push(&mut self, string: &'a [u8]) -> Result<(), Error> {
+        push(&mut self.0, string)
     }
 }
 
@@ -104,14 +94,14 @@ impl<'a, S: Strings<'a>> Table<S> {
         size_of_val(&self.slots[..])
     }
 
-    /// Number strings of a chunk that begins with row `start`.
+    /// Number strings of a chunk.
     ///
     /// # Errors
     /// As [`super::encode`].
     pub fn number(
         &mut self,
         chunk: &Chunk<'a>,
-        (rows, start): (Range<usize>, usize),
+        rows: Range<usize>,
         codes: &mut [i32],
         pause: &Pause,
     ) -> Result<(), Error> {
@@ -125,7 +115,7 @@ impl<'a, S: Strings<'a>> Table<S> {
                 let found = self.find(string, digest, block.found[i]);
                 *code = match found {
                     Ok(number) => number as i32,
-                    Err(empty) => self.insert(string, (digest, empty), start + first + i)? as i32,
+                    Err(empty) => self.insert(string, (digest, empty))? as i32,
                 };
             }
         }
@@ -178,10 +168,9 @@ impl<'a, S: Strings<'a>> Table<S> {
         &mut self,
         string: &'a [u8],
         (digest, empty): (&Digest, usize),
-        row: usize,
     ) -> Result<u32, Error> {
         let number = self.strings.len() as u32;
-        self.strings.push(string, row)?;
+        self.strings.push(string)?;
         let Digest { words, length, .. } = *digest;
         self.slots[empty] = Slot { words, length, number: number + 1 };
         Ok(number)

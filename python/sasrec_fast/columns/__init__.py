@@ -4,9 +4,11 @@ from sasrec_fast.columns.boundaries import boundaries
 from sasrec_fast.columns.ids_and_times import (
     IdColumn,
     TimeColumn,
+    large_strings,
     read_ids,
     read_ratings,
     read_timestamps,
+    text_buffers,
 )
 from sasrec_fast.columns.lists import explode, refuse_written_lists
 from sasrec_fast.columns.pieces import as_arrow, join
@@ -22,9 +24,11 @@ __all__ = [
     "explode",
     "is_string",
     "join",
+    "large_strings",
     "read_ids",
     "read_ratings",
     "read_timestamps",
     "read_values",
     "refuse_written_lists",
+    "text_buffers",
 ]

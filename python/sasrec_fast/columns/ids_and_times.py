@@ -1,7 +1,7 @@
 """A column of ids, timestamps or ratings -> an array that the native half takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from sasrec_fast.columns.zones import Zone, shown_at, zone_of
 from sasrec_fast.errors import DataError, shorten
 
 _SIGN = np.uint64(1 << 63)
-_LARGEST_CHUNK = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,13 @@ class IdColumn:
 
     Attributes:
         codes: int64 or int32 codes, one a row, contiguous.
-        decode: External ids of an int64 array of codes.
+        decode: External ids of an int64 array of codes: integers, or an Arrow array of large
+            strings.
         are_integers: Whether the ids are integers, not strings.
     """
 
     codes: NDArray[Any]
-    decode: Callable[[NDArray[np.int64]], NDArray[Any]]
+    decode: Callable[[NDArray[np.int64]], Any]
     are_integers: bool = True
 
 
@@ -69,21 +69,14 @@ def _integer_ids(array: NDArray[Any], column: object) -> IdColumn:
 
 
 def _string_ids(strings: Any) -> IdColumn:
-    if pa.types.is_dictionary(strings.type):
-        try:
-            return _dictionary_ids(strings)
-        except pa.ArrowException:  # more strings than its indices can count
-            strings = pc.cast(strings, pa.large_string())
     if pa.types.is_string_view(strings.type):
         strings = pc.cast(strings, pa.large_string())
     # An array without strings may have no offsets, which Arrow then reads all the same.
     chunks = [chunk for chunk in _chunks(strings) if len(chunk)]
-    texts = [_offsets_and_bytes(chunk) for chunk in chunks]
-    codes, first_rows = _core.encode_strings(texts)
-    strings = pa.chunked_array(chunks, strings.type)
-    if sum(int(ends[-1] - ends[0]) for ends, _ in texts) > _LARGEST_CHUNK:
-        strings = pc.cast(strings, pa.large_string())
-    names = strings.take(pa.array(first_rows))
+    if pa.types.is_dictionary(strings.type):
+        codes, names = _dictionary_codes(chunks)
+    else:
+        codes, names = _codes(chunks)
     names.validate(full=True)
     return IdColumn(codes, partial(_texts, names), are_integers=False)
 
@@ -92,8 +85,43 @@ def _chunks(array: Any) -> list[Any]:
     return list(array.chunks) if isinstance(array, pa.ChunkedArray) else [array]
 
 
-def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """What Arrow holds an array of strings in."""
+def _codes(chunks: list[Any]) -> tuple[NDArray[np.int32], Any]:
+    """Codes of strings, and the strings that they stand for."""
+    codes, distinct = _core.encode_strings([text_buffers(chunk) for chunk in chunks])
+    return codes, large_strings(*distinct)
+
+
+def _dictionary_codes(chunks: list[Any]) -> tuple[NDArray[np.int32], Any]:
+    """As `_codes`, of dictionaries, which may hold a string twice, and strings that no row has."""
+    held = [chunk.dictionary for chunk in chunks]
+    distinct = {_place(dictionary): dictionary for dictionary in held}  # chunks may share one
+    entries = [pc.fill_null(pc.cast(each, pa.large_string()), "") for each in distinct.values()]
+    codes, names = _codes(entries)
+    ends = np.cumsum([len(each) for each in entries])
+    of = dict(zip(distinct, np.split(codes, ends[:-1]), strict=True)) if entries else {}
+    found = np.empty(sum(map(len, chunks)), np.int32)
+    end = 0
+    for chunk, dictionary in zip(chunks, held, strict=True):
+        start, end = end, end + len(chunk)
+        np.take(of[_place(dictionary)], _positions(chunk.indices), out=found[start:end])
+    return found, names
+
+
+def _place(array: Any) -> tuple[int | None, ...]:
+    """Where an array lies in memory."""
+    buffers = (buffer and buffer.address for buffer in array.buffers())
+    return (array.offset, len(array), *buffers)
+
+
+TextBuffers = tuple[NDArray[Any], NDArray[np.uint8]]
+"""Strings as the native half takes them: int32 or int64 offsets, one more than there are strings,
+and the bytes that they point into."""
+
+
+def text_buffers(strings: Any) -> TextBuffers:
+    """What an Arrow array of strings or large strings is held in; its memory is shared."""
+    if not len(strings):  # it may have no offsets
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
     _, offsets, text = strings.buffers()
     wide = np.int64 if pa.types.is_large_string(strings.type) else np.int32
     # A buffer may lie anywhere in memory, and hold more than the offsets.
@@ -102,25 +130,20 @@ def _offsets_and_bytes(strings: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     return _laid_out(ends[strings.offset :], wide), letters
 
 
-def _dictionary_ids(strings: Any) -> IdColumn:
-    """Ids of a dictionary, which may hold a string twice, and strings that no row has."""
-    chunked = isinstance(strings, pa.ChunkedArray)
-    chunks = _chunks(strings.unify_dictionaries() if chunked else strings)
-    if not chunks:
-        return IdColumn(np.zeros(0, np.int32), partial(_texts, strings), are_integers=False)
-    indices = np.concatenate([_positions(chunk.indices) for chunk in chunks])
-    dictionary = pc.fill_null(pc.cast(chunks[0].dictionary, pa.large_string()), "")
-    entries = _string_ids(dictionary)
-    return replace(entries, codes=np.take(entries.codes, indices))
+def large_strings(offsets: NDArray[np.int64], letters: NDArray[np.uint8]) -> Any:
+    """An Arrow array of large strings on what the native half returns."""
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
+    return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
 
 
-def _texts(names: Any, codes: NDArray[np.int64]) -> NDArray[Any]:
+def _texts(names: Any, codes: NDArray[np.int64]) -> Any:
     """Strings of their codes."""
+    if len(codes) == len(names) and np.array_equal(codes, np.arange(len(names))):
+        return names
     try:
-        ids: NDArray[Any] = names.take(pa.array(codes)).to_numpy(zero_copy_only=False)
+        return names.take(pa.array(codes))
     except pa.ArrowException as failure:  # text that is sound fails for one reason alone
         raise MemoryError(f"no memory for {len(codes):,} ids: {failure}") from None
-    return ids.astype(object)
 
 
 def _positions(indices: Any) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from sasrec_fast.columns.mixtures import refuse_mixtures
 from sasrec_fast.errors import DataError, cut
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+_NOT_A_TIME = np.iinfo(np.int64).min
 _NO_COLUMNS = (str, bytes, bytearray, Mapping, Set)
 
 
@@ -228,13 +229,15 @@ def _require_no_nulls(array: Any, column: object) -> None:
 
 
 def _without_gaps(array: NDArray[Any], column: object) -> NDArray[Any]:
-    if array.dtype.kind == "M":
-        missing = np.isnat(array)
-        if missing.any():
+    if array.dtype.kind == "M" and len(array):
+        # NaT is the smallest integer; to look for it that way is many times as fast.
+        if array.view(np.int64).min() == _NOT_A_TIME:
+            missing = np.isnat(array)
             raise _missing(column, int(missing.sum()), int(missing.argmax()))
     elif array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        if not finite.all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = array.sum()  # finite only where every value is
+        if not np.isfinite(total) and not (finite := np.isfinite(array)).all():
             first = int(finite.argmin())
             raise DataError(
                 f"column '{column}' has {int((~finite).sum())} missing or non-finite values, "

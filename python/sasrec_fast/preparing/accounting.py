@@ -70,7 +70,6 @@ class Counts:
             min(stuck, key=lambda found: found[:2], default=None),
         )
 
-
     def of_user(self, user: Any) -> Counts:
         """The counts, with another name for the user for whom no negative exists."""
         assert self.stuck is not None
@@ -117,7 +116,9 @@ def count(
     )
 
 
-def report(counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int) -> Report:
+def report(
+    counts: Counts, rows: tuple[int, int], items: int, options: Options, keys: int
+) -> Report:
     """The report of all parts.
 
     Args:

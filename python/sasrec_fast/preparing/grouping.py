@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.columns import IdColumn, TimeColumn, boundaries
+from sasrec_fast.columns import IdColumn, TimeColumn, boundaries, text_buffers
 from sasrec_fast.errors import DataError, cut, shorten
 from sasrec_fast.preparing.accounting import sums_of
 from sasrec_fast.preparing.options import Options
@@ -16,6 +15,9 @@ from sasrec_fast.preparing.outcome import nothing_left
 from sasrec_fast.preparing.shards import rules
 from sasrec_fast.reading import ColumnNames, Interactions
 from sasrec_fast.store import MAX_ITEMS, Sequences, Vocabulary
+
+_SPARE_CODES = 1 << 16
+"""Codes of a range no wider than twice the rows, and so many more, are looked up once each."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
     """The key of each id's random stream: the id itself, or pandas' hash of a string."""
     if ids.are_strings:
-        return pd.util.hash_array(ids.ids, categorize=False)
+        return _core.string_keys(text_buffers(ids.strings))
     return ids.ids.view(np.uint64)
 
 
@@ -136,12 +138,14 @@ def _reused_codes(ids: IdColumn, items: Vocabulary, column: object) -> NDArray[n
     if reused != ids.are_integers:
         raise DataError(
             f"column '{cut(column)}' has {kinds[ids.are_integers]} ids, the vocabulary to reuse "
-            f"{kinds[reused]} ids, such as {shorten(items.ids[:1].tolist()[0])}"
+            f"{kinds[reused]} ids, such as {shorten(items.lookup([1]).tolist()[0])}"
         )
-    if ids.are_integers:
-        return items.index(ids.decode(ids.codes))
-    indices = items.index(ids.decode(np.arange(int(ids.codes.max()) + 1)))
-    found: NDArray[np.int32] = indices[ids.codes]
+    codes = ids.codes
+    smallest, width = int(codes.min()), int(codes.max()) - int(codes.min()) + 1
+    if width > 2 * len(codes) + _SPARE_CODES:
+        return items.index(ids.decode(codes))
+    indices = items.index(ids.decode(np.arange(width) + smallest))
+    found: NDArray[np.int32] = indices[np.subtract(codes, smallest, dtype=np.int64)]
     return found
 
 

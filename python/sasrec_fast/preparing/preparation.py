@@ -3,8 +3,6 @@
 import os
 from typing import Any, Literal
 
-import numpy as np
-
 from sasrec_fast.preparing.accounting import count, report, sums_of
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
@@ -114,8 +112,9 @@ def prepare(
         output: A folder, as of `Prepared.save`: the rows are read in pieces, sorted by way of
             files in that folder, and the data is written there and opened from there, equal to
             what is prepared in memory. For what is larger than memory. Parquet, Arrow and ORC are
-            read twice in pieces; text is read in pieces and JSON file by file, and they and
-            streams are copied to the folder for the second time, at about 24 bytes a row.
+            read twice in pieces; text, lines of JSON, and streams are read once in pieces and
+            copied to that disk for the second time. What cannot be read in pieces is read file by
+            file: an array of JSON, lines of a user and its items.
         max_bytes: Most bytes of rows that are in memory at a time with `output`, at least 64 MB;
             a quarter of the free memory where None. Beside them are the package itself, about 30
             bytes an item, and users and items that are text.
@@ -186,7 +185,7 @@ def prepare(
     splits = splits_of(store, vocabularies, options, rows)
     counts = count(sums_of(grouped.counts), splits, timed=grouped.timed)
     require_rows(counts, len(grouped.items), table.timestamps, options, names)
-    keys = 0 if np.shares_memory(store.user_keys, grouped.users.ids) else len(grouped.users)
+    keys = len(grouped.users) if grouped.users.are_strings else 0
     received = len(table), grouped.rows_unknown
     found = report(counts, received, len(grouped.items), options, keys)
     warn_of_empty(found, options)

@@ -62,7 +62,7 @@ class First:
             return starts
         least, step = self.ticks
         counted = [-((least - _ceiling(start)) // step) for start in starts.tolist()]
-        return np.clip(np.array(counted, object), 0, _MOST_TICKS + 1).astype(np.int64)
+        return np.array([min(max(ticks, 0), _MOST_TICKS + 1) for ticks in counted])
 
 
 def _ceiling(start: float) -> int:
@@ -170,4 +170,3 @@ def _changed(said: str) -> DataError:
         f"{said}: the input was changed while it was read, which takes two passes; prepare it "
         "again when nothing writes to it"
     )
-

@@ -63,7 +63,7 @@ class Parts:
 
 def save(data: Parts, folder: str | os.PathLike[str]) -> None:
     """Write prepared data into a folder; see `Prepared.save`."""
-    _ = described(data)  # or TypeError, before anything is written
+    described(data)  # or TypeError, before anything is written
     with writable_folder(Path(folder)) as target:
         write_into(target, data, {})
 

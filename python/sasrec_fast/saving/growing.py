@@ -45,9 +45,7 @@ class GrowingArray:
         """The array that lies in the file, which can be changed and takes no memory."""
         if not self._length:
             return np.zeros(0, self.dtype)
-        return np.asarray(
-            np.memmap(self.path, self.dtype, "r+", self._start, (self._length,))
-        )
+        return np.asarray(np.memmap(self.path, self.dtype, "r+", self._start, (self._length,)))
 
     def close(self) -> None:
         """Write how long it is, and have it on disk."""

@@ -2,6 +2,7 @@
 
 from sasrec_fast.store import streams
 from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candidates, pack_mask
+from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
@@ -13,7 +14,7 @@ from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
-from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary, listed, shown
+from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary
 
 __all__ = [
     "MAX_ITEMS",

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import note
+from sasrec_fast.store.external import shown
 from sasrec_fast.store.given import given_ids, indices_of, kind_note
 from sasrec_fast.store.packing import packed, unpacked
-from sasrec_fast.store.vocabulary import Vocabulary, shown
+from sasrec_fast.store.vocabulary import Vocabulary
 
 Mask = NDArray[np.bool_]
 

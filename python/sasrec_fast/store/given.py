@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
 
 from sasrec_fast import checks
-from sasrec_fast.store.vocabulary import Vocabulary, listed, shown
+from sasrec_fast.store.external import listed, shown
+from sasrec_fast.store.vocabulary import Vocabulary
 
 _ONE_HISTORY = "one history is [[id, ...]]"
 _GROUPED = "frame.groupby('user_id')['item_id'], rows in time order"
@@ -88,7 +89,7 @@ def kind_note(value: Any, vocabulary: Vocabulary, of: str) -> str:
     if isinstance(value, str) == vocabulary.are_strings or not len(vocabulary):
         return ""
     kind, other = ("text", "integers") if isinstance(value, str) else ("no text", "text")
-    return f"; it is {kind}, the {of} ids are {other}, such as {shown(vocabulary.ids[0])}"
+    return f"; it is {kind}, the {of} ids are {other}, such as {shown(vocabulary.lookup([1])[0])}"
 
 
 def _column(name: str, values: Any, as_rows: bool = False) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import note
+from sasrec_fast.store.external import shown
 from sasrec_fast.store.given import (
     given_histories,
     given_ids,
@@ -19,7 +20,7 @@ from sasrec_fast.store.given import (
     kind_note,
 )
 from sasrec_fast.store.memory import require_memory
-from sasrec_fast.store.vocabulary import Vocabulary, shown
+from sasrec_fast.store.vocabulary import Vocabulary
 
 SCORES_PER_CHUNK = 1 << 24
 """Most scores (rows times items) held at once: 64 MB as float32."""

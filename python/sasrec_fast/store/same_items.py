@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sasrec_fast.store.vocabulary import Vocabulary, shown
+from sasrec_fast.store.external import shown
+from sasrec_fast.store.vocabulary import Vocabulary
 
 
 def require_same_items(model: Any, data: Any, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
-from sasrec_fast.errors import shorten
+from sasrec_fast.columns import large_strings, text_buffers
+from sasrec_fast.store.external import (
+    as_array,
+    as_ids,
+    as_objects,
+    as_texts,
+    integer_dtype,
+    kind_of,
+    shown,
+)
 from sasrec_fast.store.numbers import integers
 
-_UNORDERED = (str, bytes, set, frozenset, Mapping)
 MAX_ITEMS = _core.MAX_ITEMS
 """Largest index: `len(vocabulary) + 1` is an int32."""
 
@@ -40,12 +48,11 @@ class Vocabulary:
     is_identity = False
 
     def __init__(self, ids: Iterable[Any]) -> None:
-        self._source = _typed(ids)
-        if not self._positions.is_unique:
-            second = int(self._positions.duplicated().argmax())
-            raise ValueError(f"ids[{second}] is {shown(self.ids[second])} again; ids are distinct")
-        if self.are_strings:
-            _ = self.strings  # or UnicodeEncodeError, a ValueError
+        self._source = as_ids(ids)
+        second = self._second()
+        if second is not None:
+            again = shown(self.lookup([second + 1])[0])
+            raise ValueError(f"ids[{second}] is {again} again; ids are distinct")
 
     @classmethod
     def trusted(cls, ids: Any, check: Callable[[], None] | None = None) -> Vocabulary:
@@ -57,6 +64,8 @@ class Vocabulary:
             check: Called before an id is first used; raises where they are not right after all.
         """
         vocabulary = cls.__new__(cls)
+        if isinstance(ids, np.ndarray) and ids.dtype == np.object_:
+            ids = pa.array(ids, pa.large_string())
         vocabulary._source, vocabulary._check = ids, check
         return vocabulary
 
@@ -80,7 +89,7 @@ class Vocabulary:
             self._require_right()
             ids = self._source.view()
         else:
-            ids = self.strings.to_numpy(zero_copy_only=False).astype(object)
+            ids = as_objects(self.strings)
         ids.flags.writeable = False
         return ids
 
@@ -91,8 +100,6 @@ class Vocabulary:
         Raises:
             DataError: The file they are in is damaged.
         """
-        if isinstance(self._source, np.ndarray):
-            return pa.array(self._source, pa.large_string())
         self._require_right()
         return self._source
 
@@ -103,9 +110,7 @@ class Vocabulary:
     @property
     def are_strings(self) -> bool:
         """Whether ids are strings, not integers."""
-        if isinstance(self._source, np.ndarray):
-            return bool(self._source.dtype == np.object_)
-        return not isinstance(self._source, range)
+        return isinstance(self._source, pa.Array)
 
     def __len__(self) -> int:
         return len(self._source)
@@ -122,13 +127,34 @@ class Vocabulary:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        values = ", ".join(shown(value) for value in self.ids[:3].tolist())
+        first = self.lookup(range(1, min(len(self), 3) + 1))
+        values = ", ".join(shown(value) for value in first.tolist())
         return f"Vocabulary({len(self)} ids: {values}{', ...' if len(self) > 3 else ''})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_numbers"}
+
+    def _second(self) -> int | None:
+        """The place of the first id that occurs before, if any does."""
+        if not self.are_strings:
+            twice = self._positions.duplicated()
+            return int(twice.argmax()) if twice.any() else None
+        numbers = _core.StringTable().add(text_buffers(self.strings))
+        expected = np.arange(len(numbers))
+        return None if (numbers == expected).all() else int((numbers < expected).argmax())
 
     @cached_property
     def _positions(self) -> pd.Index[Any]:
+        """Where integers are."""
         positions: pd.Index[Any] = pd.Index(self.ids, dtype=self.ids.dtype)
         return positions
+
+    @cached_property
+    def _numbers(self) -> _core.StringTable:
+        """Where strings are."""
+        numbers = _core.StringTable()
+        numbers.add(text_buffers(self.strings))
+        return numbers
 
     def index(self, ids: Iterable[Any]) -> NDArray[np.int32]:
         """Indices of external ids.
@@ -142,10 +168,10 @@ class Vocabulary:
         Raises:
             TypeError: No list of ids.
         """
-        wanted = _array(ids)
         if self.are_strings:
-            return self._found(pd.Index(wanted, dtype=object))
-        kind, dtype = _kind(wanted), self.ids.dtype
+            return self._strings_found(as_texts(ids))
+        wanted = as_array(ids)
+        kind, dtype = kind_of(wanted), self.ids.dtype
         if kind == "integer":
             exact = (wanted >= np.iinfo(dtype).min) & (wanted <= np.iinfo(dtype).max)
         elif kind == "floating" and dtype == np.int64:
@@ -165,6 +191,14 @@ class Vocabulary:
             raise TypeError(f"an id is an integer or a string, received {shown(wrong)}") from None
         return (found + 1).astype(np.int32)
 
+    def _strings_found(self, wanted: pa.ChunkedArray) -> NDArray[np.int32]:
+        chunks = [chunk for chunk in wanted.chunks if len(chunk)]
+        found = [self._numbers.find(text_buffers(chunk)) for chunk in chunks]
+        indices = np.concatenate([np.zeros(0, np.int32), *found]) + 1
+        if wanted.null_count:
+            indices[wanted.is_null().to_numpy()] = 0
+        return indices
+
     def extend(self, ids: Iterable[Any]) -> Vocabulary:
         """A vocabulary with further ids, in which every index of this one is as before.
 
@@ -180,12 +214,13 @@ class Vocabulary:
             ValueError: Integers that no index can be (identity), or that int64 and uint64 cannot
                 hold together.
         """
-        wanted = _typed([*ids] if isinstance(ids, set | frozenset) else ids)
+        wanted = as_ids([*ids] if isinstance(ids, set | frozenset) else ids)
         if not len(wanted):
             return self
-        if (wanted.dtype == object) != self.are_strings:
+        if isinstance(wanted, pa.Array) != self.are_strings:
+            first = wanted[0].as_py() if isinstance(wanted, pa.Array) else wanted[0]
             raise TypeError(
-                f"id {shown(wanted[0])} to extend by; the ids of this vocabulary are "
+                f"id {shown(first)} to extend by; the ids of this vocabulary are "
                 f"{'strings' if self.are_strings else 'integers'}"
             )
         if self.is_identity:
@@ -194,8 +229,12 @@ class Vocabulary:
                 wrong = smallest if smallest < 1 else largest
                 raise ValueError(f"id {wrong} to extend by; indices are 1..{MAX_ITEMS}")
             return Vocabulary.identity(max(len(self), largest))
+        if self.are_strings:
+            new = wanted.filter(pa.array(self.index(wanted) == 0))
+            _, new = _core.encode_strings([text_buffers(new)])
+            return Vocabulary.trusted(pa.concat_arrays([self.strings, large_strings(*new)]))
         parts = [self.ids, np.unique(wanted[self.index(wanted) == 0])]
-        dtype = object if self.are_strings else _integer_dtype(*parts)
+        dtype = integer_dtype(*parts)
         return Vocabulary.trusted(np.concatenate([part.astype(dtype) for part in parts]))
 
     def lookup(self, indices: Iterable[int]) -> NDArray[Any]:
@@ -218,58 +257,7 @@ class Vocabulary:
                 f"index {checks.received(wanted[outside].tolist()[0])} has no id; indices are "
                 f"1..{len(self)}, 0 is padding"
             )
-        return self.ids[wanted.astype(np.int64) - 1]
-
-
-def listed(values: Iterable[Any]) -> list[Any]:
-    """The values as a list; those of an Arrow array, whose elements are no Python values, too."""
-    return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
-
-
-def shown(external: Any) -> str:
-    """An external id as a message shows it."""
-    return shorten(external.item() if isinstance(external, np.generic) else external)
-
-
-def _array(values: Iterable[Any]) -> NDArray[Any]:
-    """The values as an array, of objects where they are in none."""
-    if isinstance(values, _UNORDERED) or not isinstance(values, Iterable):
-        raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
-    if len(getattr(values, "shape", "1")) != 1:
-        raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
-    if isinstance(values, pd.Series | pd.Index) or isinstance(
-        getattr(values, "dtype", 0), np.dtype
-    ):
-        return np.asarray(values)
-    plain = listed(values)
-    return np.fromiter(plain, object, len(plain))
-
-
-def _kind(array: NDArray[Any]) -> str:
-    """What an array's values are, all of them: "integer", "string" and so on."""
-    return str(pd.api.types.infer_dtype(array, skipna=False))
-
-
-def _typed(ids: Iterable[Any]) -> NDArray[Any]:
-    """A copy of ids: integers as int64, or uint64 where need be, strings as objects."""
-    array = _array(ids)
-    if array.ndim != 1:
-        raise ValueError(f"ids have shape {array.shape}; expected one dimension")
-    if _kind(array) == "string" or not (len(array) or array.dtype.kind in "iuf"):
-        return array.astype(object)
-    if _kind(array) == "integer" or not len(array):
-        return array.astype(_integer_dtype(array))
-    expected = str if isinstance(array[0], str) else int | np.integer
-    fits = [isinstance(value, expected) and not isinstance(value, bool) for value in array]
-    wrong = fits.index(False)
-    raise TypeError(f"ids[{wrong}] is {shown(array[wrong])}; all are integers, or all strings")
-
-
-def _integer_dtype(*arrays: NDArray[Any]) -> np.dtype[Any]:
-    """int64 where it holds all ids, or uint64."""
-    smallest = min((int(array.min()) for array in arrays if len(array)), default=0)
-    largest = max((int(array.max()) for array in arrays if len(array)), default=0)
-    for dtype in (np.int64, np.uint64):
-        if smallest >= np.iinfo(dtype).min and largest <= np.iinfo(dtype).max:
-            return np.dtype(dtype)
-    raise ValueError(f"ids from {smallest} to {largest}; they fit neither int64 nor uint64")
+        places = wanted.astype(np.int64) - 1
+        if self.are_strings and "ids" not in self.__dict__:
+            return as_objects(self.strings.take(pa.array(places)))
+        return self.ids[places]

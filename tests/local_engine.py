@@ -71,7 +71,7 @@ class LocalTable:
         folder.mkdir(parents=True)
         for number, batches in enumerate(self.mapped(function)):
             table = pa.Table.from_batches(batches)
-            pq.write_table(table, folder / f"part-{number:05}-c000.parquet", row_group_size=3)
+            pq.write_table(table, folder / f"part-{99 - number}.parquet", row_group_size=3)
 
     def release(self) -> None:
         self.released.append("shards")

@@ -50,10 +50,7 @@ class EngineTable(Protocol):
         """
 
     def write(self, function: Function, url: str) -> None:
-        """Write the rows that a function makes of each partition to a Parquet file of a folder.
-
-        The names of the files are in the order of the partitions.
-        """
+        """Write the rows that a function makes of each partition to a Parquet file of a folder."""
 
     def release(self) -> None:
         """Let go of what is kept."""
@@ -157,20 +154,22 @@ class _Driver:
 
 
 def _written(folder: Place) -> tuple[PartFiles, Counts | None]:
-    """The files that were written, and the counts of all."""
-    entries: dict[str, dict[str, int]] = {}
-    merged: list[Counts] = []
+    """The files that were written, in the order of users, and the counts of all."""
+    found = []
     for name, size, value in PartFiles.counted(folder):
-        counts = value_of(value)
+        first, counts = value_of(value)
         sums = {"users": 0, "rows_kept": 0} if counts is None else counts.sums
-        entries[name] = {
-            "bytes": size,
-            "users": sums["users"],
-            "interactions": sums["rows_kept"],
-        }
-        if counts is not None:
-            merged = [reduce(Counts.merge, [*merged, counts])]
-    return PartFiles(folder, entries), merged[0] if merged else None
+        entry = {"bytes": size, "users": sums["users"], "interactions": sums["rows_kept"]}
+        found.append((first is None, _in_order(first), name, entry, counts))
+    found.sort(key=lambda part: part[:3])
+    entries = {name: entry for *_, name, entry, _ in found}
+    counts = [counts for *_, counts in found if counts is not None]
+    return PartFiles(folder, entries), reduce(Counts.merge, counts) if counts else None
+
+
+def _in_order(user: Any) -> Any:
+    """What sorts as users do: strings by their bytes; anything for none."""
+    return user.encode() if isinstance(user, str) else user or 0
 
 
 def _opened(

@@ -45,6 +45,7 @@ class Finish:
         Users whose rows were all dropped have none.
         """
         counts: Counts | None = None
+        first: Any = None
         for piece in unpacked(batches):
             users, kept = self._finished(piece)
             sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
@@ -54,8 +55,10 @@ class Finish:
             splits = splits_of(sequences, vocabularies, self.options, rows)
             found = count(sums_of(kept), splits, timed=True)
             counts = found if counts is None else counts.merge(found)
+            if first is None and len(users):
+                first = users.lookup([1]).tolist()[0]
             yield self._rows(users, sequences, before)
-        yield self._last_row(counts)
+        yield self._last_row(first, counts)
 
     def _finished(self, piece: Piece) -> tuple[Vocabulary, _core.Finished]:
         shard = piece.shard
@@ -82,7 +85,8 @@ class Finish:
             columns[name] = pa.array(edges[:, place].astype(np.int32))
         return pa.record_batch({**columns, "counts": pa.nulls(len(users), pa.binary())})
 
-    def _last_row(self, counts: Counts | None) -> Any:
+    def _last_row(self, first: Any, counts: Counts | None) -> Any:
+        """The first user, by which parts are put in order, and the counts."""
         columns = {
             "user": pa.string() if self.text_users else pa.int64(),
             "key": pa.int64(),
@@ -91,4 +95,5 @@ class Finish:
             "before_test": pa.int32(),
         }
         empty = {name: pa.nulls(1, kind) for name, kind in columns.items()}
-        return pa.record_batch({**empty, "counts": pa.array([packed(counts)], pa.binary())})
+        value = pa.array([packed((first, counts))], pa.binary())
+        return pa.record_batch({**empty, "counts": value})

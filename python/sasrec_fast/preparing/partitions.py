@@ -238,9 +238,8 @@ def _span(times: list[TimeColumn]) -> TimeColumn:
 
 
 def _ids(column: IdColumn, codes: NDArray[Any]) -> Any:
-    """The ids of codes, ascending; strings as an Arrow array, whose order is that of bytes."""
-    ids = column.decode(np.sort(codes).astype(np.int64))
-    return ids if column.are_integers else pa.array(ids, pa.large_string())
+    """The ids of codes, ascending; of strings an Arrow array, in the order of their bytes."""
+    return column.decode(np.sort(codes).astype(np.int64))
 
 
 def _places(column: IdColumn, codes: NDArray[Any], ids: Any) -> NDArray[np.int32]:
@@ -268,6 +267,7 @@ def _pieces(shard: _core.Shard, users: IdColumn) -> Iterator[Piece]:
             shard.items[rows],
             shard.times[rows],
             shard.time_min,
+            shard.time_unit,
             shard.kept[rows],
         )
         yield Piece(part, _ids(users, codes))

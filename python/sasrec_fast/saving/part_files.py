@@ -6,7 +6,6 @@ random stream, as int64; `items`, item indices in time order; and `before_valida
 user, but `counts`, of what was counted.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,8 +22,6 @@ from sasrec_fast.saving.first_use import Column, StoredRows, StoredSequences, an
 from sasrec_fast.saving.places import Place
 from sasrec_fast.store import SPLITS, Rows, Sequences, Vocabulary, dated
 
-_NUMBER = re.compile(r"\d+")
-
 
 @dataclass(frozen=True)
 class PartFiles:
@@ -40,11 +37,11 @@ class PartFiles:
 
     @staticmethod
     def counted(place: Place) -> Iterator[tuple[str, int, Any]]:
-        """Name, bytes and counts of each file that an engine wrote, in the order of users."""
+        """Name, bytes and counts of each file that an engine wrote."""
         import pyarrow.parquet  # late, since it takes a while
 
         sizes = {n: size for n, size in place.sizes().items() if n.endswith(".parquet")}
-        for name in sorted(sizes, key=_numbers):
+        for name in sorted(sizes):
             file = place.below(name)
             with file.filesystem.open_input_file(file.path) as source:
                 counts = pyarrow.parquet.read_table(source, columns=["counts"]).column(0)
@@ -159,11 +156,6 @@ class PartFiles:
 
     def _rows(self, split: int) -> Rows:
         return dated(self.lists[0], self._before, split)
-
-
-def _numbers(name: str) -> list[Any]:
-    """What sorts part-100000 after part-99999."""
-    return [int(number) for number in _NUMBER.findall(name.partition("-c")[0][:20])] + [name]
 
 
 def _integers(column: Any, file: Place) -> NDArray[Any]:

@@ -7,8 +7,9 @@ from sasrec_fast.preparing.assembling import assembled
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
+from sasrec_fast.preparing.spark import prepare_spark
 from sasrec_fast.preparing.streaming import Target, stream
-from sasrec_fast.reading import ColumnNames, read_interactions
+from sasrec_fast.reading import ColumnNames, is_of_spark, read_interactions
 from sasrec_fast.store import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
@@ -164,6 +165,13 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if is_of_spark(interactions):
+        return prepare_spark(interactions, names, options, output)
+    if options.order is not None:
+        raise ValueError(
+            f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "
+            "column, and ties='input' keeps their order"
+        )
     if output is not None:
         return stream(interactions, Target(output, max_bytes), options, names)
     if max_bytes is not None:

@@ -181,6 +181,7 @@ class Report:
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
+                "column": "the column that ties names decides",
             }[ties]
             said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "

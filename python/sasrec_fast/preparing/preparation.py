@@ -67,11 +67,11 @@ def prepare(
             and `.dat`, which is "::"-separated as MovieLens is; also compressed or in a zip
             archive) or folders of one format, read in the order of their names and of the numbers
             in these; URLs that fsspec reads; open files. Or a list or an iterator of any of these,
-            which are read one below the other. Or a Spark DataFrame or a Ray Dataset, prepared
-            into `output` by its machines; see docs/scale.md. For text without a header, `user`, `item`,
+            which are read one below the other. For text without a header, `user`, `item`,
             `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
             user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
-            elements are the rows then, in their order.
+            elements are the rows then, in their order. Or a Spark DataFrame or a Ray Dataset, which
+            its machines prepare into `output`; see docs/scale.md.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings. Ids of text are integers where every one is
             written as its integer is, else all are strings as written: "007" stays "007".

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ensure};
 use crate::memory::{map, room, zeroed};
-use crate::scan::{Chunk, SCALES, Times, value};
+use crate::scan::{Chunk, SCALES, Times};
 use crate::slices::{parts, split_off};
 use crate::threads::Pause;
 use bytemuck::Zeroable;
@@ -210,14 +210,14 @@ pub fn route(
     let firsts = shards.firsts;
     let users = if shards.are_narrow() {
         Users::Narrow(plan.moved(|row, shard| {
-            Ok(value(chunk.users, row).wrapping_sub(firsts[shard as usize]) as i32)
+            Ok(chunk.users.id(row).wrapping_sub(firsts[shard as usize]) as i32)
         })?)
     } else {
-        Users::Wide(plan.moved(|row, _| Ok(value(chunk.users, row)))?)
+        Users::Wide(plan.moved(|row, _| Ok(chunk.users.id(row)))?)
     };
     pause.ask()?;
     let items = plan.moved(|row, _| {
-        let code = codes.code(value(chunk.items, row));
+        let code = codes.code(chunk.items.id(row));
         if code > 0 { Ok(code) } else { Err(changed("an item")) }
     })?;
     pause.ask()?;
@@ -289,7 +289,7 @@ fn found(chunk: &Chunk, finder: &Finder, rows: Range<usize>) -> Result<Found, Er
             found.shards.push(NOT_KEPT);
             continue;
         }
-        let shard = finder.shard(value(chunk.users, row)).ok_or_else(|| changed("a user"))?;
+        let shard = finder.shard(chunk.users.id(row)).ok_or_else(|| changed("a user"))?;
         found.shards.push(shard as u16);
         found.counts[shard] += 1;
     }

@@ -76,15 +76,6 @@ impl Chunk<'_> {
     }
 }
 
-/// One value of a column of integers.
-#[inline]
-pub fn value(column: Integers, row: usize) -> i64 {
-    match column {
-        Integers::Wide(ids) => ids[row],
-        Integers::Narrow(ids) => i64::from(ids[row]),
-    }
-}
-
 /// Smallest and largest time, and what all of them are multiples of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TimeSpan {
@@ -288,7 +279,7 @@ fn range_of(chunk: &Chunk, column: Integers, rows: Range<usize>) -> (i64, i64) {
                 .fold((i32::MAX, i32::MIN), |(least, most), &id| (least.min(id), most.max(id)));
             (i64::from(least), i64::from(most))
         }
-        (Some(_), column) => fold(&mut chunk.kept(rows).map(|row| value(column, row))),
+        (Some(_), column) => fold(&mut chunk.kept(rows).map(|row| column.id(row))),
     }
 }
 
@@ -339,7 +330,7 @@ fn distinct(chunk: &Chunk, ranges: &[Range<usize>], edges: Edges) -> Result<Ids,
         let words: Vec<AtomicU64> = zeroed(count)?;
         ranges.par_iter().for_each(|rows| {
             for row in chunk.kept(rows.clone()) {
-                let item = value(chunk.items, row);
+                let item = chunk.items.id(row);
                 let (word, bit) = (&words[((item >> 6) - first) as usize], 1 << (item & 63));
                 // A line that is only read is shared by all threads; most bits are set soon.
                 if word.load(Ordering::Relaxed) & bit == 0 {
@@ -355,7 +346,7 @@ fn distinct(chunk: &Chunk, ranges: &[Range<usize>], edges: Edges) -> Result<Ids,
         .map(|rows| {
             let mut set = HashSet::default();
             for row in chunk.kept(rows.clone()) {
-                insert(&mut set, value(chunk.items, row))?;
+                insert(&mut set, chunk.items.id(row))?;
             }
             let mut ids = collected(set)?;
             ids.sort_unstable();
@@ -486,7 +477,7 @@ fn sampled(
                 for row in chunk.kept(rows.clone()) {
                     let priority = priority(first_row.wrapping_add(row as u64));
                     if priority <= limit {
-                        found.push((priority, value(chunk.users, row)));
+                        found.push((priority, chunk.users.id(row)));
                     }
                 }
                 Ok(found)

@@ -7,8 +7,10 @@ from sasrec_fast.preparing.assembling import assembled
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
+from sasrec_fast.preparing.ray import prepare_ray
+from sasrec_fast.preparing.spark import prepare_spark
 from sasrec_fast.preparing.streaming import Target, stream
-from sasrec_fast.reading import ColumnNames, read_interactions
+from sasrec_fast.reading import ColumnNames, is_of_ray, is_of_spark, read_interactions
 from sasrec_fast.store import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
@@ -33,7 +35,7 @@ def prepare(
     min_user_interactions: int = 3,
     min_item_interactions: int = 1,
     duplicates: Literal["keep", "first", "last"] = "keep",
-    ties: Literal["input", "hash"] = "input",
+    ties: Literal["input", "hash"] | tuple[str, Any] = "input",
     holdout: int = DEFAULT_HOLDOUT,
     split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
@@ -68,7 +70,8 @@ def prepare(
             which are read one below the other. For text without a header, `user`, `item`,
             `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
             user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
-            elements are the rows then, in their order.
+            elements are the rows then, in their order. Or a Spark DataFrame or a Ray Dataset, which
+            its machines prepare into `output`; see docs/scale.md.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings. Ids of text are integers where every one is
             written as its integer is, else all are strings as written: "007" stays "007".
@@ -83,7 +86,8 @@ def prepare(
             time.
         ties: Rows of a user with equal timestamps keep the order of the "input"; or "hash" puts
             them in that of a hash of (seed, item), so that neither the order of the input nor
-            that of ids decides.
+            that of ids decides. ("column", name), for tables of an engine, which keeps no order
+            of rows: a column of numbers or times orders them.
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
@@ -109,8 +113,9 @@ def prepare(
         output: A folder, as of `Prepared.save`: the rows are read in pieces, sorted by way of
             files in that folder, and the data is written there and opened from there, equal to
             what is prepared in memory. For what is larger than memory. Parquet, Arrow and ORC are
-            read twice in pieces; text is read in pieces and JSON file by file, and they and
-            streams are copied to the folder for the second time, at about 24 bytes a row.
+            read twice in pieces; text, lines of JSON, and streams are read once in pieces and
+            copied to that disk for the second time. What cannot be read in pieces is read file by
+            file: an array of JSON, lines of a user and its items.
         max_bytes: Most bytes of rows that are in memory at a time with `output`, at least 64 MB;
             a quarter of the free memory where None. Beside them are the package itself, about 30
             bytes an item, and users and items that are text.
@@ -163,6 +168,15 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if is_of_spark(interactions):
+        return prepare_spark(interactions, names, options, output)
+    if is_of_ray(interactions):
+        return prepare_ray(interactions, names, options, output)
+    if options.order is not None:
+        raise ValueError(
+            f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "
+            "column, and ties='input' keeps their order"
+        )
     if output is not None:
         return stream(interactions, Target(output, max_bytes), options, names)
     if max_bytes is not None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
-from sasrec_fast.saving import Origin, artifact, save
+from sasrec_fast.saving import Origin, artifact, parts, save
 from sasrec_fast.store import Histories, user_positions
 
 
@@ -208,8 +208,10 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
         ...     print(sf.load(f"{folder}/data"))
         Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
     """
-    parts, content = artifact.load(folder, verify=verify)
-    data = Prepared(**vars(parts))
+    if parts.is_parted(folder):
+        return Prepared(**vars(parts.load(folder, verify=verify)))
+    found, content = artifact.load(folder, verify=verify)
+    data = Prepared(**vars(found))
     vars(data)["fingerprint"] = content["fingerprint"]
     vars(data)["_origin"] = Origin(Path(folder), content)
     return data

@@ -44,7 +44,7 @@ def splits_of(
     options: Options,
     rows: Mapping[str, Rows],
 ) -> list[Split]:
-    """The splits of a part of the store, or of all of it, with the vocabularies of users and items."""
+    """The splits of a part of the store, with the vocabularies of its users and of the items."""
     windows = [
         WindowOptions(
             split=split,

@@ -39,7 +39,9 @@ _ROW_BYTES = 72
 """Memory of a row of a shard while it is sorted and finished."""
 _CHUNK_BYTES = 512
 """Memory of a row of a chunk while it is looked at or moved, and the next chunk is read."""
-_LARGEST_CHUNK = 1 << 20
+_COPIED_SHARE = 32
+"""Text is read in blocks of so small a part of the memory."""
+_LEAST_CHUNK, _LARGEST_CHUNK = 1 << 12, 1 << 20
 _STORED_BYTES = 5
 """On the disk, of a row in the store."""
 
@@ -81,23 +83,29 @@ def stream(source: Any, target: Target, options: Options, names: ColumnNames) ->
     require_times(names.timestamp is not None, options)
     if names.timestamp is None:
         starts_of(None, options, names)
-    chunk = max(1 << 10, min(limit // _CHUNK_BYTES, _LARGEST_CHUNK))
-    with writable_folder(Path(target.folder)) as folder, _disk(folder):
-        rows = Rows(names, options)
-        with Scratch() as scratch, Copies(folder, limit // 32) as copies, Progress() as progress:
-            chunks = Chunks(source, names, copies, scratch, chunk)
-            first = first_pass(chunks, rows, progress)
-            if not first.span.rows:
-                raise _no_rows(rows, options)
-            shards = -(-first.span.rows * _ROW_BYTES // limit)
-            with Spill(folder, first.divide(min(2 * shards, MOST_SHARDS))) as spill:
-                _require_space(folder, first, spill)
-                second_pass(chunks, rows, first, spill, progress)
-                _require_shards(spill, limit)
-                with Store(folder, first, rows) as store:
-                    store.fill(spill, progress)
-                    parts = store.parts({**vars(names), **vars(options)})
-                    write_into(folder, parts, store.files())
+    chunk = max(_LEAST_CHUNK, min(limit // _CHUNK_BYTES, _LARGEST_CHUNK))
+    rows = Rows(names, options)
+    with (
+        writable_folder(Path(target.folder)) as folder,
+        (disk := _Disk(folder)).watched(),
+        Scratch() as scratch,
+        Progress() as progress,
+        progress.stage("copying the rows", None) as copied,
+        Copies(folder, limit // _COPIED_SHARE, copied) as copies,
+    ):
+        chunks = Chunks(source, names, copies, scratch, chunk)
+        first = first_pass(chunks, rows, progress)
+        if not first.span.rows:
+            raise _no_rows(rows, options)
+        shards = -(-2 * first.span.rows * _ROW_BYTES // limit)
+        with Spill(folder, first.divide(min(shards, MOST_SHARDS))) as spill:
+            disk.require(first)
+            second_pass(chunks, rows, first, spill, progress)
+            _require_shards(spill, limit)
+            with Store(folder, first, rows) as store:
+                store.fill(spill, progress)
+                parts = store.parts({**vars(names), **vars(options)})
+                write_into(folder, parts, store.files())
     warn_of_empty(parts.report, options)
     parts.report.warn(options.ties, stacklevel=4)
     return load(target.folder)
@@ -120,26 +128,40 @@ def _require_shards(spill: Spill, limit: int) -> None:
         )
 
 
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """Says of a full disk which one it is, and how much is free."""
-    try:
-        yield
-    except OSError as failure:
-        if failure.errno != errno.ENOSPC or failure.filename is not None:
-            raise
-        said = f"the disk is full: {shown_bytes(shutil.disk_usage(folder).free)} are free"
-        raise OSError(errno.ENOSPC, said, str(folder)) from failure
+@dataclass
+class _Disk:
+    """The disk of a folder, which may be too small.
+
+    Attributes:
+        folder: The folder.
+        said: What is written to it, where that is known.
+    """
+
+    folder: Path
+    said: str = "the rows are copied to it"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Says of a full disk what it was to take, and how much is free."""
+        try:
+            yield
+        except OSError as failure:
+            if failure.errno != errno.ENOSPC or failure.filename is not None:
+                raise
+            raise self._full(_free(self.folder)) from failure
+
+    def require(self, first: First) -> None:
+        """Refuse before any row is moved what there is no room for."""
+        needed = first.span.rows * (first.row_bytes + _STORED_BYTES)
+        self.said = f"{first.span.rows:,} rows take about {shown_bytes(needed)} on the way"
+        free = _free(self.folder)
+        if needed > free:
+            raise self._full(free)
+
+    def _full(self, free: int) -> OSError:
+        said = f"the disk is full: {self.said}, and {shown_bytes(free)} are free"
+        return OSError(errno.ENOSPC, said, str(self.folder))
 
 
-def _require_space(folder: Path, first: First, spill: Spill) -> None:
-    """Refuse before any row is written what the disk has no room for."""
-    needed = first.span.rows * (first.row_bytes + _STORED_BYTES)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"{first.span.rows:,} rows take about {shown_bytes(needed)} on the way, and "
-            f"{shown_bytes(free)} are free",
-            str(folder),
-        )
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free

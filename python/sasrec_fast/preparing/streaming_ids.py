@@ -8,7 +8,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.columns import read_ids, read_values, refuse_written_lists
+from sasrec_fast.columns import (
+    large_strings,
+    read_ids,
+    read_values,
+    refuse_written_lists,
+    text_buffers,
+)
 from sasrec_fast.errors import cut
 
 _SIGN = np.uint64(1 << 63)
@@ -54,9 +60,7 @@ class Ids:
         """All ids have been seen."""
         if self._table is not None:
             self._ranks = self._table.ranks()
-            offsets, letters = self._table.ascending()
-            buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
-            self._texts = pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+            self._texts = large_strings(*self._table.ascending())
 
     def settled(self, span: _core.Span, *, users: bool) -> _core.Span:
         """What is known of all rows, with codes as they are after `settle` for those before."""
@@ -85,18 +89,9 @@ class Ids:
             self._table = _core.StringTable()
         parts = []
         for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
-            texts = _buffers(pc.cast(chunk, pa.large_string()))
+            texts = text_buffers(pc.cast(chunk, pa.large_string()))
             if self._ranks is None:
                 parts.append(self._table.add(texts))
             else:
                 parts.append(self._ranks[self._table.find(texts)])
         return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int32), *parts])
-
-
-def _buffers(texts: Any) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Where each text begins and the last ends, and the letters of all."""
-    if not len(texts):
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
-    _, offsets, letters = texts.buffers()
-    ends = np.frombuffer(offsets, np.int64, texts.offset + len(texts) + 1)[texts.offset :]
-    return ends, np.zeros(0, np.uint8) if letters is None else np.frombuffer(letters, np.uint8)

@@ -62,7 +62,7 @@ class First:
             return starts
         least, step = self.ticks
         counted = [-((least - _ceiling(start)) // step) for start in starts.tolist()]
-        return np.clip(np.array(counted, object), 0, _MOST_TICKS + 1).astype(np.int64)
+        return np.array([min(max(ticks, 0), _MOST_TICKS + 1) for ticks in counted])
 
 
 def _ceiling(start: float) -> int:

@@ -40,17 +40,21 @@ class Progress:
 
     @contextmanager
     def stage(self, what: str, rows: int | None) -> Iterator[Callable[[int], None]]:
-        """Show a stage over so many rows, where that is known; yields what counts rows done."""
+        """Show a stage over so many rows, where that is known, once there is one.
+
+        Yields:
+            What is told of rows that are done.
+        """
         shown = self._shown
         if shown is None:
             yield lambda rows: None
             return
-        task = shown.add_task(what, total=rows, rate="")
+        task = shown.add_task(what, total=rows, rate="", visible=False)
 
         def advance(done: int) -> None:
-            shown.advance(task, done)
             speed = shown.tasks[task].speed
-            shown.update(task, rate=f"{speed / 1e6:.1f} M rows a second" if speed else "")
+            rate = f"{speed / 1e6:.1f} M rows a second" if speed else ""
+            shown.update(task, advance=done, rate=rate, visible=True)
 
         yield advance
         shown.update(task, total=shown.tasks[task].completed)

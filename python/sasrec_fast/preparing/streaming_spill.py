@@ -1,8 +1,10 @@
 """Rows by shard in files without a name, which are gone when they are closed, however that is."""
 
+import io
 import os
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ class Spill:
     """
 
     def __init__(self, folder: Path, shards: int) -> None:
-        self._files = [tempfile.TemporaryFile(dir=folder, buffering=0) for _ in range(shards)]
+        self._files = [_nameless(folder) for _ in range(shards)]
         self._parts: list[list[int]] = [[] for _ in range(shards)]
         self._dtypes: list[np.dtype[Any]] = []
 
@@ -49,7 +51,7 @@ class Spill:
             OSError: The disk is full.
         """
         self._dtypes = [column.dtype for column in columns]
-        for shard, (first, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for shard, (first, end) in enumerate(pairwise(starts)):
             if first < end:
                 write_all(self._files[shard].fileno(), [column[first:end] for column in columns])
                 self._parts[shard].append(int(end - first))
@@ -75,13 +77,14 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shards: list[tuple[Any, list[tuple[np.dtype[Any], int]]]] = []
+        self._files: list[io.FileIO] = []
+        self._forms: list[list[tuple[np.dtype[Any], int]]] = []
 
     def __enter__(self) -> "Kept":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file, _ in self._shards:
+        for file in self._files:
             file.close()
 
     def add(self, arrays: Sequence[NDArray[Any]]) -> None:
@@ -90,20 +93,23 @@ class Kept:
         Raises:
             OSError: The disk is full.
         """
-        file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
-        self._shards.append((file, [(array.dtype, len(array)) for array in arrays]))
-        write_all(file.fileno(), arrays)
+        self._files.append(_nameless(self._folder))
+        self._forms.append([(array.dtype, len(array)) for array in arrays])
+        write_all(self._files[-1].fileno(), arrays)
 
     def read(self, shard: int, leave: int | None = None) -> list[NDArray[Any]]:
         """The arrays of a shard; that of number `leave` stays unread and empty."""
-        file, about = self._shards[shard]
-        place, found = 0, []
-        for number, (dtype, length) in enumerate(about):
-            array = np.empty(0 if number == leave else length, dtype)
-            _read_all(file.fileno(), [array], place)
+        place, found = 0, list[NDArray[Any]]()
+        for number, (dtype, length) in enumerate(self._forms[shard]):
+            array: NDArray[Any] = np.empty(0 if number == leave else length, dtype)
+            _read_all(self._files[shard].fileno(), [array], place)
             place += length * dtype.itemsize
             found.append(array)
         return found
+
+
+def _nameless(folder: Path) -> io.FileIO:
+    return tempfile.TemporaryFile(dir=folder, buffering=0)
 
 
 def _read_all(descriptor: int, arrays: Sequence[NDArray[Any]], place: int) -> int:

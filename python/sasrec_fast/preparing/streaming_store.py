@@ -23,6 +23,9 @@ from sasrec_fast.saving import GrowingArray, Parts
 from sasrec_fast.store import SPLITS, Sequences, Split, Vocabulary
 from sasrec_fast.store import Rows as SplitRows
 
+_Clock = tuple[int, int]
+"""Smallest time of a shard, and the unit of its times."""
+
 _REMAPPED = 1 << 20
 """Items that get their indices at a time."""
 
@@ -84,12 +87,12 @@ class Store:
             self._finish(shards, rare)
             return
         with Kept(self._folder) as kept:
-            least = []
+            clocks = list[_Clock]()
             for shard in self._sorted(spill, progress):
                 kept.add([shard.user_ids, shard.offsets, shard.items, shard.times, shard.kept])
-                least.append(shard.time_min)
-            rare = self._rare(kept, least, progress)
-            self._finish(_again(kept, least, None), rare)
+                clocks.append((shard.time_min, shard.time_unit))
+            rare = self._rare(kept, clocks, progress)
+            self._finish(_again(kept, clocks, None), rare)
 
     def _sorted(self, spill: Spill, progress: Progress) -> Iterator[_core.Shard]:
         with progress.stage("sorting the rows", self._first.span.rows) as advance:
@@ -101,14 +104,14 @@ class Store:
                 yield _core.sort_shard(users, items, moments, None, self._rules)
                 advance(len(users))
 
-    def _rare(self, kept: Kept, least: list[int], progress: Progress) -> NDArray[np.int32]:
+    def _rare(self, kept: Kept, clocks: list[_Clock], progress: Progress) -> NDArray[np.int32]:
         """The round of the k-core in which each item was found rare, 0 for never."""
         rare, rounds = np.zeros(len(self._kept), np.int32), 0
         while True:
             rounds += 1
             counts = np.zeros(len(rare), np.int64)
             with progress.stage(f"k-core, round {rounds}", self._first.span.rows) as advance:
-                for shard in _again(kept, least, _TIMES):
+                for shard in _again(kept, clocks, _TIMES):
                     counts += _core.core_round(shard, self._rules, rare)
                     advance(len(shard.items))
             following = next_round(rare, counts, self._options)
@@ -251,8 +254,8 @@ _TIMES = 3
 """Number of the times among the arrays of a shard."""
 
 
-def _again(kept: Kept, least: list[int], leave: int | None) -> Iterator[_core.Shard]:
+def _again(kept: Kept, clocks: list[_Clock], leave: int | None) -> Iterator[_core.Shard]:
     """The shards that were kept, without the array of number `leave`."""
-    for number, smallest in enumerate(least):
+    for number, clock in enumerate(clocks):
         user_ids, offsets, items, times, keep = kept.read(number, leave)
-        yield _core.Shard(user_ids, offsets, items, times, smallest, 1, keep)
+        yield _core.Shard(user_ids, offsets, items, times, *clock, keep)

@@ -7,7 +7,7 @@ other: one for each run of tables of the same types.
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,13 @@ class Copies:
     Args:
         folder: Where the file is made when it is needed.
         block: Bytes of text that are read at a time.
+        told: Told of the rows that were copied.
     """
 
-    def __init__(self, folder: Path, block: int) -> None:
-        self._folder, self.block = folder, block
+    def __init__(
+        self, folder: Path, block: int, told: Callable[[int], None] = lambda rows: None
+    ) -> None:
+        self._folder, self.block, self._told = folder, block, told
         self._file: Any = None
         self._writer: Any = None
         self._sink: Any = None
@@ -88,6 +91,7 @@ class Copies:
             self._open, self._writer = run, pa.ipc.new_stream(sink, table.schema)
         self._writer.write_table(table)
         run.rows += len(table)
+        self._told(len(table))
         return run
 
     def mark(self) -> int:

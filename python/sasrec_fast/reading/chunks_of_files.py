@@ -1,6 +1,5 @@
 """Files of Parquet, Arrow and ORC, piece by piece: row groups, batches and stripes."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,7 +119,7 @@ class ColumnarFile:
 
     def _found(self) -> tuple[int, int]:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except OSError as failure:
             raise DataError(f"{str(self.path)!r} cannot be read: {failure}") from None
         return found.st_size, found.st_mtime_ns

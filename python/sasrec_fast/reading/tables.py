@@ -72,6 +72,21 @@ def refused(kind: str, why: str = "") -> TypeError:
     return TypeError(f"interactions are {kind}; allowed are {ALLOWED}{why}")
 
 
+def is_of_spark(source: Any) -> bool:
+    """Whether the source is a DataFrame of Spark, which stays on its machines."""
+    return _is_of(source, "pyspark.sql.", "DataFrame")
+
+
+def is_of_ray(source: Any) -> bool:
+    """Whether the source is a Dataset of Ray, which stays on its machines."""
+    return _is_of(source, "ray.data.", "Dataset")
+
+
+def _is_of(source: Any, package: str, name: str) -> bool:
+    kinds = type(source).__mro__
+    return any(kind.__name__ == name and kind.__module__.startswith(package) for kind in kinds)
+
+
 def is_table(source: Any) -> bool:
     """Whether `find_columns` takes an object of this kind, which may yet lack a column."""
     if isinstance(source, pd.DataFrame | pd.Series | Mapping | pa.Table | pa.RecordBatch):

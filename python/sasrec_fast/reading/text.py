@@ -134,7 +134,9 @@ def _every(file: TextFile, wanted: Wanted) -> Wanted:
 
 def _read_dat(file: TextFile, wanted: Wanted) -> pa.Table:
     """Read user_id::item_id::rating::timestamp lines, all of whose columns must be right."""
-    return _read(file, _every(file, wanted), dates=False).select(wanted.names if wanted.only else file.columns)
+    return _read(file, _every(file, wanted), dates=False).select(
+        wanted.names if wanted.only else file.columns
+    )
 
 
 def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:

@@ -74,7 +74,7 @@ def load(
         try:
             parts = opened(path, content)
             if verify:
-                _read(parts)
+                read_all(parts)
             return parts, content
         except DataError:
             again = manifest.read(path)
@@ -85,10 +85,10 @@ def load(
 
 def opened(folder: Path, content: Mapping[str, Any]) -> Parts:
     """The parts of prepared data in a folder that has this manifest."""
-    return _Folder(folder, content).parts()
+    return Folder(folder, content).parts()
 
 
-def _read(parts: Parts) -> None:
+def read_all(parts: Parts) -> None:
     """Use everything for the first time, which compares it with its digest."""
     parts_of(parts)
     for split in _splits(parts):
@@ -138,12 +138,12 @@ def _splits(data: Parts) -> list[Split]:
 
 
 def described(data: Parts) -> dict[str, Any]:
-    """All of the manifest but for the files."""
+    """All of the manifest of a folder of files but for these."""
     from sasrec_fast import __version__
 
     return {
         "format": manifest.FORMAT,
-        "format_version": manifest.FORMAT_VERSION,
+        "format_version": manifest.WITH_EDITS,
         "package_version": __version__,
         "options": {name: _option(name, value, data) for name, value in data.options.items()},
         "splits": {
@@ -168,8 +168,8 @@ def _option(name: str, value: Any, data: Parts) -> Any:
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """A folder that is being loaded, and its manifest."""
+class Folder:
+    """A folder of files that is being loaded, and its manifest."""
 
     path: Path
     content: Mapping[str, Any]
@@ -207,14 +207,14 @@ class _Folder:
 
     def parts(self) -> Parts:
         """All of it."""
-        self._require_fingerprint()
-        users, items = map(self._vocabulary, _VOCABULARIES)
-        sequences = self._sequences(len(users), len(items))
+        self.require_fingerprint()
+        users, items = map(self.vocabulary, _VOCABULARIES)
+        sequences = self.sequences(len(users), len(items))
         windows = {name: self._window(name, len(items)) for name in self.content["splits"]}
         if SPLITS[0] not in windows:
             raise DataError(f"{self.source} has no {SPLITS[0]} split")
         dated = {
-            name: self._rows(name, sequences) for name, of in windows.items() if of.holdout is None
+            name: self.rows(name, sequences) for name, of in windows.items() if of.holdout is None
         }
         ordered = sorted(windows.values(), key=lambda window: window.split)
         splits = make_splits(sequences, (users, items), ordered, dated)
@@ -241,7 +241,8 @@ class _Folder:
                 columns[stem] = self._column(path, name, entry, anything)
         return StoredLog(content, columns, known, sequences)
 
-    def _require_fingerprint(self) -> None:
+    def require_fingerprint(self) -> None:
+        """Refuse a manifest whose fingerprint is not that of what it lists."""
         if self.content["fingerprint"] != fingerprint_of(self.content):
             raise DataError(f"{self.source} is damaged: its fingerprint is not that of its files")
 
@@ -259,7 +260,7 @@ class _Folder:
                 )
         return options
 
-    def _sequences(self, users: int, items: int) -> Sequences:
+    def sequences(self, users: int, items: int) -> Sequences:
         """The store; that lengths fit together is checked at once, in three pages of files."""
         columns = {
             "offsets": self.column("offsets", ascending),
@@ -277,7 +278,8 @@ class _Folder:
             )
         return StoredSequences(columns)
 
-    def _vocabulary(self, name: str) -> Vocabulary:
+    def vocabulary(self, name: str) -> Vocabulary:
+        """The ids of "users" or "items"."""
         about, ids = self.content["vocabularies"][name], _VOCABULARIES[name]
         if about["is_identity"]:
             return Vocabulary.identity(about["size"])
@@ -285,7 +287,8 @@ class _Folder:
         path, entry = self.file(f"{ids}.arrow" if are_strings else f"{ids}.npy")
         return _ids(path, entry, about["size"], are_strings)
 
-    def _rows(self, split: str, sequences: Sequences) -> Rows:
+    def rows(self, split: str, sequences: Sequences) -> Rows:
+        """The rows of a split where times decide what is held out."""
         columns = {
             "users": self.column(f"{split}_users", partial(rising, len(sequences))),
             "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),

@@ -39,6 +39,10 @@ _EDITED = ("items.npy", "log_items.npy", "log_times.npy")
 _EDIT_PARTS = {"places": "<i8", "removed": "<i8", "codes": "<i4"}
 _EDIT_NEEDS = ("places", "values")
 
+PARTS = re.compile(r"parts-[0-9a-f]{8}")
+"""What a folder of parts is called."""
+_PART = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.parquet")
+
 _LONGEST = 2**31 - 1
 _LARGEST = 2**62
 _DEEPEST = 32
@@ -61,10 +65,13 @@ def require_sound(content: Mapping[str, Any], source: str) -> None:
         _require_shallow(content)
         checks.integer("format_version", content.get("format_version"), 1)
         _text("package_version", content.get("package_version"))
-        _digest("fingerprint", content.get("fingerprint"), 32)
-        for name in ("options", "report", "splits", "vocabularies", "files"):
+        for name in ("options", "report", "splits", "vocabularies"):
             _mapping(name, content.get(name))
-        _require_files("files", content["files"], DTYPES)
+        if "parts" in content:
+            _require_parts(_mapping("parts", content["parts"]))
+        else:
+            _digest("fingerprint", content.get("fingerprint"), 32)
+            _require_files("files", _mapping("files", content.get("files")), DTYPES)
         if content.get("log") is not None:
             _require_log(_mapping("log", content["log"]))
         _require_vocabularies(content["vocabularies"])
@@ -144,6 +151,19 @@ def _require_log(log: Mapping[str, Any]) -> None:
         _text("dtype of times of the log", times.get("dtype"))
         if times.get("zone") is not None:
             _text("zone of times of the log", times["zone"])
+
+
+def _require_parts(parts: Mapping[str, Any]) -> None:
+    folder = parts.get("folder")
+    if not isinstance(folder, str) or not PARTS.fullmatch(folder):
+        received = checks.received(folder)
+        raise ValueError(f"folder of parts must be parts- and 8 digits, received {received}")
+    for name, entry in _mapping("files of parts", parts.get("files")).items():
+        if not _PART.fullmatch(name):
+            raise ValueError(f"a part is called {checks.received(name)}, expected *.parquet")
+        _mapping(f"parts, {name!r}", entry)
+        for figure in ("bytes", "users", "interactions"):
+            checks.integer(f"{figure} of {name!r}", entry.get(figure), 0, _LARGEST)
 
 
 def _require_vocabularies(vocabularies: Mapping[str, Any]) -> None:

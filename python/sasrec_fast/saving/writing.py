@@ -9,7 +9,8 @@ from typing import Any
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest, stored
-from sasrec_fast.saving.artifact import Parts, described, fingerprint_of, opened, parts_of
+from sasrec_fast.saving.artifact import opened
+from sasrec_fast.saving.content import Parts, described, fingerprint_of, parts_of
 from sasrec_fast.saving.edited import RowsOfUsers, edit, edited_entry
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.log_files import described_log, log_parts

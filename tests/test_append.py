@@ -309,6 +309,19 @@ def test_a_folder_that_was_replaced_meanwhile_is_written_whole(tmp_path: Path) -
     assert "edits" not in (tmp_path / "other" / "manifest.json").read_text()
 
 
+def test_a_folder_may_be_replaced_while_it_is_open(tmp_path: Path) -> None:
+    data = sf.prepare(large())
+    data.save(tmp_path)
+    later = data.append(large(30, 1, 4))
+    later.save(tmp_path)
+    loaded = sf.load(tmp_path)
+    for _ in range(2):
+        sf.prepare(TABLE).save(tmp_path)
+    assert not [*tmp_path.glob("items_places*")]
+    assert_same_data(loaded, later)
+    assert loaded.append(TABLE).fingerprint == later.append(TABLE).fingerprint
+
+
 def test_an_append_that_is_cut_short_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,3 +355,17 @@ def test_a_damaged_edit_is_named(part: str, tmp_path: Path) -> None:
 def test_data_without_a_log_is_refused() -> None:
     with pytest.raises(sf.DataError, match="the data has no log of its rows to append to"):
         replace(sf.prepare(TABLE), log=None).append(TABLE)
+
+
+def test_who_is_changed_follows_from_what_is_kept() -> None:
+    """With as many rows they may be others; and new rows may be dropped."""
+    table = {"user_id": [1, 1, 2, 2], "item_id": [5, 6, 5, 6], "timestamp": [1, 2, 1, 2]}
+    again = {"user_id": [1], "item_id": [5], "timestamp": [3]}
+    options = {"min_user_interactions": 1, "holdout": 0, "num_negatives": 0}
+    last = sf.prepare(table, duplicates="last", **options).append(again)
+    assert last.changed_users.tolist() == changed_users(sf.prepare(table, **options), last) == [1]
+    core = sf.prepare(table, min_item_interactions=2, **options)
+    rare = {"user_id": [2], "item_id": [7], "timestamp": [3]}
+    assert core.append(rare).changed_users.tolist() == []
+    revived = core.append(rare).append({"user_id": [1], "item_id": [7], "timestamp": [3]})
+    assert revived.changed_users.tolist() == [1, 2]

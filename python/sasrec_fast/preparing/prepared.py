@@ -1,6 +1,7 @@
 """Prepared data: splits, vocabularies and report, in memory or opened from a folder."""
 
 import os
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -213,5 +214,5 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
     found, content = artifact.load(folder, verify=verify)
     data = Prepared(**vars(found))
     vars(data)["fingerprint"] = content["fingerprint"]
-    vars(data)["_origin"] = Origin(Path(folder), content)
+    vars(data)["_origin"] = Origin(Path(folder), content, weakref.ref(data))
     return data

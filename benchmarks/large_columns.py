@@ -13,6 +13,7 @@ import numpy as np
 from synthetic_columns import FIRST_SECOND, NAMES, SECONDS, Column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,22 +28,42 @@ def write(folder: Path, rows: int, users: int, items: int, seed: int = 0) -> Non
     Raises:
         ValueError: A size is not positive.
     """
+    form = {"mode": "w+", "dtype": np.int64, "shape": (rows,)}
+    drawn = chunks(rows, users, items, seed)
+    files = [np.lib.format.open_memmap(folder / f"{name}.npy", **form) for name in NAMES]
+    start = 0
+    for columns in drawn:
+        for file, column in zip(files, columns, strict=True):
+            file[start : start + len(column)] = column
+        start += len(columns[0])
+
+
+def chunks(
+    rows: int, users: int, items: int, seed: int = 0
+) -> Iterator[tuple[Column, Column, Column]]:
+    """Users, items and times, in chunks.
+
+    Raises:
+        ValueError: A size is not positive.
+    """
     if min(rows, users, items) < 1:
         raise ValueError(f"rows={rows}, users={users}, items={items}: all must be positive")
+    return _chunks(rows, users, items, seed)
+
+
+def _chunks(
+    rows: int, users: int, items: int, seed: int
+) -> Iterator[tuple[Column, Column, Column]]:
     rng = np.random.default_rng(seed)
     share = rng.lognormal(0.0, 1.1, users)
     activity = np.cumsum(LEAST_SHARE / users + (1 - LEAST_SHARE) * share / share.sum())
     popularity = np.cumsum(rng.permutation(1.0 / (np.arange(items) + 60.0) ** 1.1))
     item_ids = np.sort(rng.choice(2 * items, items, replace=False)) + 1
-    form = {"mode": "w+", "dtype": np.int64, "shape": (rows,)}
-    files = [np.lib.format.open_memmap(folder / f"{name}.npy", **form) for name in NAMES]
     for start in range(0, rows, CHUNK_ROWS):
         count = min(CHUNK_ROWS, rows - start)
         user = 1 + drawn(activity, count, rng)
         item = item_ids[drawn(popularity, count, rng)]
-        time = FIRST_SECOND + rng.integers(0, SECONDS, count)
-        for file, column in zip(files, (user, item, time), strict=True):
-            file[start : start + count] = column
+        yield user, item, FIRST_SECOND + rng.integers(0, SECONDS, count)
 
 
 def drawn(cumulative: NDArray[np.float64], count: int, rng: np.random.Generator) -> Column:

@@ -9,12 +9,14 @@ pub mod blocks;
 pub mod coder;
 pub mod columns;
 pub mod divisor;
+pub mod edits;
 pub mod emission;
 pub mod error;
 pub mod filters;
 pub mod finish;
 pub mod flags;
 pub mod memory;
+pub mod merge;
 pub mod negatives;
 pub mod outliers;
 pub mod pages;
@@ -23,7 +25,9 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+pub mod route;
 pub mod rows;
+pub mod scan;
 pub mod search;
 pub mod sequences;
 pub mod shard;
@@ -47,9 +51,10 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, Rules, Shard, StringTable, attention_handlers,
-        core_round, count_above, count_among, encode_strings, fill, fill_negatives,
-        find_without_negative, finish, group, order_ties, philox, shown_items, sort_shard,
-        string_keys, top_k,
+        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
+        append, apply_edit, attention_handlers, core_round, count_above, count_among, count_items,
+        count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
+        find_without_negative, finish, first_draws, group, order_ties, philox, repeated_targets,
+        route, scan, shown_items, sort_shard, string_keys, top_k,
     };
 }

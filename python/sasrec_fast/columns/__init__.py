@@ -10,15 +10,16 @@ from sasrec_fast.columns.ids_and_times import (
     read_timestamps,
     text_buffers,
 )
-from sasrec_fast.columns.lists import explode
-from sasrec_fast.columns.pieces import join
-from sasrec_fast.columns.values import is_string
+from sasrec_fast.columns.lists import explode, refuse_written_lists
+from sasrec_fast.columns.pieces import as_arrow, join
+from sasrec_fast.columns.values import is_string, read_values
 from sasrec_fast.columns.zones import SEVERAL
 
 __all__ = [
     "SEVERAL",
     "IdColumn",
     "TimeColumn",
+    "as_arrow",
     "boundaries",
     "explode",
     "is_string",
@@ -27,5 +28,7 @@ __all__ = [
     "read_ids",
     "read_ratings",
     "read_timestamps",
+    "read_values",
+    "refuse_written_lists",
     "text_buffers",
 ]

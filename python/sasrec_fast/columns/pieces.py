@@ -44,6 +44,16 @@ def join(pieces: Sequence[tuple[int, Any]], column: object) -> Any:
         raise DataError(f"column '{column}' of {len(held)} pieces: {failure}") from None
 
 
+def as_arrow(values: Any, column: object) -> Any:
+    """The values of a column as an Arrow array, chunked or not, of numbers, times or text.
+
+    Raises:
+        DataError: They are no column.
+    """
+    with readable(column):
+        return _as_arrow(numpy_or_arrow(values, column))
+
+
 def _held(values: Any, column: object, number: int) -> Any:
     with readable(column, f"piece {number}: "):
         array = numpy_or_arrow(values, column)

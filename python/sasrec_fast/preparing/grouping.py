@@ -1,17 +1,20 @@
 """Checked columns -> the compact store, its vocabularies and counts, by one native call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.columns import IdColumn, boundaries, text_buffers
+from sasrec_fast.columns import IdColumn, TimeColumn, boundaries, text_buffers
 from sasrec_fast.errors import DataError, cut, shorten
+from sasrec_fast.preparing.accounting import sums_of
 from sasrec_fast.preparing.options import Options
+from sasrec_fast.preparing.outcome import nothing_left
+from sasrec_fast.preparing.shards import rules
 from sasrec_fast.reading import ColumnNames, Interactions
-from sasrec_fast.store import MAX_ITEMS, Sequences, Vocabulary
+from sasrec_fast.store import MAX_ITEMS, Log, Sequences, Vocabulary
 
 _SPARE_CODES = 1 << 16
 """Codes of a range no wider than twice the rows, and so many more, are looked up once each."""
@@ -27,9 +30,8 @@ class Grouped:
         items: Item ids.
         before: uint32 [U, 2], each user's interactions before the start of validation and of
             test; None where times do not decide.
-        rows_unknown: Rows of items outside a reused vocabulary.
-        timed: Whether there are times that can be equal.
-        shard: All rows that passed the row filter, sorted.
+        rows: Rows received, and those of items outside a reused vocabulary.
+        log: All rows that passed the row filter, sorted.
         counts: What is left of them, and what the native code counted.
     """
 
@@ -37,9 +39,8 @@ class Grouped:
     users: Vocabulary
     items: Vocabulary
     before: NDArray[np.uint32] | None
-    rows_unknown: int
-    timed: bool
-    shard: _core.Shard
+    rows: tuple[int, int]
+    log: Log
     counts: _core.Finished
 
 
@@ -51,43 +52,79 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
             vocabulary's; nothing is left.
         TypeError, ValueError: `split_at` or `ties` does not suit the timestamps.
     """
-    codes, known = _item_codes(table.items, options, names.item)
+    codes, known = item_codes(table.items, options, names.item)
     rows_unknown = 0 if known is None else int(np.count_nonzero(~known))
-    with np.errstate(over="ignore"):  # a min_rating beyond the ratings' float type is infinite
-        keep = None if table.ratings is None else table.ratings >= options.min_rating
-    if known is not None:
-        keep = known if keep is None else keep & known
+    keep = kept_rows(table.ratings, known, options)
     times = table.timestamps
-    if times is None and options.ties == "hash":
-        raise ValueError(
-            "ties='hash' is given, but timestamp is None: the order of the rows is all there is"
-        )
-    starts = _starts(table, options, names)
+    require_times(times is not None, options)
+    starts = starts_of(times, options, names)
     found = _core.group(
         table.users.codes,
         codes,
         None if times is None else (times.values, starts),
         keep,
-        _core.Rules(
-            duplicates=options.duplicates,
-            min_user_interactions=options.min_user_interactions,
-            min_item_interactions=options.min_item_interactions,
-            holdout=options.holdout,
-            identity=options.items is not None,
-        ),
+        rules(options),
     )
+    rows = len(table), rows_unknown
+    return grouped(found, (table.users, table.items), times, rows, options)
+
+
+def grouped(
+    found: _core.GroupedInteractions,
+    ids: tuple[IdColumn, IdColumn],
+    times: TimeColumn | None,
+    rows: tuple[int, int],
+    options: Options,
+) -> Grouped:
+    """What the native code found, with external ids and keys.
+
+    Args:
+        found: The shard and what is left of it.
+        ids: What the codes of users and items stand for.
+        times: Timestamps, of which the kind is kept in the log.
+        rows: Rows received, and those of items outside a reused vocabulary.
+        options: Those of `prepare`.
+
+    Raises:
+        DataError: Nothing is left.
+    """
     kept = found.kept
     if not kept.rows_kept:
-        raise _nothing_left(len(table), rows_unknown, kept, options)
-    users = Vocabulary.trusted(table.users.decode(kept.user_ids))
-    items = _item_vocabulary(table.items, found, options)
+        raise nothing_left(*rows, sums_of(kept), options)
+    users = Vocabulary.trusted(ids[0].decode(kept.user_ids))
+    items = _item_vocabulary(ids[1], found, options)
     if options.ties == "hash":
         keys = stream_keys(items)
         _core.order_ties(kept.offsets, kept.items, kept.times, keys, options.seed)
     sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
     before = None if options.split_at is None else kept.before.reshape(-1, 2)
-    timed = times is not None
-    return Grouped(sequences, users, items, before, rows_unknown, timed, found.shard, kept)
+    known = (users, items)
+    log = Log(found.shard, *_ids_of_log(found, ids, known, options), kind_of(times))
+    return Grouped(sequences, users, items, before, rows, log, kept)
+
+
+def _ids_of_log(
+    found: _core.GroupedInteractions,
+    ids: tuple[IdColumn, IdColumn],
+    known: tuple[Vocabulary, Vocabulary],
+    options: Options,
+) -> tuple[Vocabulary, Vocabulary | None]:
+    """Ids of all users and items of the shard; those that are kept where these are all."""
+    users: Vocabulary = known[0]
+    items: Vocabulary | None = known[1]
+    if found.kept.user_ids is not found.shard.user_ids:
+        users = Vocabulary.trusted(ids[0].decode(found.shard.user_ids))
+    if options.items is not None:
+        indices = found.code_ids if options.min_item_interactions > 1 else None
+        items = None if indices is None else Vocabulary.trusted(indices)
+    elif found.item_ids is not found.code_ids:
+        items = Vocabulary.trusted(ids[1].decode(found.code_ids))
+    return users, items
+
+
+def kind_of(times: TimeColumn | None) -> TimeColumn | None:
+    """The kind of a column of times, without any."""
+    return None if times is None else replace(times, values=times.values[:0].copy())
 
 
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
@@ -97,21 +134,37 @@ def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:
     return ids.ids.view(np.uint64)
 
 
-def rows_of_inactive_users(counts: _core.Finished) -> int:
-    """Rows that were dropped with users under `min_user_interactions`."""
-    others = counts.rows_duplicate + counts.rows_of_rare_items + counts.rows_kept
-    return counts.rows_filtered - others
-
-
-def _starts(table: Interactions, options: Options, names: ColumnNames) -> NDArray[Any] | None:
+def starts_of(
+    times: TimeColumn | None, options: Options, names: ColumnNames
+) -> NDArray[Any] | None:
+    """The two times of `split_at`, as values of the column of times."""
     if options.split_at is None:
         return None
-    if table.timestamps is None:
+    if times is None:
         raise ValueError("split_at is given, but timestamp is None: there are no times to compare")
-    return boundaries(options.split_at, table.timestamps, names.timestamp)
+    return boundaries(options.split_at, times, names.timestamp)
 
 
-def _item_codes(
+def require_times(timed: bool, options: Options) -> None:
+    """Refuse a hash of ties where there are no times."""
+    if not timed and options.ties == "hash":
+        raise ValueError(
+            "ties='hash' is given, but timestamp is None: the order of the rows is all there is"
+        )
+
+
+def kept_rows(
+    ratings: NDArray[Any] | None, known: NDArray[np.bool_] | None, options: Options
+) -> NDArray[np.bool_] | None:
+    """The rows that pass the row filter; None where all do."""
+    with np.errstate(over="ignore"):  # a min_rating beyond the ratings' float type is infinite
+        keep = None if ratings is None else ratings >= options.min_rating
+    if known is not None:
+        keep = known if keep is None else keep & known
+    return keep
+
+
+def item_codes(
     ids: IdColumn, options: Options, column: object
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Codes for the native code, and which rows have a known item; None where all have."""
@@ -150,19 +203,6 @@ def _item_vocabulary(
     if options.identity:
         return Vocabulary.identity(found.num_items)
     return Vocabulary.trusted(ids.decode(found.item_ids))
-
-
-def _nothing_left(rows: int, unknown: int, counts: _core.Finished, options: Options) -> DataError:
-    reused = f"{unknown:,} are of items outside the vocabulary to reuse, " if unknown else ""
-    return DataError(
-        f"nothing is left of {rows:,} rows: {reused}"
-        f"{rows - unknown - counts.rows_filtered:,} are under min_rating={options.min_rating}, "
-        f"{counts.rows_duplicate:,} repeat an item of their user, "
-        f"{rows_of_inactive_users(counts):,} belong to {counts.users_dropped:,} users under "
-        f"min_user_interactions={options.min_user_interactions}, "
-        f"{counts.rows_of_rare_items:,} to items under "
-        f"min_item_interactions={options.min_item_interactions}"
-    )
 
 
 def _require_indices(ids: IdColumn, column: object) -> None:

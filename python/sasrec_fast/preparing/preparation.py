@@ -1,15 +1,17 @@
 """prepare(): raw interactions -> the compact store, vocabularies, splits and a report."""
 
+import os
 from typing import Any, Literal
 
-from sasrec_fast import _core
-from sasrec_fast.errors import DataError, DataWarning, cut, note, shorten
-from sasrec_fast.preparing.accounting import account
-from sasrec_fast.preparing.grouping import Grouped, group
+from sasrec_fast.preparing.assembling import assembled
+from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
-from sasrec_fast.reading import ColumnNames, Interactions, read_interactions
-from sasrec_fast.store import SPLITS, Report, Split, Vocabulary, WindowOptions, dated, make_splits
+from sasrec_fast.preparing.ray import prepare_ray
+from sasrec_fast.preparing.spark import prepare_spark
+from sasrec_fast.preparing.streaming import Target, stream
+from sasrec_fast.reading import ColumnNames, is_of_ray, is_of_spark, read_interactions
+from sasrec_fast.store import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
     "min_rating": 2,
@@ -33,7 +35,7 @@ def prepare(
     min_user_interactions: int = 3,
     min_item_interactions: int = 1,
     duplicates: Literal["keep", "first", "last"] = "keep",
-    ties: Literal["input", "hash"] = "input",
+    ties: Literal["input", "hash"] | tuple[str, Any] = "input",
     holdout: int = DEFAULT_HOLDOUT,
     split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
@@ -44,6 +46,8 @@ def prepare(
     negative_scope: Literal["past", "all"] = "past",
     items: Vocabulary | Literal["identity"] | None = None,
     seed: int = 0,
+    output: str | os.PathLike[str] | None = None,
+    max_bytes: float | None = None,
 ) -> Prepared:
     """Group interactions by user, sort them by time, and split them for training and evaluation.
 
@@ -66,7 +70,8 @@ def prepare(
             which are read one below the other. For text without a header, `user`, `item`,
             `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
             user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
-            elements are the rows then, in their order.
+            elements are the rows then, in their order. Or a Spark DataFrame or a Ray Dataset, which
+            its machines prepare into `output`; see docs/scale.md.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings. Ids of text are integers where every one is
             written as its integer is, else all are strings as written: "007" stays "007".
@@ -81,7 +86,8 @@ def prepare(
             time.
         ties: Rows of a user with equal timestamps keep the order of the "input"; or "hash" puts
             them in that of a hash of (seed, item), so that neither the order of the input nor
-            that of ids decides.
+            that of ids decides. ("column", name), for tables of an engine, which keeps no order
+            of rows: a column of numbers or times orders them.
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
@@ -104,6 +110,15 @@ def prepare(
             ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
             rows of items that it lacks are dropped and counted (`extend` it to keep them).
         seed: Seed of the negatives, 0..2**64 - 1.
+        output: A folder, as of `Prepared.save`: the rows are read in pieces, sorted by way of
+            files in that folder, and the data is written there and opened from there, equal to
+            what is prepared in memory. For what is larger than memory. Parquet, Arrow and ORC are
+            read twice in pieces; text, lines of JSON, and streams are read once in pieces and
+            copied to that disk for the second time. What cannot be read in pieces is read file by
+            file: an array of JSON, lines of a user and its items.
+        max_bytes: Most bytes of rows that are in memory at a time with `output`, at least 64 MB;
+            a quarter of the free memory where None. Beside them are the package itself, about 30
+            bytes an item, and users and items that are text.
 
     Returns:
         The splits, vocabularies, compact store and report.
@@ -153,91 +168,19 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if is_of_spark(interactions):
+        return prepare_spark(interactions, names, options, output)
+    if is_of_ray(interactions):
+        return prepare_ray(interactions, names, options, output)
+    if options.order is not None:
+        raise ValueError(
+            f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "
+            "column, and ties='input' keeps their order"
+        )
+    if output is not None:
+        return stream(interactions, Target(output, max_bytes), options, names)
+    if max_bytes is not None:
+        raise ValueError("max_bytes is given without output: what stays in memory has no bound")
     table = read_interactions(interactions, names)
     grouped = group(table, options, names)
-    splits = _splits(grouped, options)
-    _require_negatives(splits, grouped, names)
-    if options.split_at is not None and not len(splits[0]):
-        raise _nothing_before(table, options, names)
-    report = account(len(table), grouped, options, splits)
-    _warn_of_empty(report, options)
-    report.warn(options.ties, stacklevel=3)
-    train, validation, test = [*splits, None, None][: len(SPLITS)]
-    assert train is not None
-    recorded = {**vars(names), **vars(options)}
-    store = grouped.sequences
-    return Prepared(train, validation, test, grouped.users, grouped.items, store, report, recorded)
-
-
-def _splits(grouped: Grouped, options: Options) -> list[Split]:
-    windows = [
-        WindowOptions(
-            split=split,
-            holdout=options.holdout if grouped.before is None else None,
-            max_sequence_length=options.max_sequence_length,
-            oldest=options.truncation == "oldest",
-            stride=options.stride if split == 0 else 0,
-            reject_all=options.negative_scope == "all",
-            num_negatives=options.num_negatives,
-            exponent=options.exponent,
-            num_items=len(grouped.items),
-            seed=options.seed,
-        )
-        for split in range(options.holdout + 1)
-    ]
-    rows = {}
-    if grouped.before is not None:
-        offsets = grouped.sequences.offsets
-        rows = {name: dated(offsets, grouped.before, n) for n, name in enumerate(SPLITS)}
-    return make_splits(grouped.sequences, (grouped.users, grouped.items), windows, rows)
-
-
-def _require_negatives(splits: list[Split], grouped: Grouped, names: ColumnNames) -> None:
-    """Refuse users who have every item that there is."""
-    for split in splits if splits[0].num_negatives else []:
-        store, rows = grouped.sequences, split.sequence_rows
-        owner = _core.find_without_negative(store, split._options, rows)
-        if owner is not None:
-            shown = grouped.users.ids[owner : owner + 1].tolist()[0]
-            raise DataError(
-                f"user {shorten(shown)} (column '{cut(names.user)}') has interacted with all "
-                f"{len(grouped.items):,} items, so no negative exists; num_negatives=0 draws none, "
-                "for losses that need none or draw their own (softmax, sampled_softmax); or drop "
-                "the user"
-            )
-
-
-def _warn_of_empty(report: Report, options: Options) -> None:
-    """Warn of splits without rows, on which nothing can be trained or measured."""
-    empty = [name for name, rows in report.rows_by_split.items() if not rows]
-    starts = options.split_at
-    for name in empty if starts is not None else []:
-        assert starts is not None
-        before = f" to before {starts[1]}" if name == "validation" else " on"
-        first = starts[0] if name == "validation" else starts[1]
-        note(
-            f"{name} has no rows: no user has an interaction from {first}{before} and one "
-            "earlier; choose other times for split_at",
-            DataWarning,
-        )
-    if empty and starts is None:
-        held = f" besides the last {options.holdout} held out" if options.holdout else ""
-        advice = "lower holdout, or " if options.holdout else ""
-        note(
-            f"{' and '.join(empty)} ha{'s' if len(empty) == 1 else 've'} no rows: a training row "
-            f"takes 2 interactions{held}, and no user has more than "
-            f"{report.sequence_lengths.max}; {advice}bring users with longer histories "
-            f"(min_user_interactions={options.holdout + 2} keeps those who have enough)",
-            DataWarning,
-        )
-
-
-def _nothing_before(table: Interactions, options: Options, names: ColumnNames) -> DataError:
-    assert table.timestamps is not None
-    assert options.split_at is not None
-    first, last = table.timestamps.span
-    return DataError(
-        f"no user has two interactions before {shorten(options.split_at[0])}, the start of "
-        f"validation; column '{cut(names.timestamp)}' runs from {first} to {last} (are "
-        "the units the same?)"
-    )
+    return assembled(grouped, table.timestamps, options, names, stacklevel=3)

@@ -38,15 +38,19 @@ def _read_arrow(path: Path, wanted: Wanted) -> pa.Table:
     """Read an Arrow file, which Feather is since its second version, or a stream."""
     import pyarrow.ipc
 
-    with path.open("rb") as file:
-        is_stream = file.read(len(_STREAM)) == _STREAM
     with pa.OSFile(str(path)) as file:
-        opened = pyarrow.ipc.open_stream if is_stream else pyarrow.ipc.open_file
+        opened = pyarrow.ipc.open_stream if is_stream(path) else pyarrow.ipc.open_file
         with opened(file) as reader:
             names = _required(reader.schema.names, wanted, path)
             table = reader.read_all()
     table.validate(full=True)  # what is read of Arrow is not checked otherwise
     return table.select(names) if wanted.only else table
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a file of Arrow is a stream, which has no list of its batches."""
+    with path.open("rb") as file:
+        return file.read(len(_STREAM)) == _STREAM
 
 
 def _read_orc(path: Path, wanted: Wanted) -> pa.Table:

@@ -175,7 +175,7 @@ def read_parts(parts: Sequence[Part], wanted: Wanted) -> pa.Table:
     if mixed and all(kind == TEXT for _, kind in read):
         again = replace(wanted, texts=mixed)
         tables = [_read_part(part, again, types)[0] for part in parts]
-    table = _joined(parts, tables)
+    table = unified(parts, tables)
     if len(table) == 0:
         only = "has a header and no rows" if read[0][1] == TEXT else "has no rows"
         name = parts[0].name or parts[0].path
@@ -189,7 +189,7 @@ def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> tup
         path, name = part.unpacked(scratch)
         try:
             kind = format_of(path)
-            table = _read_file(path, kind, wanted.without(part.keys))
+            table = read_file(path, kind, wanted.without(part.keys))
         except DataError as failure:  # of a copy, whose path nobody knows
             raise DataError(str(failure).replace(str(path), name)) from None
     for key, value in part.keys.items():
@@ -201,7 +201,8 @@ def _read_part(part: Part, wanted: Wanted, types: dict[str, pa.DataType]) -> tup
     return table, kind
 
 
-def _read_file(path: Path, kind: str, wanted: Wanted) -> pa.Table:
+def read_file(path: Path, kind: str, wanted: Wanted) -> pa.Table:
+    """The table of one file of a format."""
     if kind == TEXT:
         return read_text(path, wanted)
     if wanted.positional:
@@ -212,8 +213,12 @@ def _read_file(path: Path, kind: str, wanted: Wanted) -> pa.Table:
     return read_json(path, wanted) if kind == JSON else read_columnar(path, kind, wanted)
 
 
-def _joined(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all; numbers and times take the widest type, where that loses nothing."""
+def unified(parts: Sequence[Part], tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of all; numbers and times take the widest type, where that loses nothing.
+
+    Raises:
+        DataError: A column is missing, or of types that do not go together.
+    """
     if len(tables) == 1:
         return tables[0]
     names = tables[0].column_names

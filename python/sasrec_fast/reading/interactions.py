@@ -87,20 +87,20 @@ def read_interactions(source: Any, names: ColumnNames) -> Interactions:
     """
     several, where = files_or_pieces(source), ""
     if isinstance(several, Pieces):
-        found = join_pieces(several, lambda piece: _columns_of_piece(piece, names))
+        found = join_pieces(several, lambda piece: columns_of_piece(piece, names))
     elif several is not None:
         if isinstance(source, Iterator) and names.timestamp is None:
-            _warn_of_order(several)
+            warn_of_unsorted(several)
         found, where = _columns_of_files(several, names)
     else:
-        found = _exploded(find_columns(source, _wanted(names)), names)
+        found = _exploded(find_columns(source, wanted_names(names)), names)
     try:
         return _checked(found, names)
     except DataError as failure:
         raise DataError(f"{where}{failure}") from None
 
 
-def _warn_of_order(files: list[Any]) -> None:
+def warn_of_unsorted(files: list[Any]) -> None:
     """Warn where an iterator, as of a glob, gives paths in no order of their names."""
     if all(isinstance(file, str | os.PathLike) for file in files) and files != in_order(files):
         note(
@@ -110,7 +110,8 @@ def _warn_of_order(files: list[Any]) -> None:
         )
 
 
-def _wanted(names: ColumnNames) -> tuple[Any, ...]:
+def wanted_names(names: ColumnNames) -> tuple[Any, ...]:
+    """All columns, by name."""
     return (names.user, names.item, *names.numbers)
 
 
@@ -119,7 +120,7 @@ def _columns_of_files(files: list[Any], names: ColumnNames) -> tuple[dict[Any, A
     times = () if names.timestamp is None else (names.timestamp,)
     ids = (names.user, names.item)
     table = read_columns(files, ids, names.numbers, times, in_time_order=not times)
-    found = {name: table.column(str(name)) for name in _wanted(names)}
+    found = {name: table.column(str(name)) for name in wanted_names(names)}
     others = f" and {len(files) - 1} more" if files[1:] else ""
     where = f"{files[0]}{others}: "
     try:
@@ -128,12 +129,12 @@ def _columns_of_files(files: list[Any], names: ColumnNames) -> tuple[dict[Any, A
         raise DataError(f"{where}{failure}") from None
 
 
-def _columns_of_piece(piece: Any, names: ColumnNames) -> dict[Any, Any]:
+def columns_of_piece(piece: Any, names: ColumnNames) -> dict[Any, Any]:
     """The named columns of a table or a file, all of one length."""
     files = files_or_pieces(piece)
     if isinstance(files, list):
         return _columns_of_files(files, names)[0]
-    found = _exploded(find_columns(piece, _wanted(names)), names)
+    found = _exploded(find_columns(piece, wanted_names(names)), names)
     _require_one_length(found)
     return found
 

@@ -5,7 +5,7 @@ widened where it refuses, and what fits none is looked for line by line, to say 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sasrec_fast.errors import DataError, shorten
 from sasrec_fast.reading.column_names import Wanted
 from sasrec_fast.reading.json_numbers import numbers_of, require_exact
 from sasrec_fast.reading.json_objects import lines, object_of
+from sasrec_fast.reading.opening import open_bytes
 
 _SAMPLED_LINES = 100
 _BLOCK = 1 << 24
@@ -49,6 +50,29 @@ def read_json(path: Path, wanted: Wanted) -> pa.Table:
             if name in wanted.times:
                 require_exact(path, name, table[name])
     return table
+
+
+def read_json_blocks(path: Path, wanted: Wanted, size: int, folder: Path) -> Iterator[pa.Table]:
+    """The wanted columns of a file as `read_json` has them, so many bytes of it at a time.
+
+    Types are those of a block alone.
+
+    Args:
+        path: The file.
+        wanted: The columns.
+        size: Bytes of a block, but for the end of its last line.
+        folder: Where blocks are copied.
+
+    Raises:
+        DataError: The file is not read in blocks; `read_json` reads it, or says what is wrong.
+    """
+    if next(lines(path), (0, "["))[1].startswith("["):
+        raise DataError(f"{path} has no object a line")
+    part = folder / "block.jsonl"
+    with open_bytes(path) as file:
+        while block := file.read(size):
+            part.write_bytes(block + file.readline())
+            yield read_json(part, wanted).select(wanted.names)
 
 
 def _read_lines(path: Path, wanted: Wanted, sample: list[dict[str, Any]]) -> pa.Table:

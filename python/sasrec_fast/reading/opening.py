@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.csv
@@ -95,8 +95,30 @@ class TextFile:
 
     def read(self, types: Mapping[str, pa.DataType], include: Collection[str] = ()) -> pa.Table:
         """Read the columns to include, or all; an empty field is null, other types are inferred."""
+        options, between = self._options(types, include)
+        with self._bytes() as stream:
+            table = pyarrow.csv.read_csv(stream, *options)
+        return table.drop_columns(between)
+
+    def blocks(self, types: Mapping[str, pa.DataType], size: int) -> Iterator[pa.Table]:
+        """The columns with a type as `read` has them, so many bytes of the file at a time."""
+        (read, *options), between = self._options(types, types)
+        read.block_size = size
+        with self._bytes() as stream, pyarrow.csv.open_csv(stream, read, *options) as reader:
+            for batch in reader:
+                yield pa.table(batch).drop_columns(between)
+
+    def _bytes(self) -> pa.NativeFile:
+        return pa.input_stream(
+            str(self.path), compression="gzip" if is_compressed(self.path) else None
+        )
+
+    def _options(
+        self, types: Mapping[str, pa.DataType], include: Collection[str]
+    ) -> tuple[list[Any], list[str]]:
+        """Options of pyarrow's reader, and columns it sees between those there are."""
         names: list[str] | None = list(self.columns)
-        types = dict(types)
+        types, between = dict(types), list[str]()
         if self.delimiter == DOUBLE_COLON:
             between = [f"between {n}" for n in range(1, len(self.columns))]
             pairs = zip(self.columns, [*between, ""], strict=True)
@@ -119,10 +141,7 @@ class TextFile:
             strings_can_be_null=True,
             include_columns=list(include),
         )
-        compression = "gzip" if is_compressed(self.path) else None
-        with pa.input_stream(str(self.path), compression=compression) as stream:
-            table = pyarrow.csv.read_csv(stream, read, parse, convert)
-        return table.drop_columns(between) if self.delimiter == DOUBLE_COLON else table
+        return [read, parse, convert], between
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Fields of every row, the header's too, each with the number of its first line from 1.

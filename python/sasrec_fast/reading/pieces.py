@@ -75,9 +75,7 @@ def join_pieces(pieces: Pieces, columns_of: Callable[[Any], dict[Any, Any]]) -> 
     """
     found: list[tuple[int, dict[Any, Any]]] = []
     number = 0
-    for number, piece in enumerate(pieces.made, start=1):
-        if _is_row(piece) or not (is_table(piece) or _is_file(piece)):
-            raise refused(pieces.kind, f": {_strange(piece, number)}")
+    for number, piece in each_table(pieces):
         try:
             columns = columns_of(piece)
         except DataError as failure:
@@ -93,6 +91,14 @@ def join_pieces(pieces: Pieces, columns_of: Callable[[Any], dict[Any, Any]]) -> 
         name: join([(number, columns[name]) for number, columns in found], name)
         for name in found[0][1]
     }
+
+
+def each_table(pieces: Pieces) -> Iterator[tuple[int, Any]]:
+    """Number, from 1, and piece; a TypeError where one is no table and no file."""
+    for number, piece in enumerate(pieces.made, start=1):
+        if _is_row(piece) or not (is_table(piece) or _is_file(piece)):
+            raise refused(pieces.kind, f": {_strange(piece, number)}")
+        yield number, piece
 
 
 def _owned(values: Any) -> Any:

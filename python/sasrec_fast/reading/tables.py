@@ -4,7 +4,7 @@ No table library but pandas and pyarrow is imported: others hand over their colu
 stream (https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,21 @@ def _are_histories(source: Mapping[Any, Any]) -> bool:
 def refused(kind: str, why: str = "") -> TypeError:
     """The error for interactions that are nothing of the kind."""
     return TypeError(f"interactions are {kind}; allowed are {ALLOWED}{why}")
+
+
+def is_of_spark(source: Any) -> bool:
+    """Whether the source is a DataFrame of Spark, which stays on its machines."""
+    return _is_of(source, "pyspark.sql.", "DataFrame")
+
+
+def is_of_ray(source: Any) -> bool:
+    """Whether the source is a Dataset of Ray, which stays on its machines."""
+    return _is_of(source, "ray.data.", "Dataset")
+
+
+def _is_of(source: Any, package: str, name: str) -> bool:
+    kinds = type(source).__mro__
+    return any(kind.__name__ == name and kind.__module__.startswith(package) for kind in kinds)
 
 
 def is_table(source: Any) -> bool:
@@ -175,8 +190,26 @@ def _by_number(dataset: Any) -> Any:
     )
 
 
+def open_stream(source: Any, names: Sequence[Any]) -> Iterator[pa.RecordBatch] | None:
+    """The named columns of a stream, batch by batch; None of what lies in memory already."""
+    if isinstance(source, pd.DataFrame | pd.Series | Mapping | np.ndarray | pa.Table | type):
+        return None
+    kind = f"{type(source).__module__}.{type(source).__qualname__}"
+    source = _projected(source, names, kind)
+    if callable(getattr(source, "get_column", None)):
+        return None
+    return _batches(source, names, kind) if hasattr(source, "__arrow_c_stream__") else None
+
+
 def _read_stream(source: Any, names: Sequence[Any], kind: str) -> pa.Table:
-    rows, batches = 0, []
+    batches = [*_batches(source, names, kind)]
+    if not any(batch.num_rows for batch in batches):
+        raise DataError(f"the table has no rows: the Arrow stream of a {kind} is empty or used up")
+    return pa.Table.from_batches(batches)
+
+
+def _batches(source: Any, names: Sequence[Any], kind: str) -> Iterator[pa.RecordBatch]:
+    rows = 0
     try:
         own = isinstance(source, pa.RecordBatchReader)
         reader = source if own else pa.RecordBatchReader.from_stream(source)
@@ -184,16 +217,16 @@ def _read_stream(source: Any, names: Sequence[Any], kind: str) -> pa.Table:
         raise broken(f"the Arrow stream of a {kind} cannot be opened", failure) from failure
     require_columns(reader.schema.names, names)
     kept = list(dict.fromkeys(names))
-    try:
-        for batch in reader:
-            batches.append(batch.select(kept))
-            rows += batch.num_rows
-    except Exception as failure:
-        reason = f"the Arrow stream of a {kind} failed after {rows:,} rows"
-        raise broken(reason, failure) from failure
-    if not rows:
-        raise DataError(f"the table has no rows: the Arrow stream of a {kind} is empty or used up")
-    return pa.Table.from_batches(batches)
+    while True:
+        try:
+            batch = reader.read_next_batch().select(kept)
+        except StopIteration:
+            return
+        except Exception as failure:
+            reason = f"the Arrow stream of a {kind} failed after {rows:,} rows"
+            raise broken(reason, failure) from failure
+        rows += batch.num_rows
+        yield batch
 
 
 def broken(what: str, failure: Exception) -> DataError | MemoryError:

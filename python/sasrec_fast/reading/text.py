@@ -6,7 +6,7 @@ it. A file that pyarrow refuses, or that holds what cannot be right, is read aga
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,7 @@ _USER_AND_ITEMS = ("0", "1")
 """The columns of a file whose lines hold a user and its items in order, without times."""
 
 _REFUSED = (pa.ArrowException, UnicodeError, *UNREADABLE)
+_FRACTIONS = "they are text, as they are written, and not the integers that they may have been"
 _TIMES = (pa.date32(), pa.timestamp("s"), pa.timestamp("ns"))
 """Of times with a zone pyarrow forgets which."""
 
@@ -63,23 +64,79 @@ def read_text(path: Path, wanted: Wanted, delimiter: str | None = None) -> pa.Ta
     """
     check_text(path)
     try:
-        found = find_delimiter(path, wanted) if delimiter is None else delimiter
-        if found == " " and wanted.names == _USER_AND_ITEMS and is_of_lists(path):
+        file = _opened(path, wanted, delimiter)
+        if file is None:
             return pa.table(dict(zip(wanted.names, read_lists(path), strict=True)))
-        file = TextFile(path, found, header=not wanted.positional)
-        file = with_columns(settle_quotes(file, wanted), wanted)
-        if file.columns == DAT_COLUMNS and not file.header:
+        if _is_dat(file):
             return _read_dat(file, wanted)
         return _read(file, wanted)
     except UNREADABLE as failure:
         raise DataError(f"{str(path)!r} cannot be read: {failure}") from None
 
 
+def read_blocks(path: Path, wanted: Wanted, size: int) -> Iterator[pa.Table]:
+    """The wanted columns of a file as `read_text` has them, so many bytes of it at a time.
+
+    Types are those of a block alone: ids are int64 where those of the block are.
+
+    Raises:
+        UnreadError, DataError: The file is not read in blocks; `read_text` reads it, or says what
+            is wrong with it.
+    """
+    check_text(path)
+    file = _opened(path, wanted, None)
+    if file is None:
+        raise DataError(f"{path} has lines of unequal length")
+    dat = _is_dat(file)
+    every = _every(file, wanted) if dat else wanted
+    asked = [name for name in every.names if name in file.columns]
+    fractions = dict.fromkeys(every.ids, True)
+    for number, table in enumerate(file.blocks(dict.fromkeys(asked, pa.string()), size)):
+        if wanted.positional and not number:
+            warn_of_header(file, [table[name] for name in wanted.ids if name in asked])
+        for name in asked:
+            texts = table[name]
+            table = _with_column(table, name, _of_block(texts, name, every, file, dates=not dat))
+            if name in fractions:
+                fractions[name] = fractions[name] and are_fractions(texts)
+        yield table.select(wanted.names)
+    for name in wanted.ids:
+        if fractions[name]:
+            note(f"{file.path}: column {named(name)} has fractions; {_FRACTIONS}", DataWarning)
+
+
+def _of_block(
+    texts: pa.ChunkedArray, name: str, wanted: Wanted, file: TextFile, *, dates: bool
+) -> pa.ChunkedArray:
+    if texts.null_count or name not in wanted.ids:
+        return _as_wanted(texts, name, wanted, file, dates=dates)
+    return ids_as_written(texts)
+
+
+def _opened(path: Path, wanted: Wanted, delimiter: str | None) -> TextFile | None:
+    """The file with the names of its columns; None for one of lists."""
+    found = find_delimiter(path, wanted) if delimiter is None else delimiter
+    if found == " " and wanted.names == _USER_AND_ITEMS and is_of_lists(path):
+        return None
+    file = TextFile(path, found, header=not wanted.positional)
+    return with_columns(settle_quotes(file, wanted), wanted)
+
+
+def _is_dat(file: TextFile) -> bool:
+    return file.columns == DAT_COLUMNS and not file.header
+
+
+def _every(file: TextFile, wanted: Wanted) -> Wanted:
+    """All columns of a `.dat`, which must be right."""
+    ids, numbers = file.columns[:2], file.columns[2:]
+    return replace(wanted, ids=ids, numbers=numbers, times=numbers[1:], only=True)
+
+
 def _read_dat(file: TextFile, wanted: Wanted) -> pa.Table:
     """Read user_id::item_id::rating::timestamp lines, all of whose columns must be right."""
-    ids, numbers = file.columns[:2], file.columns[2:]
-    every = replace(wanted, ids=ids, numbers=numbers, times=numbers[1:], only=True)
-    return _read(file, every, dates=False).select(wanted.names if wanted.only else file.columns)
+    return _read(file, _every(file, wanted), dates=False).select(
+        wanted.names if wanted.only else file.columns
+    )
 
 
 def _read(file: TextFile, wanted: Wanted, *, dates: bool = True) -> pa.Table:
@@ -176,8 +233,7 @@ def _ids(texts: pa.ChunkedArray, name: str, file: TextFile) -> pa.ChunkedArray:
     if ids is texts and are_fractions(texts):
         example = texts.filter(pc.match_substring_regex(texts, "[.eE]"))[0].as_py()
         note(
-            f"{file.path}: column {named(name)} has ids such as {shorten(example)}; they are text, "
-            "as they are written, and not the integers that they may have been",
+            f"{file.path}: column {named(name)} has ids such as {shorten(example)}; {_FRACTIONS}",
             DataWarning,
         )
     return ids

@@ -16,6 +16,9 @@ from sasrec_fast.store.memory import shown_bytes
 WARNING_SHARE = 0.05
 """Share of held-out targets above which `Report.warn` speaks up."""
 
+_COUNTED = 1 << 20
+"""Lengths below this are counted one by one."""
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -27,16 +30,56 @@ class Lengths:
     p90: float
     max: int
 
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often each of some lengths occurs; those of parts merge to that of all.
+
+    Attributes:
+        lengths: int64 [n], distinct and ascending.
+        counts: int64 [n], at least 1.
+    """
+
+    lengths: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
     @classmethod
-    def of(cls, lengths: NDArray[np.int64]) -> Lengths:
-        """The distribution of a non-empty array of lengths."""
-        return cls(
-            int(lengths.min()),
-            float(np.median(lengths)),
-            float(lengths.mean()),
-            float(np.quantile(lengths, 0.9)),
-            int(lengths.max()),
+    def of(cls, lengths: NDArray[np.int64]) -> Histogram:
+        """The histogram of lengths."""
+        if lengths.max(initial=0) < _COUNTED:
+            counts = np.bincount(lengths)
+            found = np.flatnonzero(counts)
+            return cls(found, counts[found])
+        return cls(*np.unique(lengths, return_counts=True))
+
+    def merge(self, other: Histogram) -> Histogram:
+        """The histogram of both."""
+        lengths = np.concatenate([self.lengths, other.lengths])
+        distinct, places = np.unique(lengths, return_inverse=True)
+        counts = np.zeros(len(distinct), np.int64)
+        np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
+        return Histogram(distinct, counts)
+
+    def summary(self) -> Lengths:
+        """The distribution of lengths, of which there is one at least."""
+        total = int(self.counts.sum())
+        return Lengths(
+            int(self.lengths[0]),
+            self._quantile(0.5),
+            float((self.lengths * self.counts).sum()) / total,
+            self._quantile(0.9),
+            int(self.lengths[-1]),
         )
+
+    def _quantile(self, share: float) -> float:
+        """As of numpy, between the two lengths nearest to it."""
+        ends = np.cumsum(self.counts)
+        place = (int(ends[-1]) - 1) * share
+        first = int(place)
+        pair = self.lengths[
+            np.searchsorted(ends, [first, first + 1], side="right").clip(max=len(ends) - 1)
+        ]
+        return float(np.quantile(pair, place - first))
 
 
 @dataclass(frozen=True)
@@ -69,6 +112,8 @@ class Report:
         store_bytes: Bytes of the compact store and the lists of rows, without the vocabularies.
         repeated_targets: Held-out targets that their user had before, by split; empty where the
             data was saved by a version that did not count them.
+        items_appended: Items that the last `Prepared.append` with keep_items=True gave indices
+            after those of the others.
     """
 
     rows_in: int
@@ -94,6 +139,7 @@ class Report:
     dense_bytes: dict[str, int]
     store_bytes: int
     repeated_targets: dict[str, int] = field(default_factory=dict)
+    items_appended: int = 0
 
     @property
     def tied_share(self) -> float:
@@ -123,7 +169,7 @@ class Report:
         shares = ("tied_share", "tie_dependent_share", "cold_share", "repeated_share")
         return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
-    def warn(self, ties: str, stacklevel: int) -> None:
+    def warn(self, ties: str | tuple[str, Any], stacklevel: int) -> None:
         """Warn of what changes conclusions: targets decided by ties, never trained on, or repeated.
 
         Warns:
@@ -135,7 +181,8 @@ class Report:
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
-            }[ties]
+                "column": "the column that ties names decides",
+            }[ties if isinstance(ties, str) else "column"]
             said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "
                 f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}"
@@ -174,6 +221,7 @@ class Report:
             ("  kept", f"{self.rows_kept:,}"),
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
+            *([("  appended", f"{self.items_appended:,}")] if self.items_appended else []),
             ("interactions a user", spread),
             *self._lines_of_splits(),
         ]

@@ -21,7 +21,8 @@ from sasrec_fast.saving.termination import tidy_termination
 
 _UNFINISHED = re.compile(r"\..+\.unfinished-.+")
 _FILE = re.compile(
-    r"(?:offsets|items|user_keys|(?:user|item)_ids|(?:train|validation|test)_(?:users|ends))"
+    r"(?:(?:log_)?(?:offsets|(?:user|item)_ids)|user_keys|(?:train|validation|test)_(?:users|ends)"
+    r"|(?:items|log_items|log_times)(?:_(?:places|values|removed|codes))?)"
     r"(-[0-9a-f]{8})?\.(?:npy|arrow)"
 )
 _DAY = 24 * 3600

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
@@ -19,10 +19,10 @@ from sasrec_fast.saving.schema import require_sound
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
-FORMAT_VERSION = 3
-"""The newest. 1 had files of plain names, which were replaced together with their folder."""
-FILES_VERSION = 2
-"""Of a folder of files; 3 is one of parts."""
+WITHOUT_EDITS, WITH_EDITS, OF_PARTS = 2, 3, 4
+FORMAT_VERSION = OF_PARTS
+"""The newest. 1 had files of plain names, which were replaced together with their folder; each
+folder says the least version that reads it."""
 
 _LARGEST = 1 << 24
 _KIND = "$"
@@ -126,11 +126,25 @@ def _text(path: Path) -> str:
 
 def file_names(content: Mapping[str, Any]) -> set[str]:
     """The names of the manifest and of what it lists, in a manifest of any version."""
-    listed, parts = content.get("files"), content.get("parts")
-    entries = listed.items() if isinstance(listed, dict) else ()
-    named = {entry.get("file", name) for name, entry in entries if isinstance(entry, dict)}
-    named |= {parts.get("folder")} if isinstance(parts, dict) else set()
-    return {FILE_NAME, *(name for name in named if isinstance(name, str))}
+    log, parts = content.get("log"), content.get("parts")
+    listed = [content.get("files"), log.get("files") if isinstance(log, dict) else None]
+    named = {name for entries in listed for name in _named(entries)}
+    if isinstance(parts, dict) and isinstance(parts.get("folder"), str):
+        named.add(parts["folder"])
+    return {FILE_NAME, *named}
+
+
+def _named(entries: Any) -> Iterator[str]:
+    """The files of entries, and of their edits."""
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        file = entry.get("file", name)
+        if isinstance(file, str):
+            yield file
+        edits = entry.get("edits")
+        for parts in edits if isinstance(edits, list) else ():
+            yield from _named(parts)
 
 
 def encode(value: Any, name: str) -> Any:

@@ -136,8 +136,7 @@ class PartFiles:
         )
 
     def _column(self, size: int, check: Any, read: Callable[[], NDArray[Any]]) -> Column:
-        values = np.broadcast_to(np.zeros(1, np.int8), size)
-        return _Read(Path(self.place.path), "", values, check, read)
+        return _Read(Path(self.place.path), "", size, read, check)
 
     def dated(self, sequences: Sequences) -> dict[str, Rows]:
         """The rows of each split where times decide."""
@@ -188,15 +187,11 @@ class _Users(Vocabulary):
         return self._files.users
 
 
-@dataclass(frozen=True)
 class _Read(Column):
-    """A column that is read from parts."""
-
-    read: Any = None
+    """A column that is read from parts, which have no digests."""
 
     def checked(self) -> NDArray[Any]:
         """All of it."""
-        values: NDArray[Any] = self.read()
-        if wrong := self.check(values):
+        if wrong := self.check(self.values):
             raise DataError(f"{self.path} is damaged: {wrong}")
-        return values
+        return self.values

@@ -26,7 +26,6 @@ from sasrec_fast.saving.places import Place, is_elsewhere
 from sasrec_fast.saving.schema import PARTS
 from sasrec_fast.store import Rows, Sequences, Vocabulary
 
-VERSION = 3
 ITEMS_FILE = "_items.parquet"
 
 
@@ -98,7 +97,7 @@ def commit(parts: Parts, files: PartFiles) -> None:
     name = files.place.url.rpartition("/")[2]
     content = {
         **described(parts),
-        "format_version": VERSION,
+        "format_version": manifest.OF_PARTS,
         "parts": {"folder": name, "files": dict(files.entries)},
     }
     parent = files.place.path.rpartition("/")[0]

@@ -68,8 +68,8 @@ def prepare(
             archive) or folders of one format, read in the order of their names and of the numbers
             in these; URLs that fsspec reads; open files. Or a list or an iterator of any of these,
             which are read one below the other. Or a Spark DataFrame or a Ray Dataset, prepared
-            into `output` by its machines; see docs/scale.md. For text without a header, `user`, `item`,
-            `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
+            into `output` by its machines; see docs/scale.md. For text without a header, `user`,
+            `item`, `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
             user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
             elements are the rows then, in their order.
         user: Column of user ids, integers or strings.

@@ -9,13 +9,17 @@ pub mod blocks;
 pub mod coder;
 pub mod columns;
 pub mod divisor;
+pub mod edits;
 pub mod emission;
 pub mod error;
 pub mod filters;
 pub mod finish;
 pub mod flags;
 pub mod memory;
+pub mod merge;
 pub mod negatives;
+pub mod outliers;
+pub mod pages;
 pub mod partition;
 pub mod philox;
 pub mod radix;
@@ -28,6 +32,7 @@ pub mod search;
 pub mod sequences;
 pub mod shard;
 pub mod slices;
+pub mod sparse;
 pub mod strings;
 pub mod threads;
 pub mod ties;
@@ -47,8 +52,9 @@ mod _core {
     #[pymodule_export]
     use crate::python::{
         AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
-        attention_handlers, core_round, count_above, count_among, encode_strings, fill,
-        fill_negatives, find_without_negative, finish, group, order_ties, philox, route, scan,
-        shown_items, sort_shard, string_keys, top_k,
+        append, apply_edit, attention_handlers, core_round, count_above, count_among, count_items,
+        count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
+        find_without_negative, finish, first_draws, group, order_ties, philox, repeated_targets,
+        route, scan, shown_items, sort_shard, string_keys, top_k,
     };
 }

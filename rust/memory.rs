@@ -89,7 +89,11 @@ pub fn insert<T: Eq + Hash, S: BuildHasher>(
 /// # Errors
 /// [`Error::OutOfMemory`].
 #[inline]
-pub fn enter<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, value: V) -> Result<(), Error> {
+pub fn enter<K: Eq + Hash, V, S: BuildHasher>(
+    map: &mut std::collections::HashMap<K, V, S>,
+    key: K,
+    value: V,
+) -> Result<(), Error> {
     if map.len() == map.capacity() {
         map.try_reserve(1).map_err(|_| lack::<(K, V)>(2 * map.len()))?;
     }

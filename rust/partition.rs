@@ -2,10 +2,11 @@
 //! holds the rows of neighbouring users, in input order, and fits the second-level cache.
 
 use crate::coder::Coder;
-use crate::columns::{Columns, Integers, Time};
+use crate::columns::{Columns, Time};
 use crate::error::Error;
 use crate::flags::Flags;
 use crate::memory::{room, zeroed};
+use crate::pages::Pages;
 use crate::record::{Layout, Record};
 use crate::slices::{parts, split_off};
 use crate::threads::Pause;
@@ -19,7 +20,7 @@ const BLOCK_ROWS: usize = 512;
 /// Records, partition after partition.
 pub struct Partitioned<R> {
     /// All kept rows.
-    pub records: Vec<R>,
+    pub records: Pages<R>,
     /// Partition p is `records[starts[p]..starts[p + 1]]`.
     pub starts: Vec<usize>,
 }
@@ -42,7 +43,6 @@ pub fn partition<R: Record, T: Time>(
         .par_iter()
         .map(|chunk| {
             pause.ask()?;
-            mark_seen(columns, items, chunk.clone(), seen);
             histogram(columns, users, layout, chunk.clone())
         })
         .collect::<Result<_, Error>>()?;
@@ -51,11 +51,11 @@ pub fn partition<R: Record, T: Time>(
         let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
         starts[partition + 1] = starts[partition] + size;
     }
-    let mut records = zeroed(starts[layout.partitions])?;
+    let mut records = Pages::new(starts[layout.partitions])?;
     let cells = cells(&mut records, &histograms, layout.partitions)?;
     pause.between()?;
     chunks.into_par_iter().zip(cells).try_for_each(|(chunk, cells)| {
-        scatter(columns, (users, items), layout, chunk, cells);
+        scatter(columns, (users, items), layout, (chunk, cells), seen);
         pause.ask()
     })?;
     Ok(Partitioned { records, starts })
@@ -66,8 +66,8 @@ fn scatter<R: Record, T: Time>(
     columns: &Columns<T>,
     (users, items): (&Coder, &Coder),
     layout: &Layout,
-    chunk: Range<usize>,
-    mut cells: Vec<std::slice::IterMut<R>>,
+    (chunk, mut cells): (Range<usize>, Vec<std::slice::IterMut<R>>),
+    seen: &Flags,
 ) {
     let mut places = [0u32; BLOCK_ROWS];
     let mut item_codes = [0; BLOCK_ROWS];
@@ -83,9 +83,16 @@ fn scatter<R: Record, T: Time>(
             *place >>= layout.user_bits;
         }
         let kept = match columns.keep {
-            Some(keep) => move_kept_first(&keep[rows], &mut places, &mut records),
+            Some(keep) => {
+                move_kept_first(&keep[rows.clone()], &mut places);
+                move_kept_first(&keep[rows.clone()], &mut item_codes);
+                move_kept_first(&keep[rows], &mut records)
+            }
             None => length,
         };
+        if !seen.is_empty() {
+            item_codes[..kept].iter().for_each(|&code| seen.raise(code as usize));
+        }
         for (&place, &record) in places.iter().zip(&records).take(kept) {
             // The histogram counted exactly these rows, so the cell always has room.
             if let Some(slot) = cells[place as usize].next() {
@@ -96,11 +103,10 @@ fn scatter<R: Record, T: Time>(
 }
 
 /// Close the gaps of the rows that are not kept; returns how many are.
-fn move_kept_first<R: Record>(keep: &[bool], places: &mut [u32], records: &mut [R]) -> usize {
+fn move_kept_first<T: Copy>(keep: &[bool], values: &mut [T]) -> usize {
     let mut kept = 0;
     for (row, &keeps) in keep.iter().enumerate() {
-        places[kept] = places[row];
-        records[kept] = records[row];
+        values[kept] = values[row];
         kept += usize::from(keeps);
     }
     kept
@@ -114,39 +120,15 @@ fn histogram<T: Time>(
     chunk: Range<usize>,
 ) -> Result<Vec<u32>, Error> {
     let mut counts = zeroed(layout.partitions)?;
-    each_code(users, columns.users, chunk, |row, code| {
-        counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
-    });
-    Ok(counts)
-}
-
-/// Set `seen` at the item codes of the kept rows of a chunk.
-fn mark_seen<T: Time>(columns: &Columns<T>, items: &Coder, chunk: Range<usize>, seen: &Flags) {
-    if !seen.is_empty() {
-        each_code(items, columns.items, chunk, |row, code| {
-            if columns.keeps(row) {
-                seen.raise(code as usize);
-            }
-        });
-    }
-}
-
-/// Each row of a chunk and its code, coded a block at a time.
-#[inline]
-fn each_code(
-    coder: &Coder,
-    column: Integers,
-    chunk: Range<usize>,
-    mut act: impl FnMut(usize, u32),
-) {
     let mut block = [0; BLOCK_ROWS];
     for rows in parts(chunk, BLOCK_ROWS) {
-        let block = &mut block[..rows.len()];
-        coder.encode(column, rows.clone(), block);
-        for (row, &code) in rows.zip(&*block) {
-            act(row, code);
+        let codes = &mut block[..rows.len()];
+        users.encode(columns.users, rows.clone(), codes);
+        for (row, &code) in rows.zip(&*codes) {
+            counts[(code >> layout.user_bits) as usize] += u32::from(columns.keeps(row));
         }
     }
+    Ok(counts)
 }
 
 /// For each chunk, the place of its rows in each partition.

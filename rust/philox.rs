@@ -1,12 +1,18 @@
 //! Philox4x64-10, the counter-based generator of Salmon et al., "Parallel random numbers: as easy
 //! as 1, 2, 3" (2011), with the stream order of `numpy.random.Philox(...).random_raw()`.
 
+use crate::error::Error;
+use crate::memory::zeroed;
+use crate::threads::Pause;
+use rayon::prelude::*;
+
 const MULTIPLIERS: [u64; 2] = [0xD2E7_470E_E14C_6C93, 0xCA5A_8263_9512_1157];
 const WEYL: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xBB67_AE85_84CA_A73B];
 const ROUNDS: usize = 10;
 /// Blocks computed together: independent chains keep the multiplier busy.
 const LANES: usize = 4;
 const BUFFER: usize = 4 * LANES;
+const KEYS_AT_ONCE: usize = 1 << 10;
 
 /// A stream of 64-bit draws, a pure function of its counter and key.
 pub struct Philox {
@@ -45,16 +51,53 @@ impl Philox {
             increment(&mut self.counter);
             *block = self.counter;
         }
-        let mut key = self.key;
-        for _ in 0..ROUNDS {
-            for block in &mut blocks {
-                *block = round(*block, key);
-            }
-            key[0] = key[0].wrapping_add(WEYL[0]);
-            key[1] = key[1].wrapping_add(WEYL[1]);
-        }
+        scramble(&mut blocks, self.key);
         self.buffer.copy_from_slice(blocks.as_flattened());
         self.position = 0;
+    }
+}
+
+/// The first draw of the stream of each of `keys` that is drawn for `purpose`, the third word of its
+/// counter.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], or what `pause` returns.
+pub fn first_draws(
+    keys: &[u64],
+    purpose: u64,
+    seed: u64,
+    pause: &Pause,
+) -> Result<Vec<u64>, Error> {
+    let mut draws: Vec<u64> = zeroed(keys.len())?;
+    pause.between()?;
+    draws.par_chunks_mut(KEYS_AT_ONCE).zip(keys.par_chunks(KEYS_AT_ONCE)).try_for_each(
+        |(draws, keys)| {
+            pause.ask()?;
+            for (draws, keys) in draws.chunks_mut(LANES).zip(keys.chunks(LANES)) {
+                let mut blocks = [[0; 4]; LANES];
+                for (block, &key) in blocks.iter_mut().zip(keys) {
+                    *block = [0, key, purpose, 0];
+                    increment(block);
+                }
+                scramble(&mut blocks, [seed, 0]);
+                for (draw, block) in draws.iter_mut().zip(blocks) {
+                    *draw = block[0];
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(draws)
+}
+
+/// Counters -> draws.
+fn scramble(blocks: &mut [[u64; 4]; LANES], mut key: [u64; 2]) {
+    for _ in 0..ROUNDS {
+        for block in &mut *blocks {
+            *block = round(*block, key);
+        }
+        key[0] = key[0].wrapping_add(WEYL[0]);
+        key[1] = key[1].wrapping_add(WEYL[1]);
     }
 }
 

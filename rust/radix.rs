@@ -10,6 +10,8 @@ use bytemuck::Zeroable;
 const MAX_DIGIT_BITS: u32 = 11;
 /// Passes over the upper bits of keys that take more; odd, so that they end in the first buffer.
 const UPPER_PASSES: u32 = 3;
+/// Digits counted in one reading.
+const COUNTED: usize = 3;
 /// Below this, counting all bins costs more than comparing.
 const MIN_RADIX_LENGTH: usize = 128;
 
@@ -71,14 +73,18 @@ pub fn sorted<'a, T: Copy + Zeroable>(
     let shift = |pass: u32, bits: u32| key.low + pass * bits;
     // Bins in an array of their own size: few are cleared, and no index needs a check.
     Ok(match key.width.div_ceil(passes) {
-        ..=8 => {
-            sort_digits::<T, 256>(records, (front, back), passes, |r, p| word(r) >> shift(p, 8))
-        }
-        9 => sort_digits::<T, 512>(records, (front, back), passes, |r, p| word(r) >> shift(p, 9)),
-        10 => {
-            sort_digits::<T, 1024>(records, (front, back), passes, |r, p| word(r) >> shift(p, 10))
-        }
-        _ => sort_digits::<T, 2048>(records, (front, back), passes, |r, p| word(r) >> shift(p, 11)),
+        ..=8 => sort_digits::<T, 256>(records, (front, back), passes, |r, p| {
+            word(r).unbounded_shr(shift(p, 8))
+        }),
+        9 => sort_digits::<T, 512>(records, (front, back), passes, |r, p| {
+            word(r).unbounded_shr(shift(p, 9))
+        }),
+        10 => sort_digits::<T, 1024>(records, (front, back), passes, |r, p| {
+            word(r).unbounded_shr(shift(p, 10))
+        }),
+        _ => sort_digits::<T, 2048>(records, (front, back), passes, |r, p| {
+            word(r).unbounded_shr(shift(p, 11))
+        }),
     })
 }
 
@@ -89,10 +95,23 @@ fn sort_digits<'a, T: Copy, const BINS: usize>(
     passes: u32,
     word: impl Fn(&T, u32) -> u64,
 ) -> &'a [T] {
-    scatter::<T, BINS>(records, front, |record| word(record, 0));
-    for pass in 1..passes {
-        scatter::<T, BINS>(front, back, |record| word(record, pass));
-        std::mem::swap(&mut front, &mut back);
+    // All digits are counted in one reading, as far as the counts stay near.
+    for first in (0..passes).step_by(COUNTED) {
+        let shown: &[T] = if first == 0 { records } else { &*front };
+        let mut ends = [[0u32; BINS]; COUNTED];
+        for record in shown {
+            for (pass, ends) in ends.iter_mut().enumerate() {
+                ends[digit::<BINS>(word(record, first + pass as u32))] += 1;
+            }
+        }
+        for (pass, ends) in (first..passes).zip(&mut ends) {
+            if pass == 0 {
+                scatter::<T, BINS>(records, front, ends, |record| word(record, pass));
+            } else {
+                scatter::<T, BINS>(front, back, ends, |record| word(record, pass));
+                std::mem::swap(&mut front, &mut back);
+            }
+        }
     }
     front
 }
@@ -116,28 +135,35 @@ fn insert_few<T: Copy>(records: &mut [T], key: impl Fn(&T) -> u64) -> bool {
     true
 }
 
-/// Copy each record to the place of its digit, the lowest bits of its word.
-fn scatter<T: Copy, const BINS: usize>(source: &[T], target: &mut [T], word: impl Fn(&T) -> u64) {
-    let digit = |record: &T| word(record) as usize % BINS;
-    let mut ends = [0u32; BINS];
-    for record in source {
-        ends[digit(record)] += 1;
-    }
+/// The lowest bits of a word.
+#[inline]
+fn digit<const BINS: usize>(word: u64) -> usize {
+    word as usize % BINS
+}
+
+/// Copy each record to the place of its digit, the lowest bits of its word, of which there are so
+/// many.
+fn scatter<T: Copy, const BINS: usize>(
+    source: &[T],
+    target: &mut [T],
+    ends: &mut [u32; BINS],
+    word: impl Fn(&T) -> u64,
+) {
     let mut start = 0;
-    for end in &mut ends {
+    for end in &mut *ends {
         start += std::mem::replace(end, start);
     }
     // Four digits ahead of their stores: one at a time costs three times as much on some processors.
     let (quads, rest) = source.as_chunks::<4>();
     for quad in quads {
-        let digits = quad.each_ref().map(digit);
+        let digits = quad.each_ref().map(|record| digit::<BINS>(word(record)));
         for (&record, digit) in quad.iter().zip(digits) {
             target[ends[digit] as usize] = record;
             ends[digit] += 1;
         }
     }
     for record in rest {
-        let digit = digit(record);
+        let digit = digit::<BINS>(word(record));
         target[ends[digit] as usize] = *record;
         ends[digit] += 1;
     }

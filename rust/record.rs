@@ -5,7 +5,7 @@ use crate::columns::TimeSpan;
 use crate::divisor::Divisor;
 use crate::error::Error;
 use crate::radix::{self, Key};
-use bytemuck::Zeroable;
+use bytemuck::Pod;
 
 /// Rows a partition should hold: with as much scratch, 128 KiB of a second-level cache.
 const PARTITION_ROWS: usize = 1 << 13;
@@ -79,7 +79,7 @@ pub fn bits(largest: u64) -> u32 {
 }
 
 /// A row as it travels: user code within its partition, relative time, item code.
-pub trait Record: Copy + Zeroable + Send + Sync {
+pub trait Record: Pod + Send + Sync {
     /// Pack the fields.
     fn pack(layout: &Layout, user: u32, time: u64, item: u32) -> Self;
     /// User code within the partition.

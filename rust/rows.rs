@@ -138,6 +138,27 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
+    /// The items that a row is taken from; none for one left empty.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`] where the store has no such row.
+    pub fn sequence(&self, rows: &Rows, number: usize) -> Result<&'a [i32], Error> {
+        let (user, end) = (rows.users[number], rows.ends[number]);
+        if user < 0 {
+            return Ok(&[]);
+        }
+        let all = self.items_of(user as usize)?;
+        usize::try_from(end).ok().and_then(|end| all.get(..end)).ok_or_else(|| {
+            Error::Inconsistent(format!("the first {end} items of user {user}, of {}", all.len()))
+        })
+    }
+
+    /// Items of the user who has most.
+    pub fn longest(&self) -> usize {
+        let lengths = self.offsets.windows(2).map(|bounds| bounds[1].saturating_sub(bounds[0]));
+        lengths.max().map_or(0, |most| usize::try_from(most).unwrap_or(0))
+    }
+
     /// All items of a user.
     ///
     /// # Errors

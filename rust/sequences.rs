@@ -68,11 +68,26 @@ pub fn group<T: Time>(
         Coder::of(columns.items)?
     };
     let coders = (users, items);
-    let (mut shard, seen) = sorted(columns, &coders, !rules.keeps_codes(), pause)?;
+    let (shard, seen) = sorted(columns, &coders, !rules.keeps_codes(), pause)?;
     let code_ids = seen.iter().enumerate().filter(|(_, seen)| **seen);
     let code_ids = collected(code_ids.map(|(code, _)| coders.1.id(code)))?;
     let codes = if rules.keeps_codes() { coders.1.width() } else { code_ids.len() + 1 };
     drop(coders);
+    regroup(shard, (code_ids, codes), rules, starts, pause)
+}
+
+/// Group the sorted rows of a shard, whose item codes are below `codes` and, from 1 on, stand for
+/// `code_ids`, or without these for themselves.
+///
+/// # Errors
+/// As [`group`].
+pub fn regroup(
+    mut shard: Shard,
+    (code_ids, codes): (Vec<i64>, usize),
+    rules: &Rules,
+    starts: Option<[u64; 2]>,
+    pause: &Pause,
+) -> Result<Sequences, Error> {
     shard.keep_distinct(rules.duplicates, codes, pause)?;
     let scale = (shard.time_min, shard.time_unit);
     let starts = starts.map(|starts| starts.map(|key| relative(key, scale)));

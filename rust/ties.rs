@@ -2,8 +2,7 @@
 //! the input nor that of the ids decides.
 
 use crate::error::{Error, check_items, ensure};
-use crate::memory::zeroed;
-use crate::philox::Philox;
+use crate::philox::first_draws;
 use crate::slices::by_offsets;
 use crate::threads::Pause;
 use rayon::prelude::*;
@@ -33,10 +32,7 @@ pub fn order_ties<I: PartialEq + Sync>(
         "{known} times of {length} items; the last offset is {end:?}"
     );
     items.par_chunks(1 << 15).try_for_each(|items| check_items(items, keys.len()))?;
-    let mut hashes: Vec<u64> = zeroed(keys.len())?;
-    hashes.par_iter_mut().zip(keys).for_each(|(hash, &key)| {
-        *hash = Philox::new([0, key, STREAM, 0], [seed, 0]).draw();
-    });
+    let hashes = first_draws(keys, STREAM, seed, pause)?;
     let users = by_offsets(offsets, items)?;
     pause.between()?;
     users.into_par_iter().zip(offsets).with_min_len(1 << 6).try_for_each(|(items, &start)| {

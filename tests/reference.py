@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -502,12 +504,263 @@ def cut_by_windows(rows: list[Row]) -> dict[Id, int]:
 
 def tied(history: list[Interaction]) -> list[bool]:
     """Whether each row shares its timestamp with another row of the same user."""
-    rows_at = Counter(row.timestamp for row in history)
-    return [rows_at[row.timestamp] > 1 for row in history]
+    return tied_times([row.timestamp for row in history])
+
+
+def tied_times(times: Sequence[int | float]) -> list[bool]:
+    rows_at = Counter(times)
+    return [rows_at[time] > 1 for time in times]
 
 
 def last(values: list[bool], count: int) -> list[bool]:
     return values[max(len(values) - count, 0) :]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides which rows of a shard are kept, and what is counted."""
+
+    duplicates: str = "keep"
+    min_user_interactions: int = 1
+    min_item_interactions: int = 1
+    holdout: int = 2
+    identity: bool = False
+
+    @classmethod
+    def of(cls, options: Options) -> "Rules":
+        return cls(
+            options.duplicates,
+            options.min_user_interactions,
+            options.min_item_interactions,
+            options.holdout,
+            options.items is not None,
+        )
+
+
+SAMPLED = 2**16
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a chunk of rows that passed the row filter holds; `merge` is in any order the same."""
+
+    rows: int
+    users: tuple[Id, Id] | None
+    sample: list[tuple[int, Id]]
+    """Priority and user of the rows with the smallest priorities."""
+    item_ids: list[Id]
+    times: tuple[int | float, int | float] | None
+
+    def merge(self, other: "Span") -> "Span":
+        return Span(
+            self.rows + other.rows,
+            extremes([*(self.users or ()), *(other.users or ())]),
+            sorted([*self.sample, *other.sample])[:SAMPLED],
+            sorted({*self.item_ids, *other.item_ids}),
+            extremes([*(self.times or ()), *(other.times or ())]),
+        )
+
+    def bounds(self, shards: int) -> list[Id]:
+        """First user of each shard from the second on; of several that are equal, all but the
+        last are empty."""
+        users = sorted(user for _, user in self.sample)
+        return [users[len(users) * shard // shards] for shard in range(1, shards) if users]
+
+
+def extremes(values: list[Any]) -> tuple[Any, Any] | None:
+    return (min(values), max(values)) if values else None
+
+
+def scan(chunk: list[Interaction], first_row: int) -> Span:
+    """Rows of a chunk, the first of which has a number among all rows."""
+    sample = [(priority(first_row + place), row.user) for place, row in enumerate(chunk)]
+    return Span(
+        len(chunk),
+        extremes([row.user for row in chunk]),
+        sorted(sample)[:SAMPLED],
+        sorted({row.item for row in chunk}),
+        extremes([row.timestamp for row in chunk]),
+    )
+
+
+def priority(number: int) -> int:
+    """The finaliser of splitmix64 (Steele et al. 2014), which visits each number once."""
+    mixed = (number + 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+    return mixed ^ mixed >> 31
+
+
+def route(
+    chunk: list[Interaction], bounds: list[Id], item_ids: Sequence[Id]
+) -> list[list[tuple[Id, int, int | float]]]:
+    """User, item code and time of each row, by shard, in the order of the chunk."""
+    codes = {item: code for code, item in enumerate(item_ids, start=1)}
+    shards: list[list[tuple[Id, int, int | float]]] = [[] for _ in range(len(bounds) + 1)]
+    for row in chunk:
+        shard = sum(bound <= row.user for bound in bounds)
+        shards[shard].append((row.user, codes[row.item], row.timestamp))
+    return shards
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows of a range of users, each user's in time order, ties in the order of the input."""
+
+    user_ids: list[Id]
+    offsets: list[int]
+    items: list[int]
+    times: list[int | float]
+    """As they were, or none: the native ones are numbers of the same order and equality."""
+    kept: list[bool]
+
+    @property
+    def ranges(self) -> list[range]:
+        return [range(*bounds) for bounds in pairwise(self.offsets)]
+
+
+def sort_shard(
+    users: Sequence[Id],
+    items: Sequence[int],
+    times: Sequence[int | float] | None,
+    keep: Sequence[bool] | None,
+    rules: Rules,
+) -> Shard:
+    given = [row for row in range(len(users)) if keep is None or keep[row]]
+    order = sorted(given, key=lambda row: (users[row], 0 if times is None else times[row]))
+    user_ids = sorted({users[row] for row in order})
+    rows_of = Counter(users[row] for row in order)
+    kept = [True] * len(order)
+    if rules.duplicates != "keep":
+        chosen = {}
+        for place, row in enumerate(order):
+            if rules.duplicates == "last" or (users[row], items[row]) not in chosen:
+                chosen[users[row], items[row]] = place
+        kept = [place in set(chosen.values()) for place in range(len(order))]
+    return Shard(
+        user_ids,
+        [0, *accumulate(rows_of[user] for user in user_ids)],
+        [items[row] for row in order],
+        [] if times is None else [times[row] for row in order],
+        [] if all(kept) else kept,
+    )
+
+
+def core_round(shard: Shard, rules: Rules, rare: Sequence[int]) -> tuple[list[int], int]:
+    """How often each code is kept, and how many rows went with rare items."""
+    users, rows_of_rare_items = kept_of_users(shard, rules, rare)
+    counts = Counter(shard.items[place] for places in users for place in places)
+    return [counts[code] for code in range(len(rare))], rows_of_rare_items
+
+
+def kept_of_users(shard: Shard, rules: Rules, rare: Sequence[int]) -> tuple[list[list[int]], int]:
+    """Places of each user's kept rows; users and the items of each round are dropped in turn."""
+    distinct = [
+        [place for place in places if not shard.kept or shard.kept[place]]
+        for places in shard.ranges
+    ]
+    users, rows_of_rare_items = active(distinct, rules), 0
+    for round_ in range(1, max(rare, default=0) + 1):
+        left = [[place for place in u if rare[shard.items[place]] != round_] for u in users]
+        rows_of_rare_items += sum(map(len, users)) - sum(map(len, left))
+        users = active(left, rules)
+    return users, rows_of_rare_items
+
+
+def active(users: list[list[int]], rules: Rules) -> list[list[int]]:
+    return [places if len(places) >= rules.min_user_interactions else [] for places in users]
+
+
+def rare_items(shards: Sequence[Shard], rules: Rules, codes: int) -> tuple[list[int], list[int]]:
+    """The round in which each code was found rare, 0 for never, and how often each is left."""
+    rare, round_ = [0] * (codes + 1), 0
+    while True:
+        of_shards = [core_round(shard, rules, rare)[0] for shard in shards]
+        counts = [sum(of_one) for of_one in zip(*of_shards, strict=True)]
+        round_ += 1
+        new = [
+            code
+            for code, count in enumerate(counts)
+            if not rare[code] and 0 < count < rules.min_item_interactions
+        ]
+        if not new:
+            return rare, counts
+        for code in new:
+            rare[code] = round_
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A part of the store, and what was counted; see `Prepared` and `Report`."""
+
+    user_ids: list[Id]
+    offsets: list[int]
+    items: list[int]
+    times: list[int | float]
+    before: list[tuple[int, int]]
+    rows_filtered: int
+    rows_duplicate: int
+    rows_of_rare_items: int
+    rows_kept: int
+    users_dropped: int
+    rows_tied: int
+    users_tie_dependent: int
+
+
+def finish(
+    shard: Shard,
+    rules: Rules,
+    rare: Sequence[int],
+    indices: Sequence[int] | None,
+    starts: tuple[Any, Any] | None,
+) -> Finished:
+    found, rows_of_rare_items = kept_of_users(shard, rules, rare)
+    users = [(user, places) for user, places in zip(shard.user_ids, found, strict=True) if places]
+    rows = [place for _, places in users for place in places]
+    times = [[shard.times[place] for place in places if shard.times] for _, places in users]
+    before = [] if starts is None else [counted_before(of_one, starts) for of_one in times]
+    if starts is None:
+        dependent = [any(last(tied_times(of_one), rules.holdout)) for of_one in times]
+    else:
+        dependent = [
+            any(of_one[target] in of_one[target + 1 :] for target in targets(of_one, edges))
+            for of_one, edges in zip(times, before, strict=True)
+        ]
+    return Finished(
+        user_ids=[user for user, _ in users],
+        offsets=[0, *accumulate(len(places) for _, places in users)],
+        items=[shard.items[p] if indices is None else indices[shard.items[p]] for p in rows],
+        times=[time for of_one in times for time in of_one],
+        before=before,
+        rows_filtered=len(shard.items),
+        rows_duplicate=shard.kept.count(False),
+        rows_of_rare_items=rows_of_rare_items,
+        rows_kept=len(rows),
+        users_dropped=len(shard.user_ids) - len(users),
+        rows_tied=sum(map(sum, map(tied_times, times))),
+        users_tie_dependent=sum(dependent),
+    )
+
+
+def counted_before(times: Sequence[int | float], starts: tuple[Any, Any]) -> tuple[int, int]:
+    validation, test = (sum(time < start for time in times) for start in starts)
+    return validation, test
+
+
+def targets(times: Sequence[int | float], before: tuple[int, int]) -> list[int]:
+    """Places of the held-out targets of a user whose periods begin after so many rows."""
+    ends = (before[1], len(times))
+    return [first for first, end in zip(before, ends, strict=True) if 0 < first < end]
+
+
+def order_ties(found: Finished, item_ids: Sequence[Id], seed: int) -> list[int]:
+    """The items, tied ones of a user in the order of the hash of their ids."""
+    ordered: list[int] = []
+    for first, end in pairwise(found.offsets):
+        rows = zip(found.times[first:end], found.items[first:end], strict=True)
+        keyed = [(time, item_hash(item_ids[item - 1], seed), item) for time, item in rows]
+        ordered += [item for _, _, item in sorted(keyed)]
+    return ordered
 
 
 def top_k(

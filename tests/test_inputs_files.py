@@ -15,6 +15,7 @@ import pytest
 
 import sasrec_fast as sf
 from rows import FRAME, USERS, assert_same, prepared, table, write
+from sasrec_fast.columns import read_ids
 from sasrec_fast.reading import read_movies, read_table
 from sasrec_fast.reading.files import read_columns
 from sasrec_fast.reading.opening import TextFile
@@ -150,6 +151,30 @@ def test_text_in_parquet_is_the_same_in_any_row_groups(
     pa.parquet.write_table(pa.table(table(**texts)), other)
     twice = {name: values * 2 for name, values in table(**texts).items()}
     assert_same(prepared([path, other]), prepared(twice))
+
+
+def test_few_texts_in_parquet_come_as_the_dictionary_they_are_stored_with(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).integers(0, 3000, 9000)
+    texts = {
+        "few": [f"user {number % 50}" for number in numbers],
+        "many": [f"user {number}" for number in numbers],
+        "plain": [f"u{number % 50}" for number in numbers],
+    }
+    path, stored = tmp_path / "rows.parquet", ["few", "many"]
+    for rows in (9000, 2000):
+        pa.parquet.write_table(
+            pa.table(texts),
+            path,
+            row_group_size=rows,
+            use_dictionary=stored,
+            dictionary_pagesize_limit=4000,
+        )
+        found = read_columns([path], [*texts], [])
+        kinds = {name: pa.types.is_dictionary(found.schema.field(name).type) for name in texts}
+        assert kinds == {"few": True, "many": False, "plain": False}
+        for name, values in texts.items():
+            ids = read_ids(found[name], name)
+            assert ids.decode(ids.codes.astype(np.int64)).tolist() == values
 
 
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows.pkl", "rows.7z"])

@@ -14,18 +14,25 @@ __all__ = [
     "Shard",
     "Span",
     "StringTable",
+    "append",
+    "apply_edit",
     "attention_handlers",
     "core_round",
     "count_above",
     "count_among",
+    "count_items",
+    "count_items_of_rows",
     "encode_strings",
     "fill",
     "fill_negatives",
+    "find_edit",
     "find_without_negative",
     "finish",
+    "first_draws",
     "group",
     "order_ties",
     "philox",
+    "repeated_targets",
     "route",
     "scan",
     "shown_items",
@@ -36,6 +43,8 @@ __all__ = [
 
 DEBUG_BUILD: Final[bool]
 MAX_ITEMS: Final[int]
+
+_Values: TypeAlias = NDArray[np.int32] | NDArray[np.uint32] | NDArray[np.uint64]
 
 class _Store(Protocol):
     @property
@@ -199,6 +208,13 @@ def sort_shard(
     rules: Rules,
 ) -> Shard: ...
 def core_round(shard: Shard, rules: Rules, rare: NDArray[np.int32]) -> NDArray[np.int64]: ...
+def append(
+    shards: tuple[Shard, Shard],
+    codes: tuple[NDArray[np.int32] | None, NDArray[np.int32] | None],
+    code_ids: NDArray[np.int64] | None,
+    rules: Rules,
+    starts: NDArray[np.int64] | NDArray[np.float64] | None,
+) -> GroupedInteractions: ...
 def finish(
     shard: Shard,
     rules: Rules,
@@ -218,6 +234,16 @@ def route(
     NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
     NDArray[np.int64],
 ]: ...
+def find_edit(
+    old: tuple[NDArray[np.int64], _Values],
+    new: tuple[NDArray[np.int64], _Values],
+    users: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def apply_edit(
+    old: _Values,
+    edit: tuple[NDArray[np.int64], NDArray[np.int64]],
+    values: _Values,
+) -> NDArray[Any]: ...
 def attention_handlers() -> tuple[Any, Any] | None: ...
 def encode_strings(
     chunks: list[tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.uint8]]],
@@ -234,6 +260,11 @@ def order_ties(
 ) -> None: ...
 def find_without_negative(store: _Store, options: _WindowOptions, rows: _Rows) -> int | None: ...
 def shown_items(store: _Store, options: _WindowOptions, rows: _Rows) -> NDArray[np.bool_]: ...
+def repeated_targets(store: _Store, rows: _Rows) -> NDArray[np.bool_]: ...
+def count_items(items: NDArray[np.int32], size: int) -> NDArray[np.int64]: ...
+def count_items_of_rows(
+    store: _Store, rows: _Rows, size: int, last_alone: bool
+) -> NDArray[np.int64]: ...
 def fill(
     store: _Store,
     options: _WindowOptions,
@@ -261,6 +292,7 @@ def philox(
     key: tuple[int, int] | list[int] | NDArray[np.uint64],
     n: int,
 ) -> NDArray[np.uint64]: ...
+def first_draws(keys: NDArray[np.uint64], purpose: int, seed: int) -> NDArray[np.uint64]: ...
 def top_k(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],

@@ -3,7 +3,7 @@
 use super::run;
 use crate::alias;
 use crate::memory::zeroed;
-use crate::philox::Philox;
+use crate::philox::{Philox, first_draws as draw_first};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -18,6 +18,19 @@ pub fn philox(
     let mut stream = Philox::new(counter, key);
     let mut draws: Vec<u64> = zeroed(n)?;
     draws.fill_with(|| stream.draw());
+    Ok(draws.into_pyarray(py))
+}
+
+/// The first draw of the stream of each key that is drawn for a purpose, see `store/streams.py`.
+#[pyfunction]
+pub fn first_draws<'py>(
+    py: Python<'py>,
+    keys: PyReadonlyArray1<'py, u64>,
+    purpose: u64,
+    seed: u64,
+) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    let keys = keys.as_slice()?;
+    let draws = run(py, |pause| draw_first(keys, purpose, seed, pause))?;
     Ok(draws.into_pyarray(py))
 }
 

@@ -1,8 +1,11 @@
 //! The border to Python: check, detach, call, wrap. Nothing else in the crate knows pyo3 or numpy.
 
+mod accounting;
 mod attention;
 mod columns;
 mod draws;
+mod edits;
+mod merge;
 mod search;
 mod sequences;
 mod shards;
@@ -10,14 +13,19 @@ mod store;
 mod streams;
 mod windows;
 
+pub use accounting::{
+    count_items, count_items_of_rows, find_without_negative, repeated_targets, shown_items,
+};
 pub use attention::attention_handlers;
 pub use columns::{StringTable, encode_strings, string_keys};
-pub use draws::{AliasTable, philox};
+pub use draws::{AliasTable, first_draws, philox};
+pub use edits::{apply_edit, find_edit};
+pub use merge::append;
 pub use search::{count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};
 pub use shards::{Finished, Rules, Shard, core_round, finish, sort_shard};
 pub use streams::{ItemCodes, Span, route, scan};
-pub use windows::{fill, fill_negatives, find_without_negative, shown_items};
+pub use windows::{fill, fill_negatives};
 
 use crate::error::Error;
 use crate::threads::{self, Failure, Pause, lock};

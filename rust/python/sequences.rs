@@ -21,7 +21,7 @@ pub struct GroupedInteractions {
 }
 
 impl GroupedInteractions {
-    fn wrap(py: Python<'_>, done: Sequences) -> PyResult<Self> {
+    pub fn wrap(py: Python<'_>, done: Sequences) -> PyResult<Self> {
         let shard = Shard::wrap(py, done.shard);
         let kept = match done.kept {
             Kept::Narrow(finished) => Finished::wrap(py, &shard, finished),

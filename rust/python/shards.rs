@@ -120,7 +120,7 @@ impl Shard {
         }
     }
 
-    fn read<'py>(&self, py: Python<'py>) -> PyResult<ShardArrays<'py>> {
+    pub fn read<'py>(&self, py: Python<'py>) -> PyResult<ShardArrays<'py>> {
         Ok(ShardArrays {
             user_ids: self.user_ids.bind(py).try_readonly()?,
             offsets: self.offsets.bind(py).try_readonly()?,
@@ -132,16 +132,16 @@ impl Shard {
 }
 
 /// The arrays of a shard while they are read.
-struct ShardArrays<'py> {
+pub struct ShardArrays<'py> {
     user_ids: PyReadonlyArray1<'py, i64>,
     offsets: PyReadonlyArray1<'py, i64>,
     items: PyReadonlyArray1<'py, i32>,
-    times: RelativeTimes<'py>,
+    pub times: RelativeTimes<'py>,
     kept: PyReadonlyArray1<'py, bool>,
 }
 
 impl ShardArrays<'_> {
-    fn view<'a, I>(&'a self, times: &'a [I]) -> PyResult<View<'a, I>> {
+    pub fn view<'a, I>(&'a self, times: &'a [I]) -> PyResult<View<'a, I>> {
         let view = View {
             user_ids: self.user_ids.as_slice()?,
             offsets: self.offsets.as_slice()?,

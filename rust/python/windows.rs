@@ -1,43 +1,17 @@
-//! Dense arrays of rows, their negatives alone, and what is asked of rows before.
+//! Dense arrays of rows, and their negatives alone.
 
 use super::draws::AliasTable;
 use super::run;
 use super::store::{RowArrays, StoreArrays};
-use crate::accounting;
 use crate::rows::Window;
 use crate::windows::{self, Arrays};
 use ndarray::Dimension;
-use numpy::{Element, IntoPyArray, PyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods};
+use numpy::{Element, PyArray, PyArray2, PyArrayDyn, PyArrayMethods};
 use numpy::{PyUntypedArrayMethods, dtype};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-
-/// The user of the first row for which no negative exists.
-#[pyfunction]
-pub fn find_without_negative(
-    py: Python<'_>,
-    store: StoreArrays<'_>,
-    options: Window,
-    rows: RowArrays<'_>,
-) -> PyResult<Option<usize>> {
-    let (store, rows) = (store.borrow()?, rows.borrow()?);
-    run(py, |pause| accounting::first_without_negative(&store, &options, &rows, pause))
-}
-
-/// For each item index from 0 on, whether a row shows it.
-#[pyfunction]
-pub fn shown_items<'py>(
-    py: Python<'py>,
-    store: StoreArrays<'py>,
-    options: Window,
-    rows: RowArrays<'py>,
-) -> PyResult<Bound<'py, PyArray1<bool>>> {
-    let (store, rows) = (store.borrow()?, rows.borrow()?);
-    let shown = run(py, |pause| accounting::shown_items(&store, &options, &rows, pause))?;
-    Ok(shown.into_pyarray(py))
-}
 
 type FilledArrays<'py> = (
     Bound<'py, PyArray2<i32>>,

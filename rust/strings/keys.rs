@@ -25,12 +25,12 @@ pub fn keys(chunk: &Chunk, pause: &Pause) -> Result<Vec<u64>, Error> {
         .enumerate()
         .try_for_each(|(block, keys)| {
             pause.ask()?;
-            let mut bounds = [const { 0..0 }; BLOCK_ROWS];
+            let mut bounds = [0; BLOCK_ROWS + 1];
             let first = block * BLOCK_ROWS;
-            let found = chunk.bounds(first..first + keys.len(), &mut bounds[..keys.len()]);
+            let found = chunk.bounds(first..first + keys.len(), &mut bounds[..=keys.len()]);
             found.ok_or(Error::DamagedStrings)?;
-            for (key, bound) in keys.iter_mut().zip(bounds) {
-                *key = mixed(hasher.hash(&chunk.bytes[bound]));
+            for (key, bound) in keys.iter_mut().zip(bounds.windows(2)) {
+                *key = mixed(hasher.hash(&chunk.bytes[bound[0]..bound[1]]));
             }
             Ok(())
         })?;

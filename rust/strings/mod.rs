@@ -35,8 +35,9 @@ impl Chunk<'_> {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// The bounds of consecutive strings; None where they leave the bytes.
-    pub fn bounds(&self, rows: Range<usize>, bounds: &mut [Range<usize>]) -> Option<()> {
+    /// Where consecutive strings start, and the last one ends: one more than there are rows. None
+    /// where they leave the bytes.
+    pub fn bounds(&self, rows: Range<usize>, bounds: &mut [usize]) -> Option<()> {
         let offsets = rows.start..=rows.end;
         match self.offsets {
             Integers::Wide(wide) => read_bounds(&wide[offsets], self.bytes.len(), bounds),
@@ -48,18 +49,13 @@ impl Chunk<'_> {
 fn read_bounds<T: Copy + TryInto<usize>>(
     offsets: &[T],
     size: usize,
-    bounds: &mut [Range<usize>],
+    bounds: &mut [usize],
 ) -> Option<()> {
-    let mut start = (*offsets.first()?).try_into().ok()?;
-    for (bound, &offset) in bounds.iter_mut().zip(&offsets[1..]) {
-        let end = offset.try_into().ok()?;
-        if end < start || end > size {
-            return None;
-        }
-        *bound = start..end;
-        start = end;
+    for (bound, &offset) in bounds.iter_mut().zip(offsets) {
+        *bound = offset.try_into().unwrap_or(usize::MAX);
     }
-    Some(())
+    let falls = bounds.windows(2).map(|pair| usize::from(pair[0] > pair[1])).sum::<usize>();
+    (falls == 0 && *bounds.last()? <= size).then_some(())
 }
 
 /// A column of strings as numbers.

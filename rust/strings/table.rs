@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Strings read together, apart from the lookups, of which the processor then overlaps many.
 const BLOCK_ROWS: usize = 256;
 /// Most bytes of a string that is its own digest.
-const SHORT: usize = 16;
+const SHORT: usize = 15;
 /// Slots of an empty table.
 const FIRST_SLOTS: usize = 1 << 10;
 
@@ -51,7 +51,7 @@ impl<'a> Strings<'a> for Borrowed<'a> {
 /// The distinct strings of some rows, numbered from 0 in the order they came. Where a string is not
 /// in the slot of its hash, it is in one of the next.
 pub struct Table<S> {
-    /// As many as a power of two, a third of them empty or more.
+    /// As many as a power of two, half of them empty or more.
     slots: Vec<Slot>,
     /// Seeded at random: no choice of strings makes a table slow, and no result depends on it.
     state: RandomState,
@@ -60,22 +60,12 @@ pub struct Table<S> {
     pub strings: S,
 }
 
-/// A string of the table; an empty one where it has no number.
+/// A string of the table.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    words: [u64; 2],
-    length: u32,
-    /// The string's number, from 1.
+    /// [`EMPTY`] where there is none.
+    digest: Digest,
     number: u32,
-}
-
-impl Slot {
-    #[inline]
-    fn has(&self, digest: &Digest) -> bool {
-        // All three at once, without a branch for each.
-        let differing = (self.words[0] ^ digest.words[0]) | (self.words[1] ^ digest.words[1]);
-        differing | u64::from(self.length ^ digest.length) == 0
-    }
 }
 
 impl<'a, S: Strings<'a>> Table<S> {
@@ -105,17 +95,17 @@ impl<'a, S: Strings<'a>> Table<S> {
         codes: &mut [i32],
         pause: &Pause,
     ) -> Result<(), Error> {
-        let mut block = Block::default();
+        let (mut block, mut missed) = (Block::new(), [0; BLOCK_ROWS]);
         for (first, codes) in rows.step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS)) {
             pause.ask()?;
             self.make_room()?;
-            block.read(chunk, first..first + codes.len(), self)?;
-            for (i, code) in codes.iter_mut().enumerate() {
-                let (string, digest) = block.string(chunk, i);
-                let found = self.find(string, digest, block.found[i]);
-                *code = match found {
+            block.read(chunk, first..first + codes.len(), &self.state)?;
+            for &row in block.look_up(self, codes, &mut missed) {
+                let row = usize::from(row);
+                let (string, digest) = (block.string(row), block.digests[row]);
+                codes[row] = match self.find(string, digest) {
                     Ok(number) => number as i32,
-                    Err(empty) => self.insert(string, (digest, empty))? as i32,
+                    Err(empty) => self.insert(string, digest, empty)? as i32,
                 };
             }
         }
@@ -127,161 +117,193 @@ impl<'a, S: Strings<'a>> Table<S> {
     /// # Errors
     /// As [`super::encode`].
     pub fn known(&self, chunk: &Chunk<'_>, codes: &mut [i32], pause: &Pause) -> Result<(), Error> {
-        let mut block = Block::default();
-        for (first, codes) in
-            (0..chunk.rows()).step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS))
-        {
+        let (mut block, mut missed) = (Block::new(), [0; BLOCK_ROWS]);
+        let rows = 0..chunk.rows();
+        for (first, codes) in rows.step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS)) {
             pause.ask()?;
-            block.read(chunk, first..first + codes.len(), self)?;
-            for (i, code) in codes.iter_mut().enumerate() {
-                let (string, digest) = block.string(chunk, i);
-                *code =
-                    self.find(string, digest, block.found[i]).map_or(-1, |number| number as i32);
+            block.read(chunk, first..first + codes.len(), &self.state)?;
+            for &row in block.look_up(self, codes, &mut missed) {
+                let row = usize::from(row);
+                let found = self.find(block.string(row), block.digests[row]);
+                codes[row] = found.map_or(-1, |number| number as i32);
             }
         }
         Ok(())
     }
 
-    /// The number of a string, whose digest is that of the slot `found` if it is in any before;
-    /// the empty slot it belongs in if it is unknown.
+    /// Where a string is, unless others took its place.
     #[inline]
-    fn find(&self, string: &[u8], digest: &Digest, found: Found) -> Result<u32, usize> {
-        let equal =
-            |number: u32| string.len() <= SHORT || self.strings.get(number as usize - 1) == string;
-        if found.number > 0 && equal(found.number) {
-            return Ok(found.number - 1);
-        }
-        let mut place = found.place as usize;
+    fn home(&self, digest: Digest) -> usize {
+        let [low, high] = digest.0;
+        let product = u128::from(low ^ self.seeds[0]) * u128::from(high ^ self.seeds[1]);
+        (product as u64 ^ (product >> 64) as u64) as usize & (self.slots.len() - 1)
+    }
+
+    /// Whether a slot has a string.
+    #[inline]
+    fn has(&self, slot: &Slot, string: &[u8], digest: Digest) -> bool {
+        slot.digest == digest
+            && (string.len() <= SHORT || self.strings.get(slot.number as usize) == string)
+    }
+
+    /// The number of a string, or the empty slot it belongs in.
+    fn find(&self, string: &[u8], digest: Digest) -> Result<u32, usize> {
+        let mut place = self.home(digest);
         loop {
             let slot = &self.slots[place];
-            if slot.number == 0 {
+            if slot.digest == EMPTY {
                 return Err(place);
             }
-            if slot.has(digest) && equal(slot.number) {
-                return Ok(slot.number - 1);
+            if self.has(slot, string, digest) {
+                return Ok(slot.number);
             }
             place = (place + 1) & (self.slots.len() - 1);
         }
     }
 
-    fn insert(
-        &mut self,
-        string: &'a [u8],
-        (digest, empty): (&Digest, usize),
-    ) -> Result<u32, Error> {
+    fn insert(&mut self, string: &'a [u8], digest: Digest, empty: usize) -> Result<u32, Error> {
         let number = self.strings.len() as u32;
         self.strings.push(string)?;
-        let Digest { words, length, .. } = *digest;
-        self.slots[empty] = Slot { words, length, number: number + 1 };
+        self.slots[empty] = Slot { digest, number };
         Ok(number)
     }
 
     /// Make room for a block of new strings.
     fn make_room(&mut self) -> Result<(), Error> {
-        let full = self.strings.len() + BLOCK_ROWS;
-        if full <= self.slots.len() / 3 * 2 {
+        if self.strings.len() + BLOCK_ROWS <= self.slots.len() / 2 {
             return Ok(());
         }
-        let mut slots = filled(2 * self.slots.len(), Slot::default())?;
-        let last = slots.len() - 1;
-        for slot in self.slots.iter().filter(|slot| slot.number > 0) {
-            let mut place = hash(slot.words, self.seeds) as usize & last;
-            while slots[place].number > 0 {
-                place = (place + 1) & last;
+        let grown = filled(2 * self.slots.len(), Slot::default())?;
+        let last = grown.len() - 1;
+        for slot in std::mem::replace(&mut self.slots, grown) {
+            if slot.digest != EMPTY {
+                let mut place = self.home(slot.digest);
+                while self.slots[place].digest != EMPTY {
+                    place = (place + 1) & last;
+                }
+                self.slots[place] = slot;
             }
-            slots[place] = *slot;
         }
-        self.slots = slots;
         Ok(())
     }
 }
 
 /// Strings read together.
-struct Block {
-    bounds: [Range<usize>; BLOCK_ROWS],
+struct Block<'a> {
+    bytes: &'a [u8],
+    bounds: [usize; BLOCK_ROWS + 1],
     digests: [Digest; BLOCK_ROWS],
-    found: [Found; BLOCK_ROWS],
+    /// Whether all strings are short.
+    short: bool,
 }
 
-/// The slot of a string's hash, and the number there, if the string there has the same digest.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    place: u32,
-    number: u32,
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self {
-            bounds: [const { 0..0 }; BLOCK_ROWS],
-            digests: [Digest::default(); BLOCK_ROWS],
-            found: [Found::default(); BLOCK_ROWS],
-        }
+impl<'a> Block<'a> {
+    fn new() -> Self {
+        Self { bytes: &[], bounds: [0; BLOCK_ROWS + 1], digests: [EMPTY; BLOCK_ROWS], short: true }
     }
-}
 
-impl Block {
-    /// Read strings of a chunk and look each up in the slot of its hash, without waiting for any.
-    fn read<'a, S: Strings<'a>>(
+    /// Read strings of a chunk.
+    fn read(
         &mut self,
-        chunk: &Chunk<'_>,
+        chunk: &Chunk<'a>,
         rows: Range<usize>,
-        table: &Table<S>,
+        state: &RandomState,
     ) -> Result<(), Error> {
-        let length = rows.len();
-        let found = chunk.bounds(rows, &mut self.bounds[..length]);
-        found.ok_or(Error::DamagedStrings)?;
-        for (digest, bound) in self.digests[..length].iter_mut().zip(&self.bounds) {
-            *digest = Digest::of(chunk.bytes, bound, &table.state);
-        }
-        let last = table.slots.len() - 1;
-        for (found, digest) in self.found[..length].iter_mut().zip(&self.digests) {
-            let place = hash(digest.words, table.seeds) as usize & last;
-            let slot = &table.slots[place];
-            *found = Found {
-                place: place as u32,
-                number: if slot.has(digest) { slot.number } else { 0 },
-            };
+        let bounds = &mut self.bounds[..=rows.len()];
+        chunk.bounds(rows, bounds).ok_or(Error::DamagedStrings)?;
+        self.bytes = chunk.bytes;
+        let longest = bounds.windows(2).fold(0, |longest, pair| longest.max(pair[1] - pair[0]));
+        self.short = longest <= SHORT;
+        let rows = self.digests.iter_mut().zip(bounds.windows(2));
+        if self.short && bounds[bounds.len() - 1] + SHORT < chunk.bytes.len() {
+            for (digest, bound) in rows {
+                let behind = &chunk.bytes[bound[0]..=bound[0] + SHORT];
+                *digest = Digest::short(behind, bound[1] - bound[0]);
+            }
+        } else {
+            for (digest, bound) in rows {
+                *digest = Digest::of(&chunk.bytes[bound[0]..bound[1]], state);
+            }
         }
         Ok(())
     }
 
-    fn string<'a>(&self, chunk: &Chunk<'a>, i: usize) -> (&'a [u8], &Digest) {
-        (&chunk.bytes[self.bounds[i].clone()], &self.digests[i])
+    /// Look up each string in the slot of its hash, without waiting for any. What is there becomes
+    /// its code, right or not; the rows where it is not are returned.
+    fn look_up<'b, 'm, S: Strings<'b>>(
+        &self,
+        table: &Table<S>,
+        codes: &mut [i32],
+        missed: &'m mut [u8; BLOCK_ROWS],
+    ) -> &'m [u8] {
+        let mut misses = 0;
+        for (row, code) in codes.iter_mut().enumerate() {
+            let digest = self.digests[row];
+            let slot = &table.slots[table.home(digest)];
+            *code = slot.number as i32;
+            let found = if self.short {
+                slot.digest == digest
+            } else {
+                table.has(slot, self.string(row), digest)
+            };
+            missed[misses] = row as u8;
+            misses += usize::from(!found);
+        }
+        &missed[..misses]
+    }
+
+    fn string(&self, row: usize) -> &'a [u8] {
+        &self.bytes[self.bounds[row]..self.bounds[row + 1]]
     }
 }
 
-/// A string of at most 16 bytes itself, or the hash of a longer one; and its length, if short.
+/// A string of at most 15 bytes itself and its length from 1, or the hash of a longer one.
 #[derive(Clone, Copy, Default)]
-struct Digest {
-    words: [u64; 2],
-    length: u32,
+struct Digest([u64; 2]);
+
+/// Of no string.
+const EMPTY: Digest = Digest([0; 2]);
+/// Of strings of each length up to 15 the bytes.
+const MASKS: [[u64; 2]; SHORT + 1] = masks();
+/// How far the length is from the lowest bit.
+const LENGTH_BIT: u32 = 56;
+
+const fn masks() -> [[u64; 2]; SHORT + 1] {
+    let mut masks = [[0; 2]; SHORT + 1];
+    let mut length = 1;
+    while length <= SHORT {
+        let mask = u128::MAX >> (128 - 8 * length);
+        masks[length] = [mask as u64, (mask >> 64) as u64];
+        length += 1;
+    }
+    masks
+}
+
+impl PartialEq for Digest {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) == 0 // without a branch for each
+    }
 }
 
 impl Digest {
     #[inline]
-    fn of(bytes: &[u8], bound: &Range<usize>, state: &RandomState) -> Self {
-        let length = bound.len();
-        let words = if length > SHORT {
-            let mut hasher = state.build_hasher();
-            hasher.write(&bytes[bound.clone()]);
-            [hasher.finish(), 0]
-        } else if let Some(&behind) = bytes[bound.start..].first_chunk::<SHORT>() {
-            let mask = u128::MAX.checked_shr(128 - 8 * length as u32).unwrap_or(0);
-            split(u128::from_le_bytes(behind) & mask)
-        } else {
-            split(u128::from_le_bytes(super::padded(&bytes[bound.clone()])))
-        };
-        Self { words, length: length.min(SHORT + 1) as u32 }
+    fn of(string: &[u8], state: &RandomState) -> Self {
+        if string.len() <= SHORT {
+            let padded: [u8; SHORT + 1] = super::padded(string);
+            return Self::short(&padded, string.len());
+        }
+        let mut hasher = state.build_hasher();
+        hasher.write(string);
+        Self([hasher.finish(), string.len() as u64 | 0xFF << LENGTH_BIT])
     }
-}
 
-#[inline]
-fn hash([low, high]: [u64; 2], seeds: [u64; 2]) -> u64 {
-    let [low, high] = split(u128::from(low ^ seeds[0]) * u128::from(high ^ seeds[1]));
-    low ^ high
-}
-
-fn split(wide: u128) -> [u64; 2] {
-    [wide as u64, (wide >> 64) as u64]
+    /// Of the first bytes of 16.
+    #[inline]
+    fn short(bytes: &[u8], length: usize) -> Self {
+        let mask = MASKS[length];
+        let (low, high) = bytes.split_at(8);
+        let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Self([word(low) & mask[0], word(high) & mask[1] | (length as u64 + 1) << LENGTH_BIT])
+    }
 }

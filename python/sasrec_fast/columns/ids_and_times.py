@@ -109,7 +109,7 @@ def _dictionary_codes(chunks: list[Any]) -> tuple[NDArray[np.int32], Any]:
 
 def _place(array: Any) -> tuple[int | None, ...]:
     """Where an array lies in memory."""
-    buffers = (buffer and buffer.address for buffer in array.buffers())
+    buffers = (None if buffer is None else buffer.address for buffer in array.buffers())
     return (array.offset, len(array), *buffers)
 
 

@@ -210,11 +210,25 @@ def _uuid_texts(array: Any) -> Any:
 def _require_sound(array: Any, column: object) -> None:
     """Refuse buffers that do not fit together, before anything reads beyond them."""
     try:
-        # A date64 that is no midnight is not in order, but can be read.
-        array.validate(full=not pa.types.is_date64(array.type))
+        # A date64 that is no midnight is not in order, but can be read. Of text whether it is UTF-8
+        # is seen later, of each distinct string once.
+        text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+        array.validate(full=not text and not pa.types.is_date64(array.type))
+        if text:
+            _require_ascending_offsets(array)
     except (pa.ArrowInvalid, pa.ArrowIndexError) as failure:
         way = " as text" if is_string(array.type) else ""
         raise DataError(f"column '{column}' cannot be read{way}: {failure}") from None
+
+
+def _require_ascending_offsets(strings: Any) -> None:
+    for chunk in strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]:
+        if len(chunk):
+            wide: Any = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
+            last = chunk.offset + len(chunk) + 1
+            ends = np.frombuffer(chunk.buffers()[1], wide, last)[chunk.offset :]
+            if ends[0] < 0 or (ends[1:] < ends[:-1]).any():
+                raise pa.ArrowInvalid("offsets of strings do not ascend")
 
 
 def _require_no_nulls(array: Any, column: object) -> None:

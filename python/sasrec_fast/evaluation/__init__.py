@@ -16,6 +16,8 @@ from sasrec_fast.evaluation.scoring import (
     top_k,
 )
 from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.evaluation.shipped import Shipped, lists_of
+from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
     "MarkovChain",
@@ -23,12 +25,16 @@ __all__ = [
     "Popularity",
     "Scorer",
     "Servable",
+    "Shipped",
     "VectorScorer",
     "checked_scores",
+    "chosen_columns",
     "digest_of",
     "evaluate",
     "input_length",
     "is_vector_scorer",
+    "items_of",
+    "lists_of",
     "require_scorer",
     "servable_items",
     "top_k",

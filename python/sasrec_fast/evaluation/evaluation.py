@@ -13,19 +13,24 @@ from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cuto
 from sasrec_fast.evaluation.ranks import (
     Asked,
     Counts,
-    ranks_and_coverage,
+    ranks_and_covered,
     ranks_by_scores,
     sampled_ranks_by_scores,
+)
+from sasrec_fast.evaluation.ranks import (
+    coverage as coverage_of,
 )
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
 from sasrec_fast.evaluation.scoring import Scorer, input_length, is_vector_scorer, require_scorer
 from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.evaluation.spark import Candidates, evaluate_spark
 from sasrec_fast.evaluation.vector_ranks import (
     ranked_on_device,
     ranks_by_vectors,
     sampled_ranks_by_vectors,
 )
 from sasrec_fast.preparing import Prepared, require_split
+from sasrec_fast.reading import is_of_spark
 from sasrec_fast.store import Split, require_same_items
 
 ROWS, ROWS_ON_DEVICE = 256, 1024
@@ -37,7 +42,7 @@ WARNING_SHARE = 0.05
 
 def evaluate(
     model: Scorer,
-    split: Split | Prepared,
+    split: Split | Prepared | Any,
     k: int | Iterable[int] = (1, 5, 10, 20),
     exclude_seen: bool = True,
     candidates: Iterable[Any] | tuple[str, int, int] | None = None,
@@ -56,7 +61,9 @@ def evaluate(
     Args:
         model: A `SASRec` or a baseline.
         split: Usually `data.validation` or `data.test`. Prepared data stands for its test split,
-            which the metrics then name.
+            which the metrics then name. Or a Spark DataFrame with columns user_id and item_id, in
+            which each row holds the list of a user's item ids, oldest first: the last one is the
+            target. The model carries `items` and `item_counts` then.
         k: Cut-offs of hit rate, NDCG and coverage.
         exclude_seen: Leave out the items of the whole history before the target, also those
             older than the model's input. A target among them is a miss, counted in
@@ -93,8 +100,11 @@ def evaluate(
             recommended.
     """
     require_scorer(model, "evaluate")
-    split = require_split(split, "evaluate")
     checks.flag("exclude_seen", exclude_seen)
+    if is_of_spark(split):
+        asked = Candidates(exclude_seen, candidates, exclude)
+        return evaluate_spark(model, split, check_cutoffs(k), asked, batch_size or ROWS)
+    split = require_split(split, "evaluate")
     metrics = measure(
         model,
         split,
@@ -168,7 +178,8 @@ def _among_all(
     """Counts, and the coverage at each of the cut-offs."""
     rank = ranks_by_vectors if is_vector_scorer(asked.model) else ranks_by_scores
     ranked = rank(asked, servable, max(cutoffs, default=0))
-    return ranks_and_coverage(ranked, len(asked.targets), servable, cutoffs)
+    counts, covered = ranks_and_covered(ranked, len(asked.targets), servable, cutoffs)
+    return counts, coverage_of(covered, servable, cutoffs)
 
 
 def _among_negatives(

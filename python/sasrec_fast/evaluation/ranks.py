@@ -68,18 +68,25 @@ Ranked = Iterable[tuple[NDArray[np.int64], Counts, NDArray[np.integer[Any]]]]
 """Numbers of rows, their counts, and item indices of their k best, below 1 where there are fewer"""
 
 
-def ranks_and_coverage(
+def ranks_and_covered(
     ranked: Ranked, rows: int, servable: Servable, cutoffs: tuple[int, ...]
-) -> tuple[Counts, dict[str, float]]:
-    """The counts of all rows, and the coverage at each cut-off by its key."""
+) -> tuple[Counts, NDArray[np.bool_]]:
+    """The counts of all rows, and which items are in any row's best at each cut-off."""
     counts = Counts.empty(rows)
     covered = np.zeros((len(cutoffs), len(servable.items)), np.bool_)
     for numbers, part, best in ranked:
         counts.put(numbers, part)
         for of_cutoff, cutoff in zip(covered, cutoffs, strict=True):
             of_cutoff[np.maximum(best[:, :cutoff], 0)] = True
+    return counts, covered
+
+
+def coverage(
+    covered: NDArray[np.bool_], servable: Servable, cutoffs: tuple[int, ...]
+) -> dict[str, float]:
+    """The share of the items at each cut-off by its key."""
     shares = covered[:, 1:].sum(axis=1) / servable.items.sum()
-    return counts, {f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)}
+    return {f"coverage@{k}": float(share) for k, share in zip(cutoffs, shares, strict=True)}
 
 
 def ranks_by_scores(asked: Asked, servable: Servable, k: int) -> Ranked:

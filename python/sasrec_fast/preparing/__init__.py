@@ -3,11 +3,13 @@
 from sasrec_fast.preparing.arguments import require_prepared, require_split
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import Options
+from sasrec_fast.preparing.partitions import VALUE, value_of, values
 from sasrec_fast.preparing.preparation import KERAS_EXAMPLE, prepare
 from sasrec_fast.preparing.prepared import Prepared, load
 
 __all__ = [
     "KERAS_EXAMPLE",
+    "VALUE",
     "Options",
     "Prepared",
     "group",
@@ -15,4 +17,6 @@ __all__ = [
     "prepare",
     "require_prepared",
     "require_split",
+    "value_of",
+    "values",
 ]

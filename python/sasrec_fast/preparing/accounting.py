@@ -90,7 +90,6 @@ def count(
     train, held_out = splits[0], splits[1:]
     store, options = train.sequences, train._options
     cut = np.zeros(0, np.int64) if options.stride else _outside_window(train)
-    last = {split.name: store.last_items(split.sequence_rows) for split in held_out}
     again = {s.name: repeated_targets(store, s.sequence_rows) for s in held_out}
     beyond = {s.name: _outside_window(s) if options.oldest else cut[:0] for s in held_out}
     return Counts(
@@ -107,11 +106,11 @@ def count(
         by_split={
             "rows": {split.name: len(split) for split in splits},
             "targets_truncated": {s: int(np.count_nonzero(rows)) for s, rows in beyond.items()},
-            "repeated_targets": {s: int(repeated.sum()) for s, repeated in again.items()},
+            "repeated_targets": {s: int(np.count_nonzero(found)) for s, found in again.items()},
         },
         lengths=Histogram.of(np.diff(store.offsets)),
         shown=_shown(train) if held_out else np.zeros(0, np.bool_),
-        targets={s: np.bincount(t, minlength=options.num_items + 1) for s, t in last.items()},
+        targets={s.name: store.target_counts(s.sequence_rows, s.vocabulary_size) for s in held_out},
         stuck=_stuck(splits, part),
     )
 

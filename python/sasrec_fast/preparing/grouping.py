@@ -1,6 +1,6 @@
 """Checked columns -> the compact store, its vocabularies and counts, by one native call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.outcome import nothing_left
 from sasrec_fast.preparing.shards import rules
 from sasrec_fast.reading import ColumnNames, Interactions
-from sasrec_fast.store import MAX_ITEMS, Sequences, Vocabulary
+from sasrec_fast.store import MAX_ITEMS, Log, Sequences, Vocabulary
 
 _SPARE_CODES = 1 << 16
 """Codes of a range no wider than twice the rows, and so many more, are looked up once each."""
@@ -30,9 +30,8 @@ class Grouped:
         items: Item ids.
         before: uint32 [U, 2], each user's interactions before the start of validation and of
             test; None where times do not decide.
-        rows_unknown: Rows of items outside a reused vocabulary.
-        timed: Whether there are times that can be equal.
-        shard: All rows that passed the row filter, sorted.
+        rows: Rows received, and those of items outside a reused vocabulary.
+        log: All rows that passed the row filter, sorted.
         counts: What is left of them, and what the native code counted.
     """
 
@@ -40,9 +39,8 @@ class Grouped:
     users: Vocabulary
     items: Vocabulary
     before: NDArray[np.uint32] | None
-    rows_unknown: int
-    timed: bool
-    shard: _core.Shard
+    rows: tuple[int, int]
+    log: Log
     counts: _core.Finished
 
 
@@ -67,18 +65,66 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
         keep,
         rules(options),
     )
+    rows = len(table), rows_unknown
+    return grouped(found, (table.users, table.items), times, rows, options)
+
+
+def grouped(
+    found: _core.GroupedInteractions,
+    ids: tuple[IdColumn, IdColumn],
+    times: TimeColumn | None,
+    rows: tuple[int, int],
+    options: Options,
+) -> Grouped:
+    """What the native code found, with external ids and keys.
+
+    Args:
+        found: The shard and what is left of it.
+        ids: What the codes of users and items stand for.
+        times: Timestamps, of which the kind is kept in the log.
+        rows: Rows received, and those of items outside a reused vocabulary.
+        options: Those of `prepare`.
+
+    Raises:
+        DataError: Nothing is left.
+    """
     kept = found.kept
     if not kept.rows_kept:
-        raise nothing_left(len(table), rows_unknown, sums_of(kept), options)
-    users = Vocabulary.trusted(table.users.decode(kept.user_ids))
-    items = _item_vocabulary(table.items, found, options)
+        raise nothing_left(*rows, sums_of(kept), options)
+    users = Vocabulary.trusted(ids[0].decode(kept.user_ids))
+    items = _item_vocabulary(ids[1], found, options)
     if options.ties == "hash":
         keys = stream_keys(items)
         _core.order_ties(kept.offsets, kept.items, kept.times, keys, options.seed)
     sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
     before = None if options.split_at is None else kept.before.reshape(-1, 2)
-    timed = times is not None
-    return Grouped(sequences, users, items, before, rows_unknown, timed, found.shard, kept)
+    known = (users, items)
+    log = Log(found.shard, *_ids_of_log(found, ids, known, options), kind_of(times))
+    return Grouped(sequences, users, items, before, rows, log, kept)
+
+
+def _ids_of_log(
+    found: _core.GroupedInteractions,
+    ids: tuple[IdColumn, IdColumn],
+    known: tuple[Vocabulary, Vocabulary],
+    options: Options,
+) -> tuple[Vocabulary, Vocabulary | None]:
+    """Ids of all users and items of the shard; those that are kept where these are all."""
+    users: Vocabulary = known[0]
+    items: Vocabulary | None = known[1]
+    if found.kept.user_ids is not found.shard.user_ids:
+        users = Vocabulary.trusted(ids[0].decode(found.shard.user_ids))
+    if options.items is not None:
+        indices = found.code_ids if options.min_item_interactions > 1 else None
+        items = None if indices is None else Vocabulary.trusted(indices)
+    elif found.item_ids is not found.code_ids:
+        items = Vocabulary.trusted(ids[1].decode(found.code_ids))
+    return users, items
+
+
+def kind_of(times: TimeColumn | None) -> TimeColumn | None:
+    """The kind of a column of times, without any."""
+    return None if times is None else replace(times, values=times.values[:0].copy())
 
 
 def stream_keys(ids: Vocabulary) -> NDArray[np.uint64]:

@@ -23,7 +23,7 @@ class Options:
     min_user_interactions: int
     min_item_interactions: int
     duplicates: str
-    ties: str
+    ties: str | tuple[str, Any]
     holdout: int
     split_at: tuple[Any, Any] | None
     max_sequence_length: int
@@ -43,7 +43,8 @@ class Options:
         self._settle("holdout", 0, 2)
         self._settle("seed", 0, 2**64 - 1)
         checks.one_of("duplicates", self.duplicates, ("keep", "first", "last"))
-        checks.one_of("ties", self.ties, ("input", "hash"))
+        if not _pair(self.ties, "column"):
+            checks.one_of("ties", self.ties, ("input", "hash"), " or ('column', name)")
         checks.one_of("truncation", self.truncation, ("recent", "oldest"))
         checks.one_of("negative_scope", self.negative_scope, ("past", "all"))
         if self.min_rating is not None:
@@ -91,6 +92,11 @@ class Options:
     def identity(self) -> bool:
         """Whether item ids are indices already."""
         return isinstance(self.items, str)
+
+    @property
+    def order(self) -> Any:
+        """The column that orders tied rows; None where there is none."""
+        return None if isinstance(self.ties, str) else self.ties[1]
 
     @property
     def stride(self) -> int:

@@ -3,15 +3,14 @@
 import os
 from typing import Any, Literal
 
-from sasrec_fast.preparing.accounting import count, report, sums_of
+from sasrec_fast.preparing.assembling import assembled
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
-from sasrec_fast.preparing.outcome import require_rows, warn_of_empty
 from sasrec_fast.preparing.prepared import Prepared
-from sasrec_fast.preparing.shards import dated_rows, splits_of
+from sasrec_fast.preparing.spark import prepare_spark
 from sasrec_fast.preparing.streaming import Target, stream
-from sasrec_fast.reading import ColumnNames, read_interactions
-from sasrec_fast.store import SPLITS, Vocabulary
+from sasrec_fast.reading import ColumnNames, is_of_spark, read_interactions
+from sasrec_fast.store import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
     "min_rating": 2,
@@ -166,23 +165,17 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
+    if is_of_spark(interactions):
+        return prepare_spark(interactions, names, options, output)
+    if options.order is not None:
+        raise ValueError(
+            f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "
+            "column, and ties='input' keeps their order"
+        )
     if output is not None:
         return stream(interactions, Target(output, max_bytes), options, names)
     if max_bytes is not None:
         raise ValueError("max_bytes is given without output: what stays in memory has no bound")
     table = read_interactions(interactions, names)
     grouped = group(table, options, names)
-    store, vocabularies = grouped.sequences, (grouped.users, grouped.items)
-    rows = dated_rows(store.offsets, grouped.before)
-    splits = splits_of(store, vocabularies, options, rows)
-    counts = count(sums_of(grouped.counts), splits, timed=grouped.timed)
-    require_rows(counts, len(grouped.items), table.timestamps, options, names)
-    keys = len(grouped.users) if grouped.users.are_strings else 0
-    received = len(table), grouped.rows_unknown
-    found = report(counts, received, len(grouped.items), options, keys)
-    warn_of_empty(found, options)
-    found.warn(options.ties, stacklevel=3)
-    train, validation, test = [*splits, None, None][: len(SPLITS)]
-    assert train is not None
-    recorded = {**vars(names), **vars(options)}
-    return Prepared(train, validation, test, *vocabularies, store, found, recorded)
+    return assembled(grouped, table.timestamps, options, names, stacklevel=3)

@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.saving import artifact
+from sasrec_fast import checks
+from sasrec_fast.later import later
+from sasrec_fast.saving import Origin, artifact, parts, save
 from sasrec_fast.store import Histories, user_positions
 
 
@@ -97,6 +100,15 @@ class Prepared(artifact.Parts):
         return histories.inputs(self.max_sequence_length)
 
     @cached_property
+    def changed_users(self) -> NDArray[Any]:
+        """Ids of the users whose sequence the `append` that made this data changed, or began.
+
+        All users where none made it. `train.of_users(changed_users)` has their rows, to go on
+        training with those alone.
+        """
+        return self.users.ids
+
+    @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits, equal on any machine for data with equal arrays in every epoch.
 
@@ -105,7 +117,38 @@ class Prepared(artifact.Parts):
         """
         return artifact.fingerprint(self)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def append(self, rows: Any, *, keep_items: bool = False) -> "Prepared":
+        """The data with further rows, as if all had been prepared together.
+
+        It is that of `prepare` of the rows there were and of these below them, with the options
+        of this data: equal in every array, at the cost of the new rows and of copies. Rows may
+        be of any time, revive users and items that had too few, and come several times.
+
+        Args:
+            rows: Anything that `prepare` takes, with the same columns. Ids and times must be of
+                the kind that the data has; times may be of another unit.
+            keep_items: Whether items keep their indices, and new ones get those that follow, in
+                ascending order of their ids: then a model of this data goes on with the new.
+                That is `prepare` of all rows with `items=data.items.extend(ids of the rows)`;
+                rows of items that neither has are dropped and counted, and stay dropped where a
+                later `append` knows them. The report says how many items were appended.
+
+        Returns:
+            New data; this one stays as it is.
+
+        Raises:
+            DataError: See `prepare`; or the data has no log of its rows.
+
+        Example:
+            >>> import sasrec_fast as sf
+            >>> table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [10, 30, 20, 20, 40, 30]}
+            >>> data = sf.prepare(table, timestamp=None)
+            >>> data.append({"user_id": [2], "item_id": [50]})
+            Prepared(2 users, 5 items, 7 interactions; rows: train 1, validation 2, test 2)
+        """
+        return later("preparing.appending", "append")(self, rows, keep_items=keep_items)  # type: ignore[no-any-return]
+
+    def save(self, folder: str | os.PathLike[str], *, compact: bool = False) -> None:
         """Write the data into a folder that `load` opens at once at any size.
 
         The content of a folder of saved data is replaced as a whole: if writing fails or the
@@ -113,15 +156,22 @@ class Prepared(artifact.Parts):
         for processes that are about to open them; that one also removes what a killed process
         left. Of several at once, one waits for the other.
 
+        A folder that this data was loaded from and appended to, or saved to before that, gets what
+        changed: files that stay are kept, and of the large ones, with a value for each row, new
+        rows alone are written, which `load` puts among the others when they are first used.
+
         Args:
             folder: A new folder, an empty one, or one of saved data.
+            compact: Whether to write everything, so that nothing is to be put together.
 
         Raises:
             FileExistsError: The folder holds something else.
             OSError: It cannot be written.
             TypeError: An option is of a kind that cannot be written.
         """
-        artifact.save(self, folder)
+        checks.flag("compact", compact)
+        origin = vars(self).get("_origin")
+        vars(self)["_origin"] = save(self, folder, origin, compact=compact)
 
 
 def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
@@ -158,7 +208,10 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
         ...     print(sf.load(f"{folder}/data"))
         Prepared(2 users, 4 items, 6 interactions; rows: train 0, validation 2, test 2)
     """
-    parts, fingerprint = artifact.load(folder, verify=verify)
-    data = Prepared(**vars(parts))
-    vars(data)["fingerprint"] = fingerprint
+    if parts.is_parted(folder):
+        return Prepared(**vars(parts.load(folder, verify=verify)))
+    found, content = artifact.load(folder, verify=verify)
+    data = Prepared(**vars(found))
+    vars(data)["fingerprint"] = content["fingerprint"]
+    vars(data)["_origin"] = Origin(Path(folder), content)
     return data

@@ -72,6 +72,12 @@ def refused(kind: str, why: str = "") -> TypeError:
     return TypeError(f"interactions are {kind}; allowed are {ALLOWED}{why}")
 
 
+def is_of_spark(source: Any) -> bool:
+    """Whether the source is a DataFrame of Spark, which stays on its machines."""
+    kinds = (f"{kind.__module__}.{kind.__name__}" for kind in type(source).__mro__)
+    return any(kind.startswith("pyspark.sql.") and kind.endswith(".DataFrame") for kind in kinds)
+
+
 def is_table(source: Any) -> bool:
     """Whether `find_columns` takes an object of this kind, which may yet lack a column."""
     if isinstance(source, pd.DataFrame | pd.Series | Mapping | pa.Table | pa.RecordBatch):

@@ -12,11 +12,13 @@ from sasrec_fast import checks
 from sasrec_fast.errors import note
 from sasrec_fast.evaluation import Scorer, input_length, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
+from sasrec_fast.reading import is_of_spark
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
 from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
+from sasrec_fast.recommendation.spark import recommend_spark
 from sasrec_fast.recommendation.titles import Titles, item_titles
 
 
@@ -63,7 +65,7 @@ def recommend(
 ) -> Written: ...
 def recommend(
     model: Scorer,
-    data: Prepared | None = None,
+    data: Any = None,
     *,
     users: Iterable[Any] | None = None,
     histories: Any = None,
@@ -74,7 +76,7 @@ def recommend(
     titles: Titles | None = None,
     output: str | os.PathLike[str] | None = None,
     batch_size: int = 256,
-) -> pd.DataFrame | Written:
+) -> Any:
     """The k items each user is most likely to choose next, best first.
 
     The search is exact. Scores of all users, or of one user for a large catalogue, are never held
@@ -83,7 +85,9 @@ def recommend(
     Args:
         model: A `SASRec` or a baseline.
         data: The prepared data; with `histories` it may be left out if the model carries its
-            `items`.
+            `items`. Or a Spark DataFrame with columns user_id and item_id, in which each row holds
+            the list of a user's item ids, oldest first; the model carries `items` and
+            `item_counts` then, and each process of Python loads it once.
         users: External ids of users of the data (a list, a column, a table of one column), who
             are served from their whole kept history, held-out items included. None, without
             histories: every user.
@@ -115,7 +119,7 @@ def recommend(
         title if titles are given. Among equal scores the smaller item index comes first. Items
         without an interaction in `data`, or else in the model's `item_counts`, are not
         recommended. With `output`, these columns are in the file, and returned is a `Written`,
-        which counts them.
+        which counts them. Of a Spark DataFrame, a Spark DataFrame of these columns.
 
     Raises:
         KeyError: A user is not in the data.
@@ -130,6 +134,14 @@ def recommend(
     if users is not None and histories is not None:
         raise ValueError("give users or histories, not both")
     require_scorer(model, "recommend")
+    if is_of_spark(data):
+        if users is not None or histories is not None or output is not None:
+            raise ValueError(
+                "of a Spark DataFrame each row is a user with a list of items: give no users or "
+                "histories besides, and no output: write the DataFrame that is returned"
+            )
+        options = {"k": k, "exclude_seen": exclude_seen, "batch_size": batch_size}
+        return recommend_spark(model, data, (candidates, exclude), titles, options)
     if data is not None:
         require_prepared(data, "recommend")
     items = shared_items(model, data)

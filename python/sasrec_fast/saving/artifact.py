@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError, note
 from sasrec_fast.saving import manifest, stored
+from sasrec_fast.saving.edited import open_edited
 from sasrec_fast.saving.first_use import (
     Column,
     StoredRows,
@@ -28,12 +29,12 @@ from sasrec_fast.saving.first_use import (
     rising,
     within,
 )
-from sasrec_fast.saving.folder import writable_folder
-from sasrec_fast.saving.replaced_file import replaced_file
+from sasrec_fast.saving.log_files import StoredLog
 from sasrec_fast.saving.schema import file_name
 from sasrec_fast.store import (
     SPLITS,
     Lengths,
+    Log,
     Report,
     Rows,
     Sequences,
@@ -59,43 +60,21 @@ class Parts:
     sequences: Sequences
     report: Report
     options: Mapping[str, Any]
+    log: Log | StoredLog | None = None
 
 
-def save(data: Parts, folder: str | os.PathLike[str]) -> None:
-    """Write prepared data into a folder; see `Prepared.save`."""
-    _described(data)  # or TypeError, before anything is written
-    with writable_folder(Path(folder)) as target:
-        write_into(target, data, {})
-
-
-def write_into(target: Path, data: Parts, written: Mapping[str, Path]) -> None:
-    """Write files and then the manifest; parts in `written` lie in hidden files of the folder."""
-    content, files = _described(data), {}
-    for name, part in _parts(data).items():
-        digest = stored.digest(part)
-        path = target / name.replace(".", f"-{digest[:8]}.")
-        if name in written:
-            written[name].replace(path)
-            about = stored.about(path, part)
-        else:
-            with replaced_file(path) as temporary:
-                about = stored.write(temporary, part)
-        files[name] = {"file": path.name, **about, "digest": digest}
-    digests = {name: entry["digest"] for name, entry in files.items()}
-    identity = _fingerprint(content, digests)
-    manifest.write(target, {**content, "files": files, "fingerprint": identity})
-
-
-def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts, str]:
-    """The parts of prepared data in a folder, and its fingerprint; see `sasrec_fast.load`."""
+def load(
+    folder: str | os.PathLike[str], *, verify: bool = False
+) -> tuple[Parts, Mapping[str, Any]]:
+    """The parts of prepared data in a folder, and its manifest; see `sasrec_fast.load`."""
     path = Path(folder)
     content = manifest.read(path)
     while True:
         try:
-            parts = _Folder(path, content).parts()
+            parts = opened(path, content)
             if verify:
-                _read(parts)
-            return parts, content["fingerprint"]
+                read_all(parts)
+            return parts, content
         except DataError:
             again = manifest.read(path)
             if again == content:
@@ -103,19 +82,32 @@ def load(folder: str | os.PathLike[str], *, verify: bool = False) -> tuple[Parts
             content = again  # replaced meanwhile, twice: its files are gone
 
 
-def _read(parts: Parts) -> None:
+def opened(folder: Path, content: Mapping[str, Any]) -> Parts:
+    """The parts of prepared data in a folder that has this manifest."""
+    return Folder(folder, content).parts()
+
+
+def read_all(parts: Parts) -> None:
     """Use everything for the first time, which compares it with its digest."""
-    _parts(parts)
+    parts_of(parts)
     for split in _splits(parts):
         _ = split.sequence_rows.users, split.sequence_rows.ends
     for vocabulary in (parts.users, parts.items):
         _ = vocabulary.strings if vocabulary.are_strings else vocabulary.ids
+    if parts.log is not None:
+        _ = parts.log.opened
 
 
 def fingerprint(data: Parts) -> str:
     """See `Prepared.fingerprint`."""
-    digests = {name: stored.digest(part) for name, part in _parts(data).items()}
-    return _fingerprint(_described(data), digests)
+    digests = {name: stored.digest(part) for name, part in parts_of(data).items()}
+    return _fingerprint(described(data), digests)
+
+
+def fingerprint_of(content: Mapping[str, Any]) -> str:
+    """The fingerprint that follows from a manifest."""
+    digests = {name: entry["digest"] for name, entry in content["files"].items()}
+    return _fingerprint(content, digests)
 
 
 def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
@@ -123,7 +115,7 @@ def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
     return manifest.digest_of({**said, "format_version": 1, "digests": dict(digests)})[:32]
 
 
-def _parts(data: Parts) -> dict[str, Any]:
+def parts_of(data: Parts) -> dict[str, Any]:
     """The content of each file, by its name in the manifest."""
     columns = {f"{f.name}.npy": getattr(data.sequences, f.name) for f in fields(Sequences)}
     for split in _splits(data):
@@ -144,13 +136,13 @@ def _splits(data: Parts) -> list[Split]:
     return [split for split in (data.train, data.validation, data.test) if split is not None]
 
 
-def _described(data: Parts) -> dict[str, Any]:
-    """All of the manifest but for the files."""
+def described(data: Parts) -> dict[str, Any]:
+    """All of the manifest of a folder of files but for these."""
     from sasrec_fast import __version__
 
     return {
         "format": manifest.FORMAT,
-        "format_version": manifest.FORMAT_VERSION,
+        "format_version": manifest.WITH_EDITS,
         "package_version": __version__,
         "options": {name: _option(name, value, data) for name, value in data.options.items()},
         "splits": {
@@ -175,8 +167,8 @@ def _option(name: str, value: Any, data: Parts) -> Any:
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """A folder that is being loaded, and its manifest."""
+class Folder:
+    """A folder of files that is being loaded, and its manifest."""
 
     path: Path
     content: Mapping[str, Any]
@@ -197,29 +189,64 @@ class _Folder:
     def column(self, name: str, check: Callable[[NDArray[Any]], str]) -> Column:
         """The array of a part, checked when it is first used; see `first_use.Column`."""
         path, entry = self.file(f"{name}.npy")
-        return Column(path, entry["digest"], stored.open_array(path, entry), check)
+        return self._column(path, f"{name}.npy", entry, check)
+
+    def _column(
+        self,
+        path: Path,
+        name: str,
+        entry: Mapping[str, Any],
+        check: Callable[[NDArray[Any]], str],
+    ) -> Column:
+        open_ = partial(open_edited, self.path, name, entry)
+        column = Column(path, entry["digest"], entry["shape"][0], open_, check)
+        if "edits" not in entry:  # which are files to be read
+            _ = column.values
+        return column
 
     def parts(self) -> Parts:
         """All of it."""
-        self._require_fingerprint()
-        users, items = map(self._vocabulary, _VOCABULARIES)
-        sequences = self._sequences(len(users), len(items))
+        self.require_fingerprint()
+        users, items = map(self.vocabulary, _VOCABULARIES)
+        sequences = self.sequences(len(users), len(items))
         windows = {name: self._window(name, len(items)) for name in self.content["splits"]}
         if SPLITS[0] not in windows:
             raise DataError(f"{self.source} has no {SPLITS[0]} split")
         dated = {
-            name: self._rows(name, sequences) for name, of in windows.items() if of.holdout is None
+            name: self.rows(name, sequences) for name, of in windows.items() if of.holdout is None
         }
         ordered = sorted(windows.values(), key=lambda window: window.split)
         splits = make_splits(sequences, (users, items), ordered, dated)
         options = self._options(items)
         validation, test = [*splits[1:], None, None][:2]
-        report = self._report()
-        return Parts(splits[0], validation, test, users, items, sequences, report, options)
+        log = self._log(sequences, {"user_ids": users, "item_ids": items})
+        return Parts(
+            splits[0], validation, test, users, items, sequences, self._report(), options, log
+        )
 
-    def _require_fingerprint(self) -> None:
-        digests = {name: entry["digest"] for name, entry in self.content["files"].items()}
-        if self.content["fingerprint"] != _fingerprint(self.content, digests):
+    def _log(
+        self, sequences: Sequences, vocabularies: Mapping[str, Vocabulary]
+    ) -> StoredLog | None:
+        content = self.content.get("log")
+        if content is None:
+            return None
+        columns, known = {}, dict(vocabularies)
+        for name, entry in content["files"].items():
+            path = self.path / file_name(name, entry)
+            stem, _, suffix = name.removeprefix("log_").rpartition(".")
+            if stem in known:
+                known[stem] = _ids(path, entry, entry["shape"][0], suffix == "arrow")
+            else:
+                columns[stem] = self._column(path, name, entry, anything)
+        users, rows = len(known["user_ids"]), sequences.num_interactions
+        _require_length_if(columns, "offsets", users + 1)
+        rows = columns["items"].length if "items" in columns else rows
+        _require_length_if(columns, "times", rows)
+        return StoredLog(content, columns, known, sequences)
+
+    def require_fingerprint(self) -> None:
+        """Refuse a manifest whose fingerprint is not that of what it lists."""
+        if self.content["fingerprint"] != fingerprint_of(self.content):
             raise DataError(f"{self.source} is damaged: its fingerprint is not that of its files")
 
     def _options(self, items: Vocabulary) -> dict[str, Any]:
@@ -236,14 +263,14 @@ class _Folder:
                 )
         return options
 
-    def _sequences(self, users: int, items: int) -> Sequences:
+    def sequences(self, users: int, items: int) -> Sequences:
         """The store; that lengths fit together is checked at once, in three pages of files."""
         columns = {
             "offsets": self.column("offsets", ascending),
             "items": self.column("items", partial(within, 1, items)),
             "user_keys": self.column("user_keys", anything),
         }
-        offsets, total = columns["offsets"], len(columns["items"].values)
+        offsets, total = columns["offsets"], columns["items"].length
         for name, expected in (("offsets", users + 1), ("user_keys", users)):
             _require_length(columns[name], expected)
         first, last = offsets.values[0], offsets.values[-1]
@@ -254,25 +281,22 @@ class _Folder:
             )
         return StoredSequences(columns)
 
-    def _vocabulary(self, name: str) -> Vocabulary:
+    def vocabulary(self, name: str) -> Vocabulary:
+        """The ids of "users" or "items"."""
         about, ids = self.content["vocabularies"][name], _VOCABULARIES[name]
         if about["is_identity"]:
             return Vocabulary.identity(about["size"])
         are_strings = f"{ids}.arrow" in self.content["files"]
         path, entry = self.file(f"{ids}.arrow" if are_strings else f"{ids}.npy")
-        open_ids = stored.open_strings if are_strings else stored.open_array
-        found = open_ids(path, entry)
-        if len(found) != about["size"]:
-            raise DataError(f"{path} has {len(found):,} ids, expected {about['size']:,}")
-        check = partial(stored.require_distinct, path, found, entry["digest"])
-        return Vocabulary.trusted(found, check=check)
+        return _ids(path, entry, about["size"], are_strings)
 
-    def _rows(self, split: str, sequences: Sequences) -> Rows:
+    def rows(self, split: str, sequences: Sequences) -> Rows:
+        """The rows of a split where times decide what is held out."""
         columns = {
             "users": self.column(f"{split}_users", partial(rising, len(sequences))),
             "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),
         }
-        _require_length(columns["ends"], len(columns["users"].values))
+        _require_length(columns["ends"], columns["users"].length)
         return StoredRows(columns, sequences)
 
     def _window(self, split: str, num_items: int) -> WindowOptions:
@@ -300,5 +324,19 @@ class _Folder:
 
 
 def _require_length(column: Column, expected: int) -> None:
-    if len(column.values) != expected:
-        raise DataError(f"{column.path} has length {len(column.values):,}, expected {expected:,}")
+    if column.length != expected:
+        raise DataError(f"{column.path} has length {column.length:,}, expected {expected:,}")
+
+
+def _require_length_if(columns: Mapping[str, Column], name: str, expected: int) -> None:
+    if name in columns:
+        _require_length(columns[name], expected)
+
+
+def _ids(path: Path, entry: Mapping[str, Any], size: int, are_strings: bool) -> Vocabulary:
+    """A vocabulary in a file, which is read when it is first used."""
+    found = stored.open_strings(path, entry) if are_strings else stored.open_array(path, entry)
+    if len(found) != size:
+        raise DataError(f"{path} has {len(found):,} ids, expected {size:,}")
+    check = partial(stored.require_distinct, path, found, entry["digest"])
+    return Vocabulary.trusted(found, check=check)

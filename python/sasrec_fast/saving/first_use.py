@@ -6,6 +6,7 @@ what they cost anywhere.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,21 @@ class Column:
     Attributes:
         path: Its file.
         digest: Of its content.
-        values: The array.
+        length: How many values it has.
+        open: Gives it, without a look at its content.
         check: Says what is wrong with it, beyond that its content is that of the digest.
     """
 
     path: Path
     digest: str
-    values: NDArray[Any]
+    length: int
+    open: Callable[[], NDArray[Any]]
     check: Callable[[NDArray[Any]], str]
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """The array."""
+        return self.open()
 
     def checked(self) -> NDArray[Any]:
         """The array, after all of it was read.
@@ -64,11 +72,11 @@ class StoredSequences(_FirstUse, Sequences):
     """The compact store in a folder."""
 
     def __len__(self) -> int:
-        return len(vars(self)["_columns"]["user_keys"].values)
+        return int(vars(self)["_columns"]["user_keys"].length)
 
     @property
     def num_interactions(self) -> int:  # noqa: D102  (as in the base class)
-        return len(vars(self)["_columns"]["items"].values)
+        return int(vars(self)["_columns"]["items"].length)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Sequences, tuple(getattr(self, field.name) for field in fields(Sequences))

@@ -7,6 +7,7 @@ is there whole, and after it the new.
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,11 +16,13 @@ from pathlib import Path
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest
 from sasrec_fast.saving.replaced_file import flush_folder, locked
+from sasrec_fast.saving.schema import PARTS
 from sasrec_fast.saving.termination import tidy_termination
 
 _UNFINISHED = re.compile(r"\..+\.unfinished-.+")
 _FILE = re.compile(
-    r"(?:offsets|items|user_keys|(?:user|item)_ids|(?:train|validation|test)_(?:users|ends))"
+    r"(?:(?:log_)?(?:offsets|(?:user|item)_ids)|user_keys|(?:train|validation|test)_(?:users|ends)"
+    r"|(?:items|log_items|log_times)(?:_(?:places|values|removed|codes))?)"
     r"(-[0-9a-f]{8})?\.(?:npy|arrow)"
 )
 _DAY = 24 * 3600
@@ -80,9 +83,10 @@ def _require_replaceable(folder: Path) -> set[str]:
 
 
 def _is_leftover(name: str, used: set[str]) -> bool:
-    """Whether a file is of another save; of plain names, of version 1, only a manifest tells."""
+    """Whether it is of another save; of plain names, of version 1, only a manifest tells."""
     match = _FILE.fullmatch(name)
-    return bool(_UNFINISHED.fullmatch(name) or (match and (match[1] or used)))
+    whole = _UNFINISHED.fullmatch(name) or PARTS.fullmatch(name)
+    return bool(whole or (match and (match[1] or used)))
 
 
 def _remove_others(folder: Path, used: set[str], alone: bool) -> None:
@@ -90,4 +94,7 @@ def _remove_others(folder: Path, used: set[str], alone: bool) -> None:
     for path in folder.iterdir():
         is_old = alone or path.stat().st_mtime < time.time() - _DAY
         if is_old and path.name not in used and _is_leftover(path.name, used):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

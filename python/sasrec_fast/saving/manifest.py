@@ -3,7 +3,7 @@
 import hashlib
 import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
@@ -19,8 +19,10 @@ from sasrec_fast.saving.schema import require_sound
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
-FORMAT_VERSION = 2
-"""1 had files of plain names, which were replaced together with their folder."""
+WITHOUT_EDITS, WITH_EDITS, OF_PARTS = 2, 3, 4
+FORMAT_VERSION = OF_PARTS
+"""The newest. 1 had files of plain names, which were replaced together with their folder; each
+folder says the least version that reads it."""
 
 _LARGEST = 1 << 24
 _KIND = "$"
@@ -42,9 +44,14 @@ def digest_of(content: Any) -> str:
 
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Put a manifest, with a digest of it, in the place of the one there is."""
-    signed = {**content, "digest": digest_of(dict(content))}
     with replaced_file(folder / FILE_NAME) as temporary:
-        temporary.write_text(json.dumps(signed, indent=1), encoding="ascii")
+        temporary.write_bytes(signed(content))
+
+
+def signed(content: Mapping[str, Any]) -> bytes:
+    """The text of a manifest, with a digest of it."""
+    text = json.dumps({**content, "digest": digest_of(dict(content))}, indent=1)
+    return text.encode("ascii")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -54,10 +61,13 @@ def read(folder: Path) -> dict[str, Any]:
         FileNotFoundError: There is no such folder.
         DataError: It is no folder of saved data, of a newer format, or damaged.
     """
+    return checked(read_unchecked(folder), folder / FILE_NAME)
+
+
+def checked(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
+    """The content of a manifest at a path, without its digest, or an error as of `read`."""
     from sasrec_fast import __version__
 
-    content = read_unchecked(folder)
-    path = folder / FILE_NAME
     version = content.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise DataError(
@@ -84,11 +94,19 @@ def read_unchecked(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file, expected a folder written by Prepared.save")
     try:
-        content = json.loads(_text(path))
+        return parsed(lambda: _text(path), path)
     except FileNotFoundError:
         raise DataError(
             f"{folder} has no {FILE_NAME}: it is no folder written by Prepared.save"
         ) from None
+
+
+def parsed(read_text: Callable[[], str | bytes], path: Path | str) -> dict[str, Any]:
+    """The content of a manifest whose text is read from a path."""
+    try:
+        content = json.loads(read_text())
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, RecursionError) as failure:
         raise DataError(f"{path} is damaged, it cannot be read as JSON: {failure}") from None
     found = content.get("format") if isinstance(content, dict) else None
@@ -107,11 +125,26 @@ def _text(path: Path) -> str:
 
 
 def file_names(content: Mapping[str, Any]) -> set[str]:
-    """The names of the manifest and of the files it lists, in a manifest of any version."""
-    listed = content.get("files")
-    entries = listed.items() if isinstance(listed, dict) else ()
-    named = {entry.get("file", name) for name, entry in entries if isinstance(entry, dict)}
-    return {FILE_NAME, *(name for name in named if isinstance(name, str))}
+    """The names of the manifest and of what it lists, in a manifest of any version."""
+    log, parts = content.get("log"), content.get("parts")
+    listed = [content.get("files"), log.get("files") if isinstance(log, dict) else None]
+    named = {name for entries in listed for name in _named(entries)}
+    if isinstance(parts, dict) and isinstance(parts.get("folder"), str):
+        named.add(parts["folder"])
+    return {FILE_NAME, *named}
+
+
+def _named(entries: Any) -> Iterator[str]:
+    """The files of entries, and of their edits."""
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        file = entry.get("file", name)
+        if isinstance(file, str):
+            yield file
+        edits = entry.get("edits")
+        for parts in edits if isinstance(edits, list) else ():
+            yield from _named(parts)
 
 
 def encode(value: Any, name: str) -> Any:

@@ -26,10 +26,33 @@ DTYPES: Mapping[str, tuple[str, ...]] = {
 }
 """Every file there can be, and what its values can be."""
 
+LOG_DTYPES: Mapping[str, tuple[str, ...]] = {
+    "log_offsets.npy": ("<i8",),
+    "log_items.npy": ("<i4",),
+    "log_times.npy": ("<u4", "<u8"),
+    **{f"log_{whose}_ids.npy": _IDS for whose in ("user", "item")},
+    **{f"log_{whose}_ids.arrow": (STRINGS,) for whose in ("user", "item")},
+}
+"""The same, of the log."""
+
+_EDITED = ("items.npy", "log_items.npy", "log_times.npy")
+_EDIT_PARTS = {"places": "<i8", "removed": "<i8", "codes": "<i4"}
+_EDIT_NEEDS = ("places", "values")
+
+PARTS = re.compile(r"parts-[0-9a-f]{8}")
+"""What a folder of parts is called."""
+_PART = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.parquet")
+
 _LONGEST = 2**31 - 1
 _LARGEST = 2**62
 _DEEPEST = 32
 _HEX = {digits: re.compile(f"[0-9a-f]{{{digits}}}") for digits in (32, 64)}
+
+
+def part_name(name: str, part: str) -> str:
+    """What a part of an edit of an array is called: "items_places.npy"."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}_{part}.{suffix}"
 
 
 def require_sound(content: Mapping[str, Any], source: str) -> None:
@@ -42,10 +65,15 @@ def require_sound(content: Mapping[str, Any], source: str) -> None:
         _require_shallow(content)
         checks.integer("format_version", content.get("format_version"), 1)
         _text("package_version", content.get("package_version"))
-        _digest("fingerprint", content.get("fingerprint"), 32)
-        for name in ("options", "report", "splits", "vocabularies", "files"):
+        for name in ("options", "report", "splits", "vocabularies"):
             _mapping(name, content.get(name))
-        _require_files(content["files"])
+        if "parts" in content:
+            _require_parts(_mapping("parts", content["parts"]))
+        else:
+            _digest("fingerprint", content.get("fingerprint"), 32)
+            _require_files("files", _mapping("files", content.get("files")), DTYPES)
+        if content.get("log") is not None:
+            _require_log(_mapping("log", content["log"]))
         _require_vocabularies(content["vocabularies"])
         for name, window in content["splits"].items():
             _require_window(name, window)
@@ -70,18 +98,72 @@ def file_name(name: str, entry: Mapping[str, Any]) -> str:
     return found
 
 
-def _require_files(files: Mapping[str, Any]) -> None:
+def _require_files(
+    where: str, files: Mapping[str, Any], allowed: Mapping[str, tuple[str, ...]]
+) -> None:
     for name, entry in files.items():
-        dtypes = checks.one_of("a file", name, tuple(DTYPES)) and DTYPES[name]
-        _mapping(f"files, {name!r}", entry)
-        file_name(name, entry)
-        checks.one_of(f"dtype of {name!r}", entry.get("dtype"), dtypes)
-        shape = entry.get("shape")
-        if not isinstance(shape, list) or len(shape) != 1:
-            raise ValueError(f"shape of {name!r} is {checks.received(shape)}, expected one length")
-        checks.integer(f"length of {name!r}", shape[0], 0, _LARGEST)
-        checks.integer(f"bytes of {name!r}", entry.get("bytes"), 0, _LARGEST)
-        _digest(f"digest of {name!r}", entry.get("digest"), 64)
+        dtypes = checks.one_of("a file", name, tuple(allowed)) and allowed[name]
+        _mapping(f"{where}, {name!r}", entry)
+        _require_file(name, entry, dtypes)
+        if "edits" in entry:
+            checks.one_of("a file with edits", name, _EDITED)
+            _length(f"whole length of {name!r}", entry.get("whole"))
+            _require_edits(name, entry)
+
+
+def _require_file(name: str, entry: Mapping[str, Any], dtypes: tuple[str, ...]) -> None:
+    file_name(name, entry)
+    checks.one_of(f"dtype of {name!r}", entry.get("dtype"), dtypes)
+    _length(f"length of {name!r}", entry.get("shape"))
+    checks.integer(f"bytes of {name!r}", entry.get("bytes"), 0, _LARGEST)
+    _digest(f"digest of {name!r}", entry.get("digest"), 64)
+
+
+def _require_edits(name: str, entry: Mapping[str, Any]) -> None:
+    edits = entry["edits"]
+    if not isinstance(edits, list):
+        raise TypeError(f"edits of {name!r} must be a list, received {checks.received(edits)}")
+    for edit in edits:
+        _mapping(f"an edit of {name!r}", edit)
+        for needed in _EDIT_NEEDS:
+            _mapping(f"{needed} of an edit of {name!r}", edit.get(needed))
+        for part, about in edit.items():
+            checks.one_of(f"a part of an edit of {name!r}", part, (*_EDIT_PARTS, "values"))
+            _mapping(f"{part} of an edit of {name!r}", about)
+            _require_file(part_name(name, part), about, (_EDIT_PARTS.get(part, entry["dtype"]),))
+
+
+def _length(name: str, shape: Any) -> None:
+    if not isinstance(shape, list) or len(shape) != 1:
+        raise ValueError(
+            f"{name.replace('length', 'shape')} is {checks.received(shape)}, expected one length"
+        )
+    checks.integer(name, shape[0], 0, _LARGEST)
+
+
+def _require_log(log: Mapping[str, Any]) -> None:
+    _require_files("log, files", _mapping("log, files", log.get("files")), LOG_DTYPES)
+    for name in ("time_min", "time_unit"):
+        checks.integer(f"{name} of the log", log.get(name), 0, 2**64 - 1)
+    _truth("has_items of the log", log.get("has_items"))
+    if log.get("times") is not None:
+        times = _mapping("times of the log", log["times"])
+        _text("dtype of times of the log", times.get("dtype"))
+        if times.get("zone") is not None:
+            _text("zone of times of the log", times["zone"])
+
+
+def _require_parts(parts: Mapping[str, Any]) -> None:
+    folder = parts.get("folder")
+    if not isinstance(folder, str) or not PARTS.fullmatch(folder):
+        received = checks.received(folder)
+        raise ValueError(f"folder of parts must be parts- and 8 digits, received {received}")
+    for name, entry in _mapping("files of parts", parts.get("files")).items():
+        if not _PART.fullmatch(name):
+            raise ValueError(f"a part is called {checks.received(name)}, expected *.parquet")
+        _mapping(f"parts, {name!r}", entry)
+        for figure in ("bytes", "users", "interactions"):
+            checks.integer(f"{figure} of {name!r}", entry.get(figure), 0, _LARGEST)
 
 
 def _require_vocabularies(vocabularies: Mapping[str, Any]) -> None:

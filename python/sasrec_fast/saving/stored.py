@@ -9,7 +9,8 @@ what counting the items takes, and it leaves no way round.
 import hashlib
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,15 @@ def _only_batch(source: Any) -> Any:
     if not header or field(batch, _COMPRESSION):
         raise ValueError("it is compressed, expected plain strings")
     return pa.ipc.read_record_batch(message, _SCHEMA)
+
+
+@contextmanager
+def damage(path: Path) -> Iterator[None]:
+    """What goes wrong with the content of a file is an error that names it."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as failure:
+        raise DataError(f"{path} is damaged: {failure}") from None
 
 
 def require_content(path: Path, content: Any, expected: str) -> None:

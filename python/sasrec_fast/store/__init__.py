@@ -5,6 +5,7 @@ from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candi
 from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
+from sasrec_fast.store.log import KEEP_ALL, Log
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
@@ -14,9 +15,11 @@ from sasrec_fast.store.same_items import require_same_items
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
+from sasrec_fast.store.unions import require_one_kind, union
 from sasrec_fast.store.vocabulary import MAX_ITEMS, Vocabulary
 
 __all__ = [
+    "KEEP_ALL",
     "MAX_ITEMS",
     "SCORES_PER_CHUNK",
     "SPLITS",
@@ -24,6 +27,7 @@ __all__ = [
     "Histogram",
     "Histories",
     "Lengths",
+    "Log",
     "Report",
     "Rows",
     "Sequences",
@@ -45,11 +49,13 @@ __all__ = [
     "packed",
     "repeated_targets",
     "require_memory",
+    "require_one_kind",
     "require_same_items",
     "shown",
     "shown_bytes",
     "slices",
     "streams",
+    "union",
     "unpacked",
     "user_positions",
 ]

@@ -112,6 +112,8 @@ class Report:
         store_bytes: Bytes of the compact store and the lists of rows, without the vocabularies.
         repeated_targets: Held-out targets that their user had before, by split; empty where the
             data was saved by a version that did not count them.
+        items_appended: Items that the last `Prepared.append` with keep_items=True gave indices
+            after those of the others.
     """
 
     rows_in: int
@@ -137,6 +139,7 @@ class Report:
     dense_bytes: dict[str, int]
     store_bytes: int
     repeated_targets: dict[str, int] = field(default_factory=dict)
+    items_appended: int = 0
 
     @property
     def tied_share(self) -> float:
@@ -178,6 +181,7 @@ class Report:
                 "input": "the order of the input decides; ties='hash' makes results independent of "
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
+                "column": "the column that ties names decides",
             }[ties]
             said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "
@@ -217,6 +221,7 @@ class Report:
             ("  kept", f"{self.rows_kept:,}"),
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
+            *([("  appended", f"{self.items_appended:,}")] if self.items_appended else []),
             ("interactions a user", spread),
             *self._lines_of_splits(),
         ]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import _core
 from sasrec_fast.store.rows import Rows
 
 SPLITS = ("train", "validation", "test")
@@ -36,7 +37,15 @@ class Sequences:
 
     def item_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
         """int64 [vocabulary_size], how often each item occurs."""
-        return np.bincount(self.items, minlength=vocabulary_size)
+        return _core.count_items(self.items, vocabulary_size)
+
+    def item_counts_of_rows(self, rows: Rows, vocabulary_size: int) -> NDArray[np.int64]:
+        """int64 [vocabulary_size], how often each item occurs in the sequences of rows."""
+        return _core.count_items_of_rows(self, rows, vocabulary_size, last_alone=False)
+
+    def target_counts(self, rows: Rows, vocabulary_size: int) -> NDArray[np.int64]:
+        """int64 [vocabulary_size], of how many rows each item is the last: their last target."""
+        return _core.count_items_of_rows(self, rows, vocabulary_size, last_alone=True)
 
     def last_items(self, rows: Rows) -> NDArray[np.int32]:
         """int32 [n], the item that the sequence of each row ends with: its last target."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from sasrec_fast import _core, checks
 from sasrec_fast.later import later
 from sasrec_fast.store import streams
 from sasrec_fast.store.digests import digest
+from sasrec_fast.store.histories import user_positions
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
 from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
@@ -148,13 +150,7 @@ class Split:
         In train these are counts without any held-out interaction: the popularity to compare
         a model with.
         """
-        rows = self.sequence_rows
-        starts = self.sequences.offsets[rows.users]
-        edges = np.zeros(len(self.sequences.items) + 1, np.int8)
-        edges[starts] += 1
-        edges[starts + rows.ends] -= 1
-        inside = np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
-        return np.bincount(self.sequences.items[inside], minlength=self.vocabulary_size)
+        return self.sequences.item_counts_of_rows(self.sequence_rows, self.vocabulary_size)
 
     @property
     def negative_probabilities(self) -> NDArray[np.float64]:
@@ -283,9 +279,27 @@ class Split:
         """
         users = checks.integer("users", users, 1)
         seed = checks.integer("seed", seed, 0, _LARGEST)
-        keys = self.sequences.user_keys[self.sequence_rows.users].tolist()
-        draws = [_core.philox([0, key, streams.USERS, 0], [seed, 0], 1)[0] for key in keys]
-        chosen = np.sort(np.argsort(np.array(draws, np.uint64), kind="stable")[:users])
+        keys = self.sequences.user_keys[self.sequence_rows.users]
+        return self._of_rows(_smallest(_core.first_draws(keys, streams.USERS, seed), users))
+
+    def of_users(self, users: Iterable[Any]) -> Split:
+        """The rows of these users, in the order of the split; some may have none.
+
+        Negatives, also in proportion to popularity, are those that the rows have among all.
+
+        Args:
+            users: External ids.
+
+        Raises:
+            KeyError: A user is not in the data.
+            TypeError: Not a list of ids.
+        """
+        chosen = np.zeros(len(self.sequences), np.bool_)
+        chosen[user_positions(users, self._user_vocabulary)] = True
+        return self._of_rows(np.flatnonzero(chosen[self.sequence_rows.users]))
+
+    def _of_rows(self, chosen: NDArray[np.int64]) -> Split:
+        """The split with some of its sequences."""
         other = copy.copy(self)
         for cached in ("_rows", "digest"):
             other.__dict__.pop(cached, None)
@@ -300,3 +314,13 @@ class Split:
             **options: See `Batches`.
         """
         return later("batching", "Batches")(self, batch_size=batch_size, **options)
+
+
+def _smallest(values: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """Places of the smallest values, ascending; of equal ones the first."""
+    if count >= len(values):
+        return np.arange(len(values))
+    last = np.partition(values, count - 1)[count - 1]
+    below = np.flatnonzero(values < last)
+    level = np.flatnonzero(values == last)[: count - len(below)]
+    return np.sort(np.concatenate([below, level]))

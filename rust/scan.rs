@@ -97,8 +97,12 @@ impl TimeSpan {
     pub fn merge(self, other: Self) -> Result<Self, Error> {
         Ok(match (self, other) {
             (Self::Absent, span) | (span, Self::Absent) => span,
-            (Self::Int(a, b, s), Self::Int(c, d, t)) => Self::Int(a.min(c), b.max(d), s.min(t)),
-            (Self::Float(a, b, s), Self::Float(c, d, t)) => Self::Float(a.min(c), b.max(d), s && t),
+            (Self::Int(least, most, step), Self::Int(other_least, other_most, other_step)) => {
+                Self::Int(least.min(other_least), most.max(other_most), step.min(other_step))
+            }
+            (Self::Float(least, most, whole), Self::Float(other_least, other_most, all)) => {
+                Self::Float(least.min(other_least), most.max(other_most), whole && all)
+            }
             (Self::Int(least, most, _), float) | (float, Self::Int(least, most, _)) => {
                 let exact = least >= -EXACT && most <= EXACT;
                 ensure!(exact, "times {least} to {most} beside floats, which do not hold them");

@@ -242,8 +242,8 @@ fn moments(times: Times, clock: Clock, plan: &Plan) -> Result<Moments, Error> {
             ticks(|row| Some(i64::from(times[row])), clock, plan)?
         }
         (Times::Float(times), Clock::Ticks(..)) => {
-            // A float that is no integer is not equal to what it is cast to.
-            ticks(|row| Some(times[row] as i64).filter(|&t| t as f64 == times[row]), clock, plan)?
+            let whole = |time: f64| (time.fract() == 0.0).then_some(time as i64);
+            ticks(|row| whole(times[row]), clock, plan)?
         }
     })
 }

@@ -19,7 +19,9 @@ const PART_ROWS: usize = 1 << 16;
 /// A bitmap may have so many bits for each id, and so many in any case.
 const BITS_PER_ID: i128 = 64;
 const BITS_AT_LEAST: i128 = 1 << 22;
+/// Floats count the integers up to here.
 const EXACT: i64 = 1 << 53;
+const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
 /// A column of timestamps.
 #[derive(Clone, Copy)]
@@ -95,11 +97,16 @@ impl TimeSpan {
     pub fn merge(self, other: Self) -> Result<Self, Error> {
         Ok(match (self, other) {
             (Self::Absent, span) | (span, Self::Absent) => span,
-            (Self::Int(a, b, s), Self::Int(c, d, t)) => Self::Int(a.min(c), b.max(d), s.min(t)),
-            (Self::Float(a, b, s), Self::Float(c, d, t)) => Self::Float(a.min(c), b.max(d), s && t),
+            (Self::Int(least, most, step), Self::Int(other_least, other_most, other_step)) => {
+                Self::Int(least.min(other_least), most.max(other_most), step.min(other_step))
+            }
+            (Self::Float(least, most, whole), Self::Float(other_least, other_most, all)) => {
+                Self::Float(least.min(other_least), most.max(other_most), whole && all)
+            }
             (Self::Int(least, most, _), float) | (float, Self::Int(least, most, _)) => {
                 let exact = least >= -EXACT && most <= EXACT;
                 ensure!(exact, "times {least} to {most} beside floats, which do not hold them");
+                #[allow(clippy::cast_precision_loss)] // none, as was just checked
                 return Self::Float(least as f64, most as f64, true).merge(float);
             }
         })
@@ -291,9 +298,8 @@ fn time_span(chunk: &Chunk, rows: Range<usize>) -> TimeSpan {
         Times::Narrow(times) => whole_span(chunk.kept(rows).map(|row| i64::from(times[row]))),
         Times::Float(times) => {
             let kept = chunk.kept(rows).map(|row| times[row]);
-            let limit = EXACT as f64;
             kept.fold(TimeSpan::Absent, |span, time| {
-                let whole = time.trunc() == time && (-limit..=limit).contains(&time);
+                let whole = time.fract() == 0.0 && time.abs() <= EXACT_FLOAT;
                 match span {
                     TimeSpan::Float(a, b, all) => {
                         TimeSpan::Float(a.min(time), b.max(time), all && whole)
@@ -450,7 +456,7 @@ impl Ids {
     }
 }
 
-/// Priority of a row: its number, mixed (the finaliser of SplitMix64, which maps no two to one).
+/// Priority of a row: its number, mixed (the finaliser of `SplitMix64`, which maps no two to one).
 #[inline]
 fn priority(row: u64) -> u64 {
     let mut mixed = row.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -467,8 +473,8 @@ fn sampled(
     first_row: u64,
 ) -> Result<Vec<(u64, i64)>, Error> {
     // Enough rows are below this but for once in a lifetime.
-    let share = (SAMPLE + SAMPLE / 16) as f64 / kept as f64;
-    let limit = if share < 1.0 { (share * u64::MAX as f64) as u64 } else { u64::MAX };
+    let wanted = (SAMPLE + SAMPLE / 16) as u64;
+    let limit = (u64::MAX / kept as u64).saturating_mul(wanted);
     let below = |limit: u64| {
         ranges
             .par_iter()

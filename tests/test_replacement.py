@@ -53,7 +53,7 @@ def test_other_contents_are_not_replaced(saved, tmp_path):
 
 
 def test_empty_folders_links_and_newer_formats_are_replaced(saved, tmp_path):
-    rewrite(saved, lambda content: content.update(format_version=3))
+    rewrite(saved, lambda content: content.update(format_version=5))
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to("data")
     for name in ("empty", "link"):

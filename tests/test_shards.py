@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
@@ -182,6 +182,7 @@ RULES = st.builds(
 )
 
 
+@settings(max_examples=3 * settings.default.max_examples)
 @given(columns(), RULES, st.data())
 def test_the_native_functions_equal_the_reference(
     given: tuple[list[int], list[int], list[Any] | None, list[bool] | None],

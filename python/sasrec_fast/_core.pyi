@@ -203,7 +203,7 @@ def group(
 def sort_shard(
     users: NDArray[np.int64] | NDArray[np.int32],
     items: NDArray[np.int64] | NDArray[np.int32],
-    times: NDArray[np.int64] | NDArray[np.float64] | None,
+    times: NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64] | None,
     keep: NDArray[np.bool_] | None,
     rules: Rules,
 ) -> Shard: ...

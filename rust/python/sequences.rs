@@ -55,6 +55,7 @@ pub fn group(
             let starts = starts.as_ref().map(keys).transpose()?;
             match times {
                 Times::Int(times) => grouped(py, untimed, times.as_slice()?, starts, rules),
+                Times::Narrow(times) => grouped(py, untimed, times.as_slice()?, starts, rules),
                 Times::Float(times) => grouped(py, untimed, times.as_slice()?, starts, rules),
             }
         }

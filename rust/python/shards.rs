@@ -43,6 +43,7 @@ impl Rules {
 #[derive(FromPyObject)]
 pub enum Times<'py> {
     Int(PyReadonlyArray1<'py, i64>),
+    Narrow(PyReadonlyArray1<'py, i32>),
     Float(PyReadonlyArray1<'py, f64>),
 }
 
@@ -169,6 +170,7 @@ pub fn sort_shard(
     let done = match &times {
         None => sorted(py, untimed, &vec![(); untimed.0.len()], duplicates),
         Some(Times::Int(times)) => sorted(py, untimed, times.as_slice()?, duplicates),
+        Some(Times::Narrow(times)) => sorted(py, untimed, times.as_slice()?, duplicates),
         Some(Times::Float(times)) => sorted(py, untimed, times.as_slice()?, duplicates),
     };
     Ok(Shard::wrap(py, done?))
@@ -306,6 +308,7 @@ fn finished<I: Instant>(
 pub fn keys(starts: &Times<'_>) -> PyResult<[u64; 2]> {
     let keys: Vec<u64> = match starts {
         Times::Int(times) => times.as_slice()?.iter().map(|time| time.key()).collect(),
+        Times::Narrow(times) => times.as_slice()?.iter().map(|time| time.key()).collect(),
         Times::Float(times) => times.as_slice()?.iter().map(|time| time.key()).collect(),
     };
     keys.try_into().map_err(|_| PyValueError::new_err("split_at holds two times"))

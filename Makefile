@@ -33,6 +33,12 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 MATURIN := import tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])
 
+# What is left out for want of a program or a package; nothing where SASREC_FAST_REQUIRE_JAVA is set.
+LEFT_OUT := import importlib.util as u, os, shutil; \
+	java = shutil.which('java') or os.environ.get('JAVA_HOME'); \
+	print(*([] if java else ['left out: tests of Spark, since there is no Java 17']), \
+	*([] if u.find_spec('ray') else ['left out: tests of Ray, which is not installed']), sep='\n')
+
 .PHONY: help demo test test-slow test-lean test-lowest lint build bench bench-train bench-gpu clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -56,6 +62,7 @@ demo: build
 test: build $(VENV)/group-tests.stamp
 	cargo test --locked --no-default-features
 	$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -c "$(LEFT_OUT)"
 
 test-slow: build $(VENV)/group-tests.stamp
 	$(PY) -m pytest -m slow $(ARGS)

@@ -27,6 +27,7 @@ pub mod ranks;
 pub mod record;
 pub mod route;
 pub mod rows;
+pub mod scale;
 pub mod scan;
 pub mod search;
 pub mod sequences;

@@ -194,7 +194,7 @@ class StringTable:
 def group(
     users: NDArray[np.int64] | NDArray[np.int32],
     items: NDArray[np.int64] | NDArray[np.int32],
-    times: tuple[NDArray[np.int64], NDArray[np.int64] | None]
+    times: tuple[NDArray[np.int64] | NDArray[np.int32], NDArray[np.int64] | None]
     | tuple[NDArray[np.float64], NDArray[np.float64] | None]
     | None,
     keep: NDArray[np.bool_] | None,

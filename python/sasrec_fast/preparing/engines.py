@@ -112,7 +112,7 @@ class _Driver:
         keys = files.users if self.shards.text_users else 0
         said = report(found, received, len(items), options, keys)
         warn_of_empty(said, options)
-        said.warn(options.ties if isinstance(options.ties, str) else "column", stacklevel=5)
+        said.warn(options.ties, stacklevel=5)
         recorded = {**vars(names), **vars(options)}
         parts = _opened(files, items, said, recorded, options)
         commit_parts(parts, files)

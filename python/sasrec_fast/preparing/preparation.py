@@ -7,9 +7,10 @@ from sasrec_fast.preparing.assembling import assembled
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
+from sasrec_fast.preparing.ray import prepare_ray
 from sasrec_fast.preparing.spark import prepare_spark
 from sasrec_fast.preparing.streaming import Target, stream
-from sasrec_fast.reading import ColumnNames, is_of_spark, read_interactions
+from sasrec_fast.reading import ColumnNames, is_of_ray, is_of_spark, read_interactions
 from sasrec_fast.store import Vocabulary
 
 KERAS_EXAMPLE: dict[str, Any] = {
@@ -34,7 +35,7 @@ def prepare(
     min_user_interactions: int = 3,
     min_item_interactions: int = 1,
     duplicates: Literal["keep", "first", "last"] = "keep",
-    ties: Literal["input", "hash"] = "input",
+    ties: Literal["input", "hash"] | tuple[str, Any] = "input",
     holdout: int = DEFAULT_HOLDOUT,
     split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
@@ -69,7 +70,8 @@ def prepare(
             which are read one below the other. For text without a header, `user`, `item`,
             `timestamp` and `rating` are positions from 0; a `.dat` takes these or the names
             user_id, item_id, rating, timestamp. Columns may hold lists, one row a user: their
-            elements are the rows then, in their order.
+            elements are the rows then, in their order. Or a Spark DataFrame or a Ray Dataset, which
+            its machines prepare into `output`; see docs/scale.md.
         user: Column of user ids, integers or strings.
         item: Column of item ids, integers or strings. Ids of text are integers where every one is
             written as its integer is, else all are strings as written: "007" stays "007".
@@ -84,7 +86,8 @@ def prepare(
             time.
         ties: Rows of a user with equal timestamps keep the order of the "input"; or "hash" puts
             them in that of a hash of (seed, item), so that neither the order of the input nor
-            that of ids decides.
+            that of ids decides. ("column", name), for tables of an engine, which keeps no order
+            of rows: a column of numbers or times orders them.
         holdout: 2 holds out the last two interactions, for validation and test; 1 the last, for
             validation; 0 none, to train for production.
         split_at: Instead of `holdout`, the starts of the validation and of the test period, as
@@ -167,6 +170,8 @@ def prepare(
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
     if is_of_spark(interactions):
         return prepare_spark(interactions, names, options, output)
+    if is_of_ray(interactions):
+        return prepare_ray(interactions, names, options, output)
     if options.order is not None:
         raise ValueError(
             f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
-from sasrec_fast.saving import Origin, artifact, parts, save
+from sasrec_fast.saving import Origin, Parts, artifact, fingerprint, parts, save
 from sasrec_fast.store import Histories, user_positions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prepared(artifact.Parts):
+class Prepared(Parts):
     """Prepared interactions.
 
     Attributes:
@@ -115,7 +115,7 @@ class Prepared(artifact.Parts):
         Made of the compact store, the vocabularies, and the options and seed that fill the splits;
         not of the report. After `load` it is that of the data saved.
         """
-        return artifact.fingerprint(self)
+        return fingerprint(self)
 
     def append(self, rows: Any, *, keep_items: bool = False) -> "Prepared":
         """The data with further rows, as if all had been prepared together.

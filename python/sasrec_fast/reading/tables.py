@@ -74,8 +74,17 @@ def refused(kind: str, why: str = "") -> TypeError:
 
 def is_of_spark(source: Any) -> bool:
     """Whether the source is a DataFrame of Spark, which stays on its machines."""
-    kinds = (f"{kind.__module__}.{kind.__name__}" for kind in type(source).__mro__)
-    return any(kind.startswith("pyspark.sql.") and kind.endswith(".DataFrame") for kind in kinds)
+    return _is_of(source, "pyspark.sql.", "DataFrame")
+
+
+def is_of_ray(source: Any) -> bool:
+    """Whether the source is a Dataset of Ray, which stays on its machines."""
+    return _is_of(source, "ray.data.", "Dataset")
+
+
+def _is_of(source: Any, package: str, name: str) -> bool:
+    kinds = type(source).__mro__
+    return any(kind.__name__ == name and kind.__module__.startswith(package) for kind in kinds)
 
 
 def is_table(source: Any) -> bool:

@@ -126,3 +126,13 @@ def within(least: int, most: int, values: NDArray[Any]) -> str:
     if len(values) and not least <= values.min() <= values.max() <= most:
         return f"it holds {values.min()} to {values.max()}, expected {least} to {most}"
     return ""
+
+
+def require_length(column: Column, expected: int) -> None:
+    """Refuse an array of another length.
+
+    Raises:
+        DataError: It has another one.
+    """
+    if column.length != expected:
+        raise DataError(f"{column.path} has length {column.length:,}, expected {expected:,}")

@@ -9,7 +9,8 @@ from typing import Any
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest, stored
-from sasrec_fast.saving.artifact import Parts, described, fingerprint_of, opened, parts_of
+from sasrec_fast.saving.artifact import opened
+from sasrec_fast.saving.content import Parts, described, fingerprint_of, parts_of
 from sasrec_fast.saving.edited import RowsOfUsers, edit, edited_entry
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.log_files import described_log, log_parts
@@ -118,7 +119,7 @@ class _Writer:
         content = self.there.content
         files = content["files"] if section == "files" else content.get("log", {}).get("files", {})
         entry: Mapping[str, Any] | None = files.get(name)
-        return entry
+        return entry if entry and "file" in entry else None  # plain names are those of version 1
 
     def _rows(self, name: str) -> tuple[RowsOfUsers, RowsOfUsers] | None:
         """The array of a part there was and now; None where it is not edited."""

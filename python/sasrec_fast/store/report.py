@@ -169,7 +169,7 @@ class Report:
         shares = ("tied_share", "tie_dependent_share", "cold_share", "repeated_share")
         return {**asdict(self), **{name: getattr(self, name) for name in shares}}
 
-    def warn(self, ties: str, stacklevel: int) -> None:
+    def warn(self, ties: str | tuple[str, Any], stacklevel: int) -> None:
         """Warn of what changes conclusions: targets decided by ties, never trained on, or repeated.
 
         Warns:
@@ -182,7 +182,7 @@ class Report:
                 "it",
                 "hash": "a hash of seed and item decides; compare several seeds",
                 "column": "the column that ties names decides",
-            }[ties]
+            }[ties if isinstance(ties, str) else "column"]
             said.append(
                 f"equal timestamps decide the held-out targets of {self.users_tie_dependent:,} of "
                 f"{self.users_held_out:,} users ({self.tie_dependent_share:.1%}): {rule}"

@@ -60,7 +60,6 @@ class Store:
         self._parts: list[_Part] = []
         self._texts: list[NDArray[np.int64]] = []  # codes of users whose ids are text
         self._kept = np.zeros(len(first.item_ids) + 1, np.bool_)
-        self._file("offsets", np.int64).append(np.zeros(1, np.int64))
 
     def __enter__(self) -> "Store":
         return self
@@ -83,6 +82,7 @@ class Store:
             DataError: Nothing is left.
             OSError: The disk is full.
         """
+        self._file("offsets", np.int64).append(np.zeros(1, np.int64))
         if self._options.min_item_interactions == 1:
             rare, shards = None, self._sorted(spill, progress)
             self._finish(shards, rare)

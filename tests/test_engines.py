@@ -119,6 +119,34 @@ def test_the_old_data_stays_where_preparing_fails(tmp_path: Path) -> None:
     assert sf.load(tmp_path / "data").fingerprint == before
 
 
+def test_the_first_user_without_a_negative_is_named(tmp_path: Path) -> None:
+    rows = {"user_id": [8, 8, 8, 5, 5, 5, 9, 9], "item_id": [1, 2, 3, 3, 2, 1, 1, 2]}
+    every = pa.table({**rows, "timestamp": range(8)})
+    with pytest.raises(sf.DataError, match=r"user 5 .* has interacted with all 3 items"):
+        on_engine(every, {**DEFAULTS, "num_negatives": 1}, tmp_path / "data", ranges=3)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_not_all_machines_reach_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = LocalTable.write
+
+    def write_elsewhere(local: LocalTable, function: Any, url: str) -> None:
+        write(local, function, url)
+        next((tmp_path / "data").glob("parts-*/part-98.parquet")).unlink()
+
+    monkeypatch.setattr(LocalTable, "write", write_elsewhere)
+    with pytest.raises(sf.DataError, match=r"of 230 rows .* not all machines reach it"):
+        on_engine(table(), DEFAULTS, tmp_path / "data")
+
+
+def test_nothing_that_passes_the_row_filter_is_said(tmp_path: Path) -> None:
+    rated = table().append_column("rating", pa.array(np.ones(len(table()))))
+    with pytest.raises(sf.DataError, match="230 are under min_rating=2"):
+        on_engine(rated, {**DEFAULTS, "min_rating": 2}, tmp_path / "data")
+
+
 def test_data_without_ties_needs_no_order(tmp_path: Path) -> None:
     untied = table().set_column(2, "timestamp", table().column("number"))
     found = on_engine(untied, {**DEFAULTS, "ties": "input"}, tmp_path / "data")

@@ -7,8 +7,8 @@ items.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial, reduce
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.preparing.accounting import Counts, report
+from sasrec_fast.preparing.accounting import COUNTED, Counts, report
 from sasrec_fast.preparing.finishing import Finish
 from sasrec_fast.preparing.grouping import require_times, starts_of, stream_keys
 from sasrec_fast.preparing.options import Options
@@ -105,14 +105,20 @@ class _Driver:
         self.shards.write(finish, folder.url)
         files, found = _written(folder)
         received = seen.rows, seen.rows_unknown
-        if found is None or not found.sums["rows_kept"]:
-            raise nothing_left(*received, {} if found is None else found.sums, options)
+        sums = dict.fromkeys(COUNTED, 0) if found is None else found.sums
+        if sums["rows_kept"] != counts.sum():
+            raise DataError(
+                f"{folder.url} has {sums['rows_kept']:,} of {counts.sum():,} rows that were "
+                "written: not all machines reach it; give a folder that they share, or a URL"
+            )
+        if found is None or not sums["rows_kept"]:
+            raise nothing_left(*received, sums, options)
         self._refuse_ties(found)
         require_rows(found, len(items), seen.times, options, names)
         keys = files.users if self.shards.text_users else 0
         said = report(found, received, len(items), options, keys)
         warn_of_empty(said, options)
-        said.warn(options.ties, stacklevel=5)
+        said.warn(options.ties, stacklevel=6)
         recorded = {**vars(names), **vars(options)}
         parts = _opened(files, items, said, recorded, options)
         commit_parts(parts, files)
@@ -155,16 +161,21 @@ class _Driver:
 
 def _written(folder: Place) -> tuple[PartFiles, Counts | None]:
     """The files that were written, in the order of users, and the counts of all."""
-    found = []
+    found, stuck = [], []
+    total: Counts | None = None
     for name, size, value in PartFiles.counted(folder):
         first, counts = value_of(value)
         sums = {"users": 0, "rows_kept": 0} if counts is None else counts.sums
         entry = {"bytes": size, "users": sums["users"], "interactions": sums["rows_kept"]}
-        found.append((first is None, _in_order(first), name, entry, counts))
+        found.append((first is None, _in_order(first), name, entry))
+        if counts is not None:
+            total = counts if total is None else total.merge(counts)
+            if counts.stuck is not None:
+                stuck.append((counts.stuck[0], _in_order(first), counts.stuck))
     found.sort(key=lambda part: part[:3])
-    entries = {name: entry for *_, name, entry, _ in found}
-    counts = [counts for *_, counts in found if counts is not None]
-    return PartFiles(folder, entries), reduce(Counts.merge, counts) if counts else None
+    if stuck and total is not None:  # files come in any order: of the first split, the first user
+        total = replace(total, stuck=min(stuck, key=lambda of: of[:2])[2])
+    return PartFiles(folder, {name: entry for *_, name, entry in found}), total
 
 
 def _in_order(user: Any) -> Any:

@@ -244,6 +244,8 @@ def _ids(column: IdColumn, codes: NDArray[Any]) -> Any:
 
 def _places(column: IdColumn, codes: NDArray[Any], ids: Any) -> NDArray[np.int32]:
     """The place from 1 of each row's id among all, 0 for one that is not there."""
+    if not len(ids):
+        return np.zeros(len(codes), np.int32)
     if column.are_integers:
         places = np.minimum(np.searchsorted(ids, codes), len(ids) - 1)
         return np.where(ids[places] == codes, places + 1, 0).astype(np.int32)

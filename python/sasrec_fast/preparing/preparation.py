@@ -168,10 +168,11 @@ def prepare(
     if min_rating is not None and rating is None:
         rating = "rating"
     names = ColumnNames(user, item, timestamp, rating if min_rating is not None else None)
-    if is_of_spark(interactions):
-        return prepare_spark(interactions, names, options, output)
-    if is_of_ray(interactions):
-        return prepare_ray(interactions, names, options, output)
+    if is_of_spark(interactions) or is_of_ray(interactions):
+        if max_bytes is not None:
+            raise ValueError("max_bytes is given, but the machines of an engine hold the rows")
+        prepare_there = prepare_spark if is_of_spark(interactions) else prepare_ray
+        return prepare_there(interactions, names, options, output)
     if options.order is not None:
         raise ValueError(
             f"ties is {options.ties!r}, which is for tables of an engine; sort the rows by that "

@@ -142,6 +142,8 @@ def test_a_folder_that_not_all_machines_reach_is_refused(
 
 
 def test_nothing_that_passes_the_row_filter_is_said(tmp_path: Path) -> None:
+    with pytest.raises(sf.DataError, match="the table has no rows"):
+        on_engine(table().slice(0, 0), DEFAULTS, tmp_path / "data")
     rated = table().append_column("rating", pa.array(np.ones(len(table()))))
     with pytest.raises(sf.DataError, match="230 are under min_rating=2"):
         on_engine(rated, {**DEFAULTS, "min_rating": 2}, tmp_path / "data")

@@ -21,7 +21,7 @@ from sasrec_fast.preparing.finishing import Finish
 from sasrec_fast.preparing.grouping import require_times, starts_of, stream_keys
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.outcome import nothing_left, require_rows, warn_of_empty
-from sasrec_fast.preparing.partitions import Batches, Reader, Seen, count, value_of
+from sasrec_fast.preparing.partitions import Batches, Reader, Seen, added, count, value_of
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import item_indices, next_round, splits_of
 from sasrec_fast.reading import ColumnNames
@@ -70,8 +70,10 @@ def prepare_on(
         raise ValueError("timestamp is None, but an engine keeps no order of rows: name a column")
     place, reader = Place.of(output), Reader(names, options)
     seen = table.gather(reader.scan, Seen.merge)
-    if seen is None or seen.failure is not None:
-        raise DataError("the table has no rows") if seen is None else seen.failure
+    if seen is not None and seen.failure is not None:
+        raise seen.failure
+    if seen is None or not seen.rows:
+        raise DataError("the table has no rows")
     with writable_parts(place) as folder:
         shards = table.sorted(partial(reader.sort, item_ids=seen.item_ids), seen.rows)
         try:
@@ -131,7 +133,11 @@ class _Driver:
         rare = np.zeros(codes + 1, np.int32)
         while True:
             function = partial(count, options=options, rare=rare)
-            counts = self.shards.gather(function, np.add)
+            counts = self.shards.gather(function, added)
+            if isinstance(counts, Exception):
+                raise counts
+            if counts is None:  # no row passes the row filter
+                counts = np.zeros(codes + 1, np.int64)
             following = next_round(rare, counts, options)
             if following is None:
                 return rare, counts

@@ -119,7 +119,7 @@ class Reader:
         return Seen(len(rows), unknown, ids, times)
 
     def sort(self, batches: Batches, item_ids: Any) -> Iterator[Any]:
-        """Binary values: the pieces of a partition that has all rows of its users.
+        """Binary values: the pieces of a partition that has all rows of its users, or a failure.
 
         `item_ids` are those of `Seen`, whose places from 1 become the codes of items; or None
         where a vocabulary is reused.
@@ -132,18 +132,23 @@ class Reader:
             times = None if rows.timestamps is None else rows.timestamps.values
             codes = np.maximum(codes, 1)  # what has no code does not pass the row filter
             columns = rows.users.codes, codes, times, keep
-            if self.options.order is not None:
-                columns = self._ordered(columns, table)
+            try:
+                if self.options.order is not None:
+                    columns = self._ordered(columns, table)
+            except DataError as failure:
+                yield from values([failure])
+                return
             shard = _core.sort_shard(*columns, rules(self.options))
             yield from values(_pieces(shard, rows.users))
 
     def _ordered(self, columns: tuple[Any, ...], table: Any) -> tuple[Any, ...]:
         """The columns with rows of equal times in the order of a further one."""
         name = self.options.order
-        users, _, times, _ = columns
+        users, codes, times, keep = columns
         order = read_timestamps(table[name], cut(name)).values
         rows = np.lexsort((order, times, users))
-        again = np.ones(len(rows) - 1, np.bool_)
+        rows = rows if keep is None else rows[keep[rows]]
+        again = np.ones(max(len(rows) - 1, 0), np.bool_)
         for values in (order, times, users):
             again &= values[rows[1:]] == values[rows[:-1]]
         if again.any():
@@ -151,7 +156,7 @@ class Reader:
                 f"{np.count_nonzero(again):,} rows have the user, the time and the "
                 f"'{cut(name)}' of another: nothing says which of them comes first"
             )
-        return tuple(None if column is None else column[rows] for column in columns)
+        return users[rows], codes[rows], times[rows], None
 
     def _filtered(self, rows: Interactions) -> tuple[NDArray[Any], NDArray[np.bool_] | None, int]:
         """Item codes, which rows pass the row filter, and how many have an unknown item."""
@@ -168,11 +173,26 @@ class Reader:
 
 
 def count(batches: Batches, options: Options, rare: NDArray[np.int32]) -> Iterator[Any]:
-    """One binary value: the interactions of each item code in a partition, see `core_round`."""
-    counts = np.zeros(len(rare), np.int64)
+    """One binary value: the interactions of each item code in a partition, see `core_round`.
+
+    Or the failure that is in the place of a piece.
+    """
+    counts: NDArray[np.int64] | Exception = np.zeros(len(rare), np.int64)
     for piece in unpacked(batches):
-        counts += _core.core_round(piece.shard, rules(options), rare)
+        failed = isinstance(piece, Exception)
+        counts = added(
+            counts, piece if failed else _core.core_round(piece.shard, rules(options), rare)
+        )
     yield from values([counts])
+
+
+def added(
+    counts: NDArray[np.int64] | Exception, others: NDArray[np.int64] | Exception
+) -> NDArray[np.int64] | Exception:
+    """The sums of two counts; a failure where one of them is one."""
+    if isinstance(counts, Exception):
+        return counts
+    return others if isinstance(others, Exception) else counts + others
 
 
 def packed(thing: Any) -> bytes:

@@ -1,10 +1,9 @@
 //! Two shards -> one: rows that came later take their places among those there were, user by user.
 
-use crate::divisor::Divisor;
-use crate::emission::Instant;
 use crate::error::{Error, check_items, ensure};
 use crate::memory::{collected, push, zeroed};
-use crate::shard::{Shard, Times, View};
+use crate::scale::{Relative, Scale, Ticks, Width};
+use crate::shard::{Shard, View};
 use crate::slices::split_off;
 use crate::threads::Pause;
 use rayon::prelude::*;
@@ -20,75 +19,16 @@ const NOWHERE: u32 = u32::MAX;
 pub struct Rows<'a> {
     /// The rows, but for their times.
     pub view: View<'a, ()>,
-    /// Relative times; empty where there are none.
-    pub times: Ticks<'a>,
-    /// What they are relative to.
-    pub scale: Scale,
+    /// Their times.
+    pub times: Relative<'a>,
     /// By item code, what it becomes; empty where codes stay.
     pub codes: &'a [i32],
 }
 
-/// Relative times, borrowed.
-#[derive(Clone, Copy)]
-pub enum Ticks<'a> {
-    /// Of 32 bits each.
-    Narrow(&'a [u32]),
-    /// Of 64 bits each.
-    Wide(&'a [u64]),
-}
-
-/// How time keys are written as relative times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scale {
-    /// The key that is 0.
-    pub min: u64,
-    /// How far that of 1 is from it.
-    pub unit: u64,
-}
-
-impl Scale {
-    fn key(self, tick: u64) -> u64 {
-        self.min + tick * self.unit
-    }
-
-    /// The scale that writes the keys of both.
-    fn joined(self, other: Self) -> Self {
-        let apart = self.min.abs_diff(other.min);
-        let unit = Divisor::common([self.unit, other.unit, apart]);
-        Self { min: self.min.min(other.min), unit }
-    }
-}
-
-/// A width of relative times.
-trait Width: Instant {
-    fn of_ticks(ticks: Ticks<'_>) -> Option<&[Self]>;
-    fn into_times(times: Vec<Self>) -> Times;
-}
-
-impl Width for u32 {
-    fn of_ticks(ticks: Ticks<'_>) -> Option<&[Self]> {
-        if let Ticks::Narrow(times) = ticks { Some(times) } else { None }
-    }
-
-    fn into_times(times: Vec<Self>) -> Times {
-        Times::Narrow(times)
-    }
-}
-
-impl Width for u64 {
-    fn of_ticks(ticks: Ticks<'_>) -> Option<&[Self]> {
-        if let Ticks::Wide(times) = ticks { Some(times) } else { None }
-    }
-
-    fn into_times(times: Vec<Self>) -> Times {
-        Times::Wide(times)
-    }
-}
-
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     fn check(&self) -> Result<(), Error> {
         self.view.check()?;
-        let (times, items) = (self.timed(), self.view.items);
+        let (times, items) = (self.times.len(), self.view.items);
         ensure!([0, items.len()].contains(&times), "{times} times of {} rows", items.len());
         if !self.codes.is_empty() {
             let most = self.codes.len() - 1;
@@ -97,56 +37,9 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    fn timed(&self) -> usize {
-        match self.times {
-            Ticks::Narrow(times) => times.len(),
-            Ticks::Wide(times) => times.len(),
-        }
-    }
-
-    /// The scale; without a unit where all times are equal, which any unit writes.
-    fn own_scale(&self) -> Scale {
-        let unit = if self.last(self.scale) > 0 { self.scale.unit } else { 0 };
-        Scale { unit, ..self.scale }
-    }
-
-    /// The largest time, in another scale.
-    fn last(&self, scale: Scale) -> u64 {
-        let most = match self.times {
-            Ticks::Narrow(times) => times.par_iter().with_min_len(CHUNK).map(|t| t.wide()).max(),
-            Ticks::Wide(times) => times.par_iter().with_min_len(CHUNK).map(|t| t.wide()).max(),
-        };
-        let most = most.map_or(scale.min, |most| self.scale.key(most));
-        Divisor::new(scale.unit).exact(most - scale.min)
-    }
-
-    /// The times in another scale.
-    fn times<I: Width>(&self, scale: Scale) -> Result<Cow<'a, [I]>, Error> {
-        match (self.times, I::of_ticks(self.times)) {
-            (_, Some(times)) if scale == self.scale || times.is_empty() => Ok(Cow::Borrowed(times)),
-            (Ticks::Narrow(times), _) => rewritten(times, self.scale, scale),
-            (Ticks::Wide(times), _) => rewritten(times, self.scale, scale),
-        }
-    }
-
     fn written(&self, item: i32) -> i32 {
         self.codes.get(item as usize).copied().unwrap_or(item)
     }
-}
-
-fn rewritten<'a, I: Instant, O: Instant>(
-    times: &[I],
-    from: Scale,
-    to: Scale,
-) -> Result<Cow<'a, [O]>, Error> {
-    let mut written: Vec<O> = zeroed(times.len())?;
-    let unit = Divisor::new(to.unit);
-    written.par_chunks_mut(CHUNK).zip(times.par_chunks(CHUNK)).for_each(|(written, times)| {
-        for (written, time) in written.iter_mut().zip(times) {
-            *written = O::of(unit.exact(from.key(time.wide()) - to.min));
-        }
-    });
-    Ok(Cow::Owned(written))
 }
 
 /// The rows of both shards; those of `new` are after those of `old` with the same time. Duplicates
@@ -159,18 +52,18 @@ pub fn merged(old: &Rows, new: &Rows, pause: &Pause) -> Result<Shard, Error> {
     old.check()?;
     new.check()?;
     pause.between()?;
-    let has_times = |rows: &Rows| rows.timed() > 0;
-    let scale = match (has_times(old), has_times(new)) {
-        (true, true) => old.scale.joined(new.own_scale()),
-        (false, true) => new.scale,
-        _ => old.scale,
+    let (before, after) = (&old.times, &new.times);
+    let scale = match (before.len() > 0, after.len() > 0) {
+        (true, true) => before.scale.joined(after.own_scale()),
+        (false, true) => after.scale,
+        _ => before.scale,
     };
     let most = u64::from(u32::MAX);
-    let fits = match old.times {
-        Ticks::Narrow(_) => scale == old.scale || old.last(scale) <= most,
-        Ticks::Wide(_) => scale != old.scale && old.last(scale) <= most,
+    let fits = match before.ticks {
+        Ticks::Narrow(_) => scale == before.scale || before.last(scale) <= most,
+        Ticks::Wide(_) => scale != before.scale && before.last(scale) <= most,
     };
-    if fits && new.last(scale) <= most {
+    if fits && after.last(scale) <= most {
         in_width::<u32>(old, new, scale, pause)
     } else {
         in_width::<u64>(old, new, scale, pause)
@@ -178,7 +71,12 @@ pub fn merged(old: &Rows, new: &Rows, pause: &Pause) -> Result<Shard, Error> {
 }
 
 fn in_width<I: Width>(old: &Rows, new: &Rows, scale: Scale, pause: &Pause) -> Result<Shard, Error> {
-    let sides = Sides { old, new, before: old.times::<I>(scale)?, after: new.times::<I>(scale)? };
+    let sides = Sides {
+        old,
+        new,
+        before: old.times.in_scale::<I>(scale)?,
+        after: new.times.in_scale::<I>(scale)?,
+    };
     let (mut places, mut user_ids, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
     let mut rows = 0;
     each_user(old.view.user_ids, new.view.user_ids, |id, place| {
@@ -323,18 +221,15 @@ impl<I: Width> Sides<'_, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shard::Times;
 
     fn rows<'a>(shard: &'a Shard, codes: &'a [i32]) -> Rows<'a> {
-        let times = match &shard.times {
+        let ticks = match &shard.times {
             Times::Narrow(times) => Ticks::Narrow(times),
             Times::Wide(times) => Ticks::Wide(times),
         };
-        Rows {
-            view: shard.view(&[]),
-            times,
-            scale: Scale { min: shard.time_min, unit: shard.time_unit },
-            codes,
-        }
+        let scale = Scale { min: shard.time_min, unit: shard.time_unit };
+        Rows { view: shard.view(&[]), times: Relative { ticks, scale }, codes }
     }
 
     fn shard(users: &[(i64, &[(u64, i32)])], (time_min, time_unit): (u64, u64)) -> Shard {

@@ -10,7 +10,8 @@ import numpy as np
 
 import sasrec_fast as sf
 from exactness import FIELDS, splits
-from sasrec_fast.saving import artifact, manifest, stored
+from sasrec_fast.saving import manifest, stored
+from sasrec_fast.saving.content import fingerprint_of
 from sasrec_fast.store import Sequences
 
 GENERATOR = np.random.default_rng(0)
@@ -86,8 +87,7 @@ def rewrite(folder: Path, change: Any) -> None:
     content.pop("digest")
     change(content)
     with suppress(AttributeError, KeyError, TypeError):  # what is damaged has no fingerprint
-        digests = {name: entry["digest"] for name, entry in content["files"].items()}
-        content["fingerprint"] = artifact._fingerprint(content, digests)
+        content["fingerprint"] = fingerprint_of(content)
     manifest.write(folder, content)
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 
 import sasrec_fast as sf
 from exactness import prepare, splits
-from sasrec_fast.saving import artifact, manifest, stored
+from sasrec_fast.saving import fingerprint, manifest, stored
 from saved_data import (
     GENERATOR,
     KINDS,
@@ -50,7 +50,7 @@ def test_loaded_data_equals_saved_data(kind, tmp_path):
     rating = data.options["min_rating"]
     options = {**data.options, "min_rating": getattr(rating, "item", lambda: rating)()}
     assert_same_data(loaded, replace(data, options=options))
-    assert loaded.fingerprint == data.fingerprint == artifact.fingerprint(loaded)
+    assert loaded.fingerprint == data.fingerprint == fingerprint(loaded)
 
 
 @settings(max_examples=20)
@@ -72,7 +72,7 @@ def test_loaded_data_can_be_saved_pickled_moved_and_read_only(saved, tmp_path):
     copied = pickle.loads(pickle.dumps(loaded))
     shutil.rmtree(saved)  # what is open stays
     assert_same_data(loaded, expected)
-    assert copied.fingerprint == artifact.fingerprint(copied) == expected.fingerprint
+    assert copied.fingerprint == fingerprint(copied) == expected.fingerprint
     assert (copied.test.arrays().item_ids == expected.test.arrays().item_ids).all()
 
 
@@ -288,10 +288,10 @@ def test_what_is_no_saved_data_is_refused(saved, tmp_path):
 
 
 def test_a_newer_format_is_refused(saved):
-    newer = {"format_version": 3, "package_version": "7.1", "files": None}
+    newer = {"format_version": 5, "package_version": "7.1", "files": None}
     rewrite(saved, lambda content: content.update(newer))
     with pytest.raises(
-        sf.DataError, match=r"format version 3, written by sasrec_fast 7.1.*upgrade"
+        sf.DataError, match=r"format version 5, written by sasrec_fast 7.1.*upgrade"
     ):
         sf.load(saved)
 

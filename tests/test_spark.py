@@ -145,3 +145,39 @@ def test_other_tables_never_import_spark() -> None:
         "assert not {'pyspark', 'ray', 'keras', 'jax'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_lists_in_a_dataframe_are_ranked_and_served_as_users_are(spark: Any) -> None:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    table = rows().assign(timestamp=lambda of: of["number"])
+    data = sf.prepare(table, num_negatives=0, min_user_interactions=1)
+    chain = sf.baselines.MarkovChain(data)
+    chain.item_counts = data.item_counts
+    in_time = F.array_sort(F.collect_list(F.struct("timestamp", "item_id")))
+    events = spark.createDataFrame(table)
+    frame = events.groupBy("user_id").agg(in_time["item_id"].alias("item_id"))
+    found = sf.evaluate(chain, frame, (1, 5), exclude_seen=False)
+    expected = sf.evaluate(chain, data, (1, 5), exclude_seen=False)
+    assert dict(found) == pytest.approx(dict(expected))
+    assert sorted(found.ranks) == sorted(expected.ranks)
+    served = sf.recommend(chain, frame, k=3)
+    assert served.dtypes[:2] == [("user_id", "bigint"), ("item_id", "bigint")]
+    best = served.toArrow().to_pandas().sort_values(["user_id", "rank"], ignore_index=True)
+    pd.testing.assert_frame_equal(best, sf.recommend(chain, data, k=3))
+    with pytest.raises(sf.DataError, match="expected the list of each user's item ids"):
+        sf.evaluate(chain, spark.createDataFrame(table))
+
+
+@pytest.mark.slow
+def test_a_model_is_loaded_by_the_processes_of_spark(spark: Any) -> None:
+    table = rows()
+    data = sf.prepare(table, ties="hash", num_negatives=0, max_sequence_length=8)
+    model = sf.SASRec.for_data(data, hidden_dim=8, num_layers=1)
+    model(data.test.arrays().xyw()[0])
+    ids = data.items.lookup(data.sequences.items)
+    lists = [part.tolist() for part in np.split(ids, data.sequences.offsets[1:-1])]
+    pairs = list(zip(data.users.ids.tolist(), lists, strict=True))
+    frame = spark.createDataFrame(pairs, "user_id bigint, item_id array<bigint>").coalesce(2)
+    found = sf.evaluate(model, frame, (1, 5), exclude_seen=False)
+    assert dict(found) == pytest.approx(dict(sf.evaluate(model, data, (1, 5), exclude_seen=False)))

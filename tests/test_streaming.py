@@ -61,6 +61,15 @@ def test_streamed_is_prepared_in_memory(case: Case, data: st.DataObject) -> None
             assert not [*Path(folder).iterdir()]
 
 
+def test_text_that_is_not_utf8_is_refused(tmp_path):
+    offsets = pa.py_buffer(np.array([0, 1, 2, 3], np.int32))
+    users = pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"ab\xff"))
+    table = pa.table({"user_id": users, "item_id": [1, 2, 3], "timestamp": [1, 2, 3]})
+    with pytest.raises(sf.DataError, match=r"column 'user_id' cannot be read as text: .*UTF8"):
+        sf.prepare([table], output=tmp_path / "data", max_bytes=streaming.LEAST_BYTES)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_loaded_data_is_the_same(tmp_path):
     generator = np.random.default_rng(0)
     table = {

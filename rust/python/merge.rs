@@ -4,7 +4,8 @@ use super::run;
 use super::sequences::GroupedInteractions;
 use super::shards::{RelativeTimes, Rules, Shard, ShardArrays, Times, keys, optional};
 use crate::memory::collected;
-use crate::merge::{Rows, Scale, Ticks, merged};
+use crate::merge::{Rows, merged};
+use crate::scale::{Relative, Scale, Ticks};
 use crate::sequences::regroup;
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
@@ -23,7 +24,7 @@ pub fn append(
 ) -> PyResult<GroupedInteractions> {
     let (there, later, rules) = (shards.0.get(), shards.1.get(), &rules.get().0);
     let (old, new) = (there.read(py)?, later.read(py)?);
-    let (old, new) = (rows(&old, there, &codes.0)?, rows(&new, later, &codes.1)?);
+    let (old, new) = (rows(&old, there, codes.0.as_ref())?, rows(&new, later, codes.1.as_ref())?);
     let code_ids = optional(code_ids.as_ref())?;
     let starts = starts.as_ref().map(keys).transpose()?;
     let done = run(py, |pause| {
@@ -40,13 +41,13 @@ pub fn append(
 fn rows<'a>(
     arrays: &'a ShardArrays<'_>,
     shard: &Shard,
-    codes: &'a Option<PyReadonlyArray1<'_, i32>>,
+    codes: Option<&'a PyReadonlyArray1<'_, i32>>,
 ) -> PyResult<Rows<'a>> {
-    let times = match &arrays.times {
+    let ticks = match &arrays.times {
         RelativeTimes::Narrow(times) => Ticks::Narrow(times.as_slice()?),
         RelativeTimes::Wide(times) => Ticks::Wide(times.as_slice()?),
     };
-    let codes = optional(codes.as_ref())?.unwrap_or_default();
+    let codes = optional(codes)?.unwrap_or_default();
     let scale = Scale { min: shard.time_min, unit: shard.time_unit };
-    Ok(Rows { view: arrays.view(&[])?, times, scale, codes })
+    Ok(Rows { view: arrays.view(&[])?, times: Relative { ticks, scale }, codes })
 }

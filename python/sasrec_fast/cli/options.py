@@ -145,7 +145,11 @@ def _defaults(file: str, function: str) -> dict[str, Any]:
     return {a.arg: getattr(v, "value", None) for a, v in zip(named, values, strict=True) if v}
 
 
-PREPARE = _defaults("preparing/preparation.py", "prepare")
+PREPARE = {
+    name: default
+    for name, default in _defaults("preparing/preparation.py", "prepare").items()
+    if name not in ("output", "max_bytes")  # where data goes; `--output` is that of the command
+}
 """Defaults of `prepare` by name; None where they are no literal."""
 MODEL = _defaults("model/sasrec.py", "__init__")
 """Those of `SASRec`."""

@@ -15,7 +15,7 @@ from sasrec_fast.columns import (
     refuse_written_lists,
     text_buffers,
 )
-from sasrec_fast.errors import cut
+from sasrec_fast.errors import DataError, cut
 
 _SIGN = np.uint64(1 << 63)
 
@@ -61,6 +61,11 @@ class Ids:
         if self._table is not None:
             self._ranks = self._table.ranks()
             self._texts = large_strings(*self._table.ascending())
+            try:
+                self._texts.validate(full=True)
+            except pa.ArrowInvalid as failure:  # not UTF-8
+                said = f"column '{self._column}' cannot be read as text: {failure}"
+                raise DataError(said) from None
 
     def settled(self, span: _core.Span, *, users: bool) -> _core.Span:
         """What is known of all rows, with codes as they are after `settle` for those before."""

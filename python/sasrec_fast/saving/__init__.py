@@ -1,6 +1,6 @@
 """Prepared data <-> a folder, and files that are replaced as a whole."""
 
-from sasrec_fast.saving.artifact import Parts
+from sasrec_fast.saving.content import Parts, fingerprint
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.growing import GrowingArray, write_all
 from sasrec_fast.saving.part_files import PartFiles
@@ -20,6 +20,7 @@ __all__ = [
     "Terminated",
     "check_termination",
     "commit_parts",
+    "fingerprint",
     "replaced_file",
     "require_writable",
     "save",

@@ -9,7 +9,7 @@ rows of each split.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,14 @@ from numpy.typing import NDArray
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError, note
 from sasrec_fast.saving import manifest, stored
+from sasrec_fast.saving.content import (
+    ITEMS_OPTION,
+    VOCABULARIES,
+    Parts,
+    fingerprint_of,
+    parts_of,
+    splits_of,
+)
 from sasrec_fast.saving.edited import open_edited
 from sasrec_fast.saving.first_use import (
     Column,
@@ -26,6 +34,7 @@ from sasrec_fast.saving.first_use import (
     StoredSequences,
     anything,
     ascending,
+    require_length,
     rising,
     within,
 )
@@ -34,33 +43,13 @@ from sasrec_fast.saving.schema import file_name
 from sasrec_fast.store import (
     SPLITS,
     Lengths,
-    Log,
     Report,
     Rows,
     Sequences,
-    Split,
     Vocabulary,
     WindowOptions,
     make_splits,
 )
-
-_VOCABULARIES = {"users": "user_ids", "items": "item_ids"}
-_ITEMS_OPTION = {"vocabulary": "items"}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Parts:
-    """What prepared data consists of; see `Prepared`."""
-
-    train: Split
-    validation: Split | None
-    test: Split | None
-    users: Vocabulary
-    items: Vocabulary
-    sequences: Sequences
-    report: Report
-    options: Mapping[str, Any]
-    log: Log | StoredLog | None = None
 
 
 def load(
@@ -90,80 +79,12 @@ def opened(folder: Path, content: Mapping[str, Any]) -> Parts:
 def read_all(parts: Parts) -> None:
     """Use everything for the first time, which compares it with its digest."""
     parts_of(parts)
-    for split in _splits(parts):
+    for split in splits_of(parts):
         _ = split.sequence_rows.users, split.sequence_rows.ends
     for vocabulary in (parts.users, parts.items):
         _ = vocabulary.strings if vocabulary.are_strings else vocabulary.ids
     if parts.log is not None:
         _ = parts.log.opened
-
-
-def fingerprint(data: Parts) -> str:
-    """See `Prepared.fingerprint`."""
-    digests = {name: stored.digest(part) for name, part in parts_of(data).items()}
-    return _fingerprint(described(data), digests)
-
-
-def fingerprint_of(content: Mapping[str, Any]) -> str:
-    """The fingerprint that follows from a manifest."""
-    digests = {name: entry["digest"] for name, entry in content["files"].items()}
-    return _fingerprint(content, digests)
-
-
-def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    said = {name: content[name] for name in ("splits", "vocabularies")}
-    return manifest.digest_of({**said, "format_version": 1, "digests": dict(digests)})[:32]
-
-
-def parts_of(data: Parts) -> dict[str, Any]:
-    """The content of each file, by its name in the manifest."""
-    columns = {f"{f.name}.npy": getattr(data.sequences, f.name) for f in fields(Sequences)}
-    for split in _splits(data):
-        if split._options.holdout is None:
-            rows = split.sequence_rows
-            columns |= {f"{split.name}_users.npy": rows.users, f"{split.name}_ends.npy": rows.ends}
-    parts = {name: stored.little_endian(array) for name, array in columns.items()}
-    for attribute, name in _VOCABULARIES.items():
-        vocabulary: Vocabulary = getattr(data, attribute)
-        if vocabulary.are_strings:
-            parts[f"{name}.arrow"] = vocabulary.strings
-        elif not vocabulary.is_identity:
-            parts[f"{name}.npy"] = stored.little_endian(vocabulary.ids)
-    return parts
-
-
-def _splits(data: Parts) -> list[Split]:
-    return [split for split in (data.train, data.validation, data.test) if split is not None]
-
-
-def described(data: Parts) -> dict[str, Any]:
-    """All of the manifest of a folder of files but for these."""
-    from sasrec_fast import __version__
-
-    return {
-        "format": manifest.FORMAT,
-        "format_version": manifest.WITH_EDITS,
-        "package_version": __version__,
-        "options": {name: _option(name, value, data) for name, value in data.options.items()},
-        "splits": {
-            split.name: {
-                name: manifest.encode(value, f"{split.name}.{name}")
-                for name, value in vars(split._options).items()
-            }
-            for split in _splits(data)
-        },
-        "vocabularies": {
-            name: {"size": len(ids), "is_identity": ids.is_identity}
-            for name, ids in (("users", data.users), ("items", data.items))
-        },
-        "report": data.report.to_dict(),
-    }
-
-
-def _option(name: str, value: Any, data: Parts) -> Any:
-    if isinstance(value, Vocabulary) and value == data.items:
-        return _ITEMS_OPTION
-    return manifest.encode(value, f"option {name!r}")
 
 
 @dataclass(frozen=True)
@@ -198,16 +119,13 @@ class Folder:
         entry: Mapping[str, Any],
         check: Callable[[NDArray[Any]], str],
     ) -> Column:
-        open_ = partial(open_edited, self.path, name, entry)
-        column = Column(path, entry["digest"], entry["shape"][0], open_, check)
-        if "edits" not in entry:  # which are files to be read
-            _ = column.values
-        return column
+        make = open_edited(self.path, name, entry)
+        return Column(path, entry["digest"], entry["shape"][0], make, check)
 
     def parts(self) -> Parts:
         """All of it."""
         self.require_fingerprint()
-        users, items = map(self.vocabulary, _VOCABULARIES)
+        users, items = map(self.vocabulary, VOCABULARIES)
         sequences = self.sequences(len(users), len(items))
         windows = {name: self._window(name, len(items)) for name in self.content["splits"]}
         if SPLITS[0] not in windows:
@@ -238,10 +156,6 @@ class Folder:
                 known[stem] = _ids(path, entry, entry["shape"][0], suffix == "arrow")
             else:
                 columns[stem] = self._column(path, name, entry, anything)
-        users, rows = len(known["user_ids"]), sequences.num_interactions
-        _require_length_if(columns, "offsets", users + 1)
-        rows = columns["items"].length if "items" in columns else rows
-        _require_length_if(columns, "times", rows)
         return StoredLog(content, columns, known, sequences)
 
     def require_fingerprint(self) -> None:
@@ -251,7 +165,7 @@ class Folder:
 
     def _options(self, items: Vocabulary) -> dict[str, Any]:
         options = {
-            name: items if value == _ITEMS_OPTION else manifest.decode(value)
+            name: items if value == ITEMS_OPTION else manifest.decode(value)
             for name, value in self.content["options"].items()
         }
         for name in ("max_sequence_length", "seed"):
@@ -272,7 +186,7 @@ class Folder:
         }
         offsets, total = columns["offsets"], columns["items"].length
         for name, expected in (("offsets", users + 1), ("user_keys", users)):
-            _require_length(columns[name], expected)
+            require_length(columns[name], expected)
         first, last = offsets.values[0], offsets.values[-1]
         if first != 0 or last != total:
             raise DataError(
@@ -283,7 +197,7 @@ class Folder:
 
     def vocabulary(self, name: str) -> Vocabulary:
         """The ids of "users" or "items"."""
-        about, ids = self.content["vocabularies"][name], _VOCABULARIES[name]
+        about, ids = self.content["vocabularies"][name], VOCABULARIES[name]
         if about["is_identity"]:
             return Vocabulary.identity(about["size"])
         are_strings = f"{ids}.arrow" in self.content["files"]
@@ -296,7 +210,7 @@ class Folder:
             "users": self.column(f"{split}_users", partial(rising, len(sequences))),
             "ends": self.column(f"{split}_ends", partial(within, 2, 2**31 - 1)),
         }
-        _require_length(columns["ends"], columns["users"].length)
+        require_length(columns["ends"], columns["users"].length)
         return StoredRows(columns, sequences)
 
     def _window(self, split: str, num_items: int) -> WindowOptions:
@@ -321,16 +235,6 @@ class Folder:
             )
         assert isinstance(report, Report)
         return report
-
-
-def _require_length(column: Column, expected: int) -> None:
-    if column.length != expected:
-        raise DataError(f"{column.path} has length {column.length:,}, expected {expected:,}")
-
-
-def _require_length_if(columns: Mapping[str, Column], name: str, expected: int) -> None:
-    if name in columns:
-        _require_length(columns[name], expected)
 
 
 def _ids(path: Path, entry: Mapping[str, Any], size: int, are_strings: bool) -> Vocabulary:

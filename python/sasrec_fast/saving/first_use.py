@@ -26,20 +26,20 @@ class Column:
         path: Its file.
         digest: Of its content.
         length: How many values it has.
-        open: Gives it, without a look at its content.
+        make: Gives it, of files that are open.
         check: Says what is wrong with it, beyond that its content is that of the digest.
     """
 
     path: Path
     digest: str
     length: int
-    open: Callable[[], NDArray[Any]]
+    make: Callable[[], NDArray[Any]]
     check: Callable[[NDArray[Any]], str]
 
     @cached_property
     def values(self) -> NDArray[Any]:
         """The array."""
-        return self.open()
+        return self.make()
 
     def checked(self) -> NDArray[Any]:
         """The array, after all of it was read.
@@ -126,3 +126,13 @@ def within(least: int, most: int, values: NDArray[Any]) -> str:
     if len(values) and not least <= values.min() <= values.max() <= most:
         return f"it holds {values.min()} to {values.max()}, expected {least} to {most}"
     return ""
+
+
+def require_length(column: Column, expected: int) -> None:
+    """Refuse an array of another length.
+
+    Raises:
+        DataError: It has another one.
+    """
+    if column.length != expected:
+        raise DataError(f"{column.path} has length {column.length:,}, expected {expected:,}")

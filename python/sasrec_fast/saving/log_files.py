@@ -12,7 +12,7 @@ from sasrec_fast import _core
 from sasrec_fast.columns import TimeColumn
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import stored
-from sasrec_fast.saving.first_use import Column
+from sasrec_fast.saving.first_use import Column, require_length
 from sasrec_fast.store import Log, Sequences, Vocabulary
 
 
@@ -74,10 +74,10 @@ class StoredLog:
             DataError: A file is damaged.
         """
         users = self.vocabularies["user_ids"]
-        offsets, items = self._array("offsets"), self._array("items")
-        times = (
-            self.columns["times"].checked() if "times" in self.columns else np.zeros(0, np.uint32)
-        )
+        offsets, items = self._array("offsets", len(users) + 1), self._array("items", None)
+        times = np.zeros(0, np.uint32)
+        if "times" in self.columns:
+            times = self._array("times", len(items))
         shard = _core.Shard(
             np.arange(len(users)),
             offsets,
@@ -90,10 +90,14 @@ class StoredLog:
         known = self.vocabularies["item_ids"] if self.content["has_items"] else None
         return Log(shard, users, known, self._times())
 
-    def _array(self, name: str) -> NDArray[Any]:
-        column = self.columns.get(name)
-        found: NDArray[Any] = getattr(self.store, name) if column is None else column.checked()
-        return found
+    def _array(self, name: str, length: int | None) -> NDArray[Any]:
+        if name not in self.columns:
+            found: NDArray[Any] = getattr(self.store, name)
+            return found
+        column = self.columns[name]
+        if length is not None:
+            require_length(column, length)
+        return column.checked()
 
     def _times(self) -> TimeColumn | None:
         about = self.content["times"]

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest
-from sasrec_fast.saving.artifact import Folder, Parts, described, read_all
+from sasrec_fast.saving.artifact import Folder, read_all
+from sasrec_fast.saving.content import Parts, described
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.part_files import PartFiles
 from sasrec_fast.saving.places import Place, is_elsewhere

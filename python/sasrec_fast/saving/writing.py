@@ -1,7 +1,8 @@
 """Prepared data -> a folder: new files beside those there are, and a manifest that decides."""
 
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import manifest, stored
-from sasrec_fast.saving.artifact import Parts, described, fingerprint_of, opened, parts_of
+from sasrec_fast.saving.artifact import opened
+from sasrec_fast.saving.content import Parts, described, fingerprint_of, parts_of
 from sasrec_fast.saving.edited import RowsOfUsers, edit, edited_entry
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.log_files import described_log, log_parts
@@ -23,10 +25,15 @@ class Origin:
     Attributes:
         folder: The folder.
         content: Its manifest then.
+        known: Gives the data that was there, where it is still in memory.
     """
 
     folder: Path
     content: Mapping[str, Any]
+    known: Callable[[], Parts | None] = lambda: None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Origin, (self.folder, self.content)
 
     def is_in(self, target: Path) -> bool:
         """Whether the folder to write to still holds that."""
@@ -40,7 +47,7 @@ class Origin:
     @cached_property
     def parts(self) -> Parts:
         """The data that was there."""
-        return opened(self.folder, self.content)
+        return self.known() or opened(self.folder, self.content)
 
 
 def save(
@@ -58,7 +65,7 @@ def save(
     _ = described(data)  # or TypeError, before anything is written
     with writable_folder(Path(folder)) as target:
         there = None if compact or origin is None or not origin.is_in(target) else origin
-        return Origin(target, write_into(target, data, {}, there))
+        return Origin(target, write_into(target, data, {}, there), weakref.ref(data))
 
 
 def write_into(
@@ -118,7 +125,7 @@ class _Writer:
         content = self.there.content
         files = content["files"] if section == "files" else content.get("log", {}).get("files", {})
         entry: Mapping[str, Any] | None = files.get(name)
-        return entry
+        return entry if entry and "file" in entry else None  # plain names are those of version 1
 
     def _rows(self, name: str) -> tuple[RowsOfUsers, RowsOfUsers] | None:
         """The array of a part there was and now; None where it is not edited."""

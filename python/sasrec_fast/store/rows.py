@@ -114,3 +114,13 @@ def row_numbers(rows: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
             f"rows 0..{count - 1}, -1 is an empty row"
         )
     return np.ascontiguousarray(wanted, np.int64)
+
+
+def smallest(values: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """Places of the smallest values, ascending; of equal ones the first."""
+    if count >= len(values):
+        return np.arange(len(values))
+    last = np.partition(values, count - 1)[count - 1]
+    below = np.flatnonzero(values < last)
+    level = np.flatnonzero(values == last)[: count - len(below)]
+    return np.sort(np.concatenate([below, level]))

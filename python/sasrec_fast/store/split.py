@@ -18,7 +18,7 @@ from sasrec_fast.store.digests import digest
 from sasrec_fast.store.histories import user_positions
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
-from sasrec_fast.store.rows import Rows, held_out, row_numbers, with_windows
+from sasrec_fast.store.rows import Rows, held_out, row_numbers, smallest, with_windows
 from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions, require_room
 from sasrec_fast.store.vocabulary import Vocabulary
 
@@ -280,7 +280,7 @@ class Split:
         users = checks.integer("users", users, 1)
         seed = checks.integer("seed", seed, 0, _LARGEST)
         keys = self.sequences.user_keys[self.sequence_rows.users]
-        return self._of_rows(_smallest(_core.first_draws(keys, streams.USERS, seed), users))
+        return self._of_rows(smallest(_core.first_draws(keys, streams.USERS, seed), users))
 
     def of_users(self, users: Iterable[Any]) -> Split:
         """The rows of these users, in the order of the split; some may have none.
@@ -314,13 +314,3 @@ class Split:
             **options: See `Batches`.
         """
         return later("batching", "Batches")(self, batch_size=batch_size, **options)
-
-
-def _smallest(values: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
-    """Places of the smallest values, ascending; of equal ones the first."""
-    if count >= len(values):
-        return np.arange(len(values))
-    last = np.partition(values, count - 1)[count - 1]
-    below = np.flatnonzero(values < last)
-    level = np.flatnonzero(values == last)[: count - len(below)]
-    return np.sort(np.concatenate([below, level]))

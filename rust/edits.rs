@@ -83,8 +83,10 @@ impl Edit {
         (start, now): (i64, &[T]),
     ) -> Result<(), Error> {
         let found = self.places.len();
-        let mut rest = before;
-        for (place, value) in (start..).zip(now) {
+        // Most users have what they had, and perhaps more at the end.
+        let same = if now.starts_with(before) { before.len() } else { 0 };
+        let mut rest = &before[same..];
+        for (place, value) in (start + same as i64..).zip(&now[same..]) {
             match rest {
                 [next, others @ ..] if next == value => rest = others,
                 _ => push(&mut self.places, place)?,

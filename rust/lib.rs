@@ -24,6 +24,7 @@ pub mod merge;
 pub mod negatives;
 pub mod outliers;
 pub mod pages;
+pub mod parted;
 pub mod partition;
 pub mod philox;
 pub mod radix;

@@ -2,6 +2,7 @@
 //! Each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
 //! then sorted together, which ranks the strings and brings equal ones of several tables together.
 
+mod digest;
 pub mod growing;
 pub mod keys;
 mod order;

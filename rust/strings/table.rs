@@ -2,17 +2,16 @@
 //! their number, so that most rows touch neither the bytes of a string again nor a second line.
 
 use super::Chunk;
+use super::digest::{Digest, EMPTY, SHORT};
 use crate::error::Error;
 use crate::memory::{filled, push};
 use crate::threads::Pause;
 use foldhash::fast::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::ops::Range;
 
 /// Strings read together, apart from the lookups, of which the processor then overlaps many.
 const BLOCK_ROWS: usize = 256;
-/// Most bytes of a string that is its own digest.
-const SHORT: usize = 15;
 /// Slots of an empty table.
 const FIRST_SLOTS: usize = 1 << 10;
 
@@ -134,7 +133,7 @@ impl<'a, S: Strings<'a>> Table<S> {
     /// Where a string is, unless others took its place.
     #[inline]
     fn home(&self, digest: Digest) -> usize {
-        let [low, high] = digest.0;
+        let [low, high] = digest.words();
         let product = u128::from(low ^ self.seeds[0]) * u128::from(high ^ self.seeds[1]);
         (product as u64 ^ (product >> 64) as u64) as usize & (self.slots.len() - 1)
     }
@@ -254,56 +253,5 @@ impl<'a> Block<'a> {
 
     fn string(&self, row: usize) -> &'a [u8] {
         &self.bytes[self.bounds[row]..self.bounds[row + 1]]
-    }
-}
-
-/// A string of at most 15 bytes itself and its length from 1, or the hash of a longer one.
-#[derive(Clone, Copy, Default)]
-struct Digest([u64; 2]);
-
-/// Of no string.
-const EMPTY: Digest = Digest([0; 2]);
-/// Of strings of each length up to 15 the bytes.
-const MASKS: [[u64; 2]; SHORT + 1] = masks();
-/// How far the length is from the lowest bit.
-const LENGTH_BIT: u32 = 56;
-
-const fn masks() -> [[u64; 2]; SHORT + 1] {
-    let mut masks = [[0; 2]; SHORT + 1];
-    let mut length = 1;
-    while length <= SHORT {
-        let mask = u128::MAX >> (128 - 8 * length);
-        masks[length] = [mask as u64, (mask >> 64) as u64];
-        length += 1;
-    }
-    masks
-}
-
-impl PartialEq for Digest {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) == 0 // without a branch for each
-    }
-}
-
-impl Digest {
-    #[inline]
-    fn of(string: &[u8], state: &RandomState) -> Self {
-        if string.len() <= SHORT {
-            let padded: [u8; SHORT + 1] = super::padded(string);
-            return Self::short(&padded, string.len());
-        }
-        let mut hasher = state.build_hasher();
-        hasher.write(string);
-        Self([hasher.finish(), string.len() as u64 | 0xFF << LENGTH_BIT])
-    }
-
-    /// Of the first bytes of 16.
-    #[inline]
-    fn short(bytes: &[u8], length: usize) -> Self {
-        let mask = MASKS[length];
-        let (low, high) = bytes.split_at(8);
-        let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        Self([word(low) & mask[0], word(high) & mask[1] | (length as u64 + 1) << LENGTH_BIT])
     }
 }

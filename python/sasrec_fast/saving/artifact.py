@@ -119,11 +119,8 @@ class Folder:
         entry: Mapping[str, Any],
         check: Callable[[NDArray[Any]], str],
     ) -> Column:
-        open_ = partial(open_edited, self.path, name, entry)
-        column = Column(path, entry["digest"], entry["shape"][0], open_, check)
-        if "edits" not in entry:  # which are files to be read
-            _ = column.values
-        return column
+        make = open_edited(self.path, name, entry)
+        return Column(path, entry["digest"], entry["shape"][0], make, check)
 
     def parts(self) -> Parts:
         """All of it."""

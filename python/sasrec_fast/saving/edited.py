@@ -8,6 +8,7 @@ indices, `items_codes` has them by the earlier ones.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,30 +98,47 @@ def edited_entry(
     return {**entry, **about, "whole": whole, "edits": [*edits, written]}
 
 
-def open_edited(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
-    """The array of an entry, after all of its edits.
+def open_edited(folder: Path, name: str, entry: Mapping[str, Any]) -> Callable[[], NDArray[Any]]:
+    """Open the files of an array; what is returned makes it of them, after all of its edits.
 
     Raises:
-        DataError: A file is missing or damaged, or files do not fit together.
+        DataError: A file is missing, or has another header; later, files that do not fit together.
     """
-    whole = entry.get("whole", entry["shape"])
     path = folder / file_name(name, entry)
-    found = stored.open_array(path, {**entry, "shape": whole})
-    for parts in entry.get("edits", []):
-        opened = {
-            part: _checked(folder, part_name(name, part), about) for part, about in parts.items()
-        }
+    whole = stored.open_array(path, {**entry, "shape": entry.get("whole", entry["shape"])})
+    edits = [
+        {part: _opened(folder, part_name(name, part), about) for part, about in parts.items()}
+        for parts in entry.get("edits", [])
+    ]
+    return partial(_edited, path, whole, edits)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of an edit, mapped but not read."""
+
+    path: Path
+    array: NDArray[Any]
+    digest: str
+
+    def checked(self) -> NDArray[Any]:
+        stored.require_content(self.path, self.array, self.digest)
+        return self.array
+
+
+def _opened(folder: Path, name: str, entry: Mapping[str, Any]) -> _Part:
+    path = folder / file_name(name, entry)
+    return _Part(path, stored.open_array(path, entry), entry["digest"])
+
+
+def _edited(path: Path, whole: NDArray[Any], edits: list[dict[str, _Part]]) -> NDArray[Any]:
+    found = whole
+    for parts in edits:
+        checked = {name: part.checked() for name, part in parts.items()}
         with stored.damage(path):
-            if "codes" in opened:
-                found = opened["codes"][found]
-            removed = opened.get("removed", np.zeros(0, np.int64))
-            found = _core.apply_edit(found, (removed, opened["places"]), opened["values"])
+            if "codes" in checked:
+                found = checked["codes"][found]
+            removed = checked.get("removed", np.zeros(0, np.int64))
+            found = _core.apply_edit(found, (removed, checked["places"]), checked["values"])
     found.flags.writeable = False
     return found
-
-
-def _checked(folder: Path, name: str, entry: Mapping[str, Any]) -> NDArray[Any]:
-    path = folder / file_name(name, entry)
-    array = stored.open_array(path, entry)
-    stored.require_content(path, array, entry["digest"])
-    return array

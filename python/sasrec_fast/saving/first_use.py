@@ -26,20 +26,20 @@ class Column:
         path: Its file.
         digest: Of its content.
         length: How many values it has.
-        open: Gives it, without a look at its content.
+        make: Gives it, of files that are open.
         check: Says what is wrong with it, beyond that its content is that of the digest.
     """
 
     path: Path
     digest: str
     length: int
-    open: Callable[[], NDArray[Any]]
+    make: Callable[[], NDArray[Any]]
     check: Callable[[NDArray[Any]], str]
 
     @cached_property
     def values(self) -> NDArray[Any]:
         """The array."""
-        return self.open()
+        return self.make()
 
     def checked(self) -> NDArray[Any]:
         """The array, after all of it was read.

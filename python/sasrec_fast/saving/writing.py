@@ -1,7 +1,8 @@
 """Prepared data -> a folder: new files beside those there are, and a manifest that decides."""
 
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +25,15 @@ class Origin:
     Attributes:
         folder: The folder.
         content: Its manifest then.
+        known: Gives the data that was there, where it is still in memory.
     """
 
     folder: Path
     content: Mapping[str, Any]
+    known: Callable[[], Parts | None] = lambda: None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Origin, (self.folder, self.content)
 
     def is_in(self, target: Path) -> bool:
         """Whether the folder to write to still holds that."""
@@ -41,7 +47,7 @@ class Origin:
     @cached_property
     def parts(self) -> Parts:
         """The data that was there."""
-        return opened(self.folder, self.content)
+        return self.known() or opened(self.folder, self.content)
 
 
 def save(
@@ -59,7 +65,7 @@ def save(
     _ = described(data)  # or TypeError, before anything is written
     with writable_folder(Path(folder)) as target:
         there = None if compact or origin is None or not origin.is_in(target) else origin
-        return Origin(target, write_into(target, data, {}, there))
+        return Origin(target, write_into(target, data, {}, there), weakref.ref(data))
 
 
 def write_into(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sasrec_fast as sf
@@ -38,7 +38,6 @@ def pieces(case: Case, cuts: list[int]) -> Iterator[pd.DataFrame]:
         yield frame.iloc[first:end]
 
 
-@settings(max_examples=60)
 @given(cases(), st.data())
 def test_streamed_is_prepared_in_memory(case: Case, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(case.rows)), max_size=4).map(sorted))
@@ -182,3 +181,19 @@ def test_arrow_tables_are_streamed(tmp_path):
     ):
         found = sf.prepare(source, timestamp=None, holdout=1, output=tmp_path / str(number))
         assert found.fingerprint == expected.fingerprint
+
+
+def test_periods_begin_between_whole_times(tmp_path):
+    """Times that are whole are counted, and a start need not be."""
+    rows = np.arange(60)
+    table = {"user_id": rows % 5, "item_id": rows * 7 % 41, "timestamp": (rows % 12) * 1000.0}
+    for number, starts in enumerate(
+        [(3000.5, 7999.5), (3000, 8000), (-0.5, 11000.0), (5e3, 1e300)]
+    ):
+        said = refusal(lambda starts=starts: sf.prepare(table, split_at=starts))
+        streamed = {"split_at": starts, "output": tmp_path / str(number)}
+        if said is None:
+            expected = sf.prepare(table, split_at=starts).fingerprint
+            assert sf.prepare(table, **streamed).fingerprint == expected
+        else:
+            assert refusal(lambda given=streamed: sf.prepare(table, **given)) == said

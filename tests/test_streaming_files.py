@@ -157,6 +157,15 @@ def test_tables_and_streams(kind, tmp_path):
     assert_streamed(SOURCES[kind], tmp_path, **options)
 
 
+def test_a_file_that_no_block_tells_of_is_read_as_a_whole(tmp_path):
+    """What a comma means is said by the first rows alone."""
+    (tmp_path / "input").mkdir()
+    path = tmp_path / "input" / "a.csv"
+    times = ("1," + FRAME.index.astype(str).str.zfill(3)).where(FRAME.index > 60, "1,5")
+    FRAME.assign(timestamp=times).to_csv(path, index=False, sep=";")
+    assert_streamed(lambda: path, tmp_path)
+
+
 def test_a_reused_vocabulary(tmp_path):
     for frame in (FRAME, TEXTS):
         items = sf.Vocabulary(sorted(frame.item_id.unique())[5:])

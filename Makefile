@@ -61,7 +61,7 @@ demo: build
 
 test: build $(VENV)/group-tests.stamp
 	cargo test --locked --no-default-features
-	$(PY) -m pytest -n 2 $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 	@$(PY) -c "$(LEFT_OUT)"
 
 test-slow: build $(VENV)/group-tests.stamp
@@ -74,7 +74,7 @@ test-lean test-lowest: test-%:
 	rm -rf .venv-$*/wheels
 	VIRTUAL_ENV=$(CURDIR)/.venv-$* .venv-$*/bin/maturin build --release --quiet --out .venv-$*/wheels
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall .venv-$*/wheels/*.whl
-	.venv-$*/bin/python -m pytest -n 2 $(ARGS)
+	.venv-$*/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .venv-%/packages.stamp: pyproject.toml
 	"$(PYTHON_$*)" -m venv --clear .venv-$*

@@ -44,10 +44,7 @@ impl Coder {
         if length(span) <= most {
             return Ok(Self::Offset { min: span.0, width: length(span) as usize });
         }
-        let (ids, codes) = match column {
-            Integers::Wide(ids) => ranked(ids, i64::from),
-            Integers::Narrow(ids) => ranked(ids, i64::from),
-        }?;
+        let (ids, codes) = ranked(column)?;
         Ok(Self::Ranked { ids, codes })
     }
 
@@ -147,6 +144,12 @@ mod tests {
         let mut halves = dense.clone();
         halves.iter_mut().step_by(2).for_each(|id| *id += 1 << 40);
         check(&halves, |coder| matches!(coder, Coder::Ranked { .. }));
+        let many: Vec<i64> =
+            (0..1i64 << 17).map(|row| (row / 2).wrapping_mul(0x1234_5678_9ABC_DEF1)).collect();
+        check(&many, |coder| matches!(coder, Coder::Ranked { .. }));
+        let crowded: Vec<i64> =
+            many.iter().map(|id| if id % 3 == 0 { *id } else { id >> 30 }).collect();
+        check(&crowded, |coder| matches!(coder, Coder::Ranked { .. }));
         check(&[i64::MAX, i64::MIN, 0], |coder| !matches!(coder, Coder::Offset { .. }));
         check(&[5], |coder| matches!(coder, Coder::Offset { .. }));
     }

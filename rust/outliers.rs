@@ -101,8 +101,8 @@ pub fn length((first, last): Span) -> i128 {
     i128::from(last) - i128::from(first) + 1
 }
 
-/// Ids of rows all over the column, ascending.
-fn sample(column: Integers) -> Vec<i64> {
+/// Ids of rows all over a non-empty column, ascending.
+pub fn sample(column: Integers) -> Vec<i64> {
     // Multiples of the golden ratio leave no gaps and do not fall in step with the rows.
     let fraction = |number: usize| (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let row = |number| (u128::from(fraction(number)) * column.len() as u128) >> 64;

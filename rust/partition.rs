@@ -132,7 +132,13 @@ fn histogram<T: Time>(
 }
 
 /// For each chunk, the place of its rows in each partition.
-fn cells<'a, R>(
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+///
+/// # Panics
+/// If there are fewer records than the histograms say.
+pub fn cells<'a, R>(
     records: &'a mut [R],
     histograms: &[Vec<u32>],
     partitions: usize,

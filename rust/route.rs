@@ -1,141 +1,19 @@
 //! The kept rows of a chunk by shard, as narrow as they fit: a user's shard is found by its id, an
 //! item becomes the code 1 + its rank among all items, a time a count of ticks from the first one.
 
-use crate::error::{Error, ensure};
-use crate::memory::{map, room, zeroed};
-use crate::scan::{Chunk, SCALES, Times};
+use crate::bounds::{Finder, Shards};
+use crate::chunk::{Chunk, Times};
+use crate::error::Error;
+use crate::item_codes::Codes;
+use crate::memory::{room, zeroed};
 use crate::slices::{parts, split_off};
 use crate::threads::Pause;
+use crate::time_span::SCALES;
 use bytemuck::Zeroable;
-use foldhash::HashMap;
 use rayon::prelude::*;
 use std::ops::Range;
 
 const PART_ROWS: usize = 1 << 16;
-/// A bitmap of codes may have so many bits for each item.
-const BITS_PER_ITEM: i128 = 256;
-/// Places of the table that says in which shard to begin to look for a user.
-const PLACES: u32 = 12;
-
-/// The codes 1, 2, .. of items, in the order of their ids.
-pub enum Codes {
-    /// Bit i of word w is id `64 * (first + w) + i`; `ranks[w]` ids are in the words before.
-    Bits {
-        /// Of the words.
-        first: i64,
-        /// Bits of the ids.
-        words: Vec<(u64, u32)>,
-    },
-    /// Each id with its code.
-    Listed(HashMap<i64, i32>),
-}
-
-impl Codes {
-    /// The codes of ascending ids.
-    ///
-    /// # Errors
-    /// [`Error::Inconsistent`] where they do not ascend, [`Error::TooMany`], [`Error::OutOfMemory`].
-    pub fn of(ids: &[i64]) -> Result<Self, Error> {
-        ensure!(ids.windows(2).all(|pair| pair[0] < pair[1]), "item ids do not ascend");
-        let max = crate::sequences::MAX_ITEMS;
-        if ids.len() > max {
-            return Err(Error::TooMany { what: "items", found: ids.len(), max });
-        }
-        let (least, most) = (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0));
-        let width = i128::from(most) - i128::from(least);
-        if width > BITS_PER_ITEM * ids.len() as i128 {
-            let mut codes = map(ids.len())?;
-            codes.extend(ids.iter().zip(1..).map(|(&id, code)| (id, code)));
-            return Ok(Self::Listed(codes));
-        }
-        let first = least >> 6;
-        let mut words: Vec<(u64, u32)> = zeroed(((most >> 6) - first) as usize + 1)?;
-        for id in ids {
-            words[((id >> 6) - first) as usize].0 |= 1 << (id & 63);
-        }
-        let mut before = 0;
-        for (bits, rank) in &mut words {
-            *rank = before;
-            before += bits.count_ones();
-        }
-        Ok(Self::Bits { first, words })
-    }
-
-    /// The code of an id; 0 where it has none.
-    #[inline]
-    pub fn code(&self, id: i64) -> i32 {
-        match self {
-            Self::Listed(codes) => codes.get(&id).copied().unwrap_or(0),
-            Self::Bits { first, words } => {
-                let place = (id >> 6).wrapping_sub(*first) as usize;
-                let Some(&(bits, rank)) = words.get(place) else { return 0 };
-                let bit = 1 << (id & 63);
-                if bits & bit == 0 {
-                    return 0;
-                }
-                (rank + (bits & (bit - 1)).count_ones()) as i32 + 1
-            }
-        }
-    }
-}
-
-/// Where shards begin.
-pub struct Shards<'a> {
-    /// The first user id of each shard, ascending, the first the smallest of all; of several that are
-    /// equal, all but the last are empty.
-    pub firsts: &'a [i64],
-    /// The largest user id.
-    pub last: i64,
-}
-
-impl Shards<'_> {
-    fn check(&self) -> Result<(), Error> {
-        let ascend = self.firsts.windows(2).all(|pair| pair[0] <= pair[1]);
-        let below = self.firsts.last().is_some_and(|&first| first <= self.last);
-        ensure!(ascend && below, "the first users of shards do not ascend to the last user");
-        Ok(())
-    }
-
-    /// Whether users relative to the first of their shard fit 31 bits.
-    pub fn are_narrow(&self) -> bool {
-        let ends = self.firsts[1..].iter().copied().chain([self.last]);
-        self.firsts
-            .iter()
-            .zip(ends)
-            .all(|(&first, end)| i128::from(end) - i128::from(first) < 1 << 31)
-    }
-}
-
-/// Finds the shard of a user: a table by the upper bits, then a few steps.
-struct Finder<'a> {
-    firsts: &'a [i64],
-    shift: u32,
-    begin: Vec<u32>,
-}
-
-impl<'a> Finder<'a> {
-    fn of(shards: &Shards<'a>) -> Self {
-        let firsts = shards.firsts;
-        let width = shards.last.wrapping_sub(firsts[0]) as u64;
-        let shift = (u64::BITS - width.leading_zeros()).saturating_sub(PLACES);
-        let begin = (0..=width >> shift).map(|place| {
-            let least = firsts[0].wrapping_add((place << shift) as i64);
-            firsts.partition_point(|&first| first <= least) as u32 - 1
-        });
-        Self { firsts, shift, begin: begin.collect() }
-    }
-
-    /// The shard of a user; none where it is before the first or after the last.
-    #[inline]
-    fn shard(&self, user: i64) -> Option<usize> {
-        let place = (user.wrapping_sub(self.firsts[0]) as u64 >> self.shift) as usize;
-        let mut shard = *self.begin.get(place)? as usize;
-        while self.firsts.get(shard + 1).is_some_and(|&first| first <= user) {
-            shard += 1;
-        }
-        Some(shard)
-    }
-}
 
 /// User ids: relative to the first of their shard, or as they are.
 pub enum Users {
@@ -391,18 +269,5 @@ mod tests {
         assert!(!routed(&[7], &[4], Clock::AsTheyAre));
         assert!(!routed(&[7], &[3], Clock::Ticks(6, 1)));
         assert!(!routed(&[7], &[3], Clock::Ticks(0, 1000)));
-    }
-
-    #[test]
-    fn codes_are_ranks() {
-        for ids in [vec![-200, -65, -64, -1, 0, 63, 64, 129], vec![i64::MIN, 0, i64::MAX], vec![]] {
-            let codes = Codes::of(&ids).unwrap();
-            for (id, code) in ids.iter().zip(1..) {
-                assert_eq!(codes.code(*id), code);
-            }
-            for id in [1, -2, 130, 1 << 40, i64::MIN + 1] {
-                assert_eq!(codes.code(id), 0);
-            }
-        }
     }
 }

@@ -1,126 +1,19 @@
-//! What one look at a chunk of rows tells about it, merged chunk by chunk: enough to say where shards begin,
-//! what an item's code is and how narrow a time can be. In whatever order chunks are merged, it is the same.
+//! What one look at a chunk of rows tells about it, merged chunk by chunk: enough to say where shards
+//! begin, what an item's code is and how narrow a time can be. In any order of chunks it is the same.
 
+use crate::chunk::Chunk;
 use crate::columns::Integers;
+use crate::distinct::{Ids, distinct};
 use crate::error::{Error, ensure};
-use crate::memory::{collected, insert, room, zeroed};
+use crate::memory::{collected, room};
+use crate::sample::{lowest, sampled};
 use crate::slices::parts;
 use crate::threads::Pause;
-use foldhash::HashSet;
+use crate::time_span::{TimeSpan, time_span};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Rows whose users are sampled.
-pub const SAMPLE: usize = 1 << 16;
-/// Ticks that all times may be whole multiples of, the coarsest first.
-pub const SCALES: [i64; 4] = [1_000_000_000, 1_000_000, 1000, 1];
 const PART_ROWS: usize = 1 << 16;
-/// A bitmap may have so many bits for each id, and so many in any case.
-const BITS_PER_ID: i128 = 64;
-const BITS_AT_LEAST: i128 = 1 << 22;
-/// Floats count the integers up to here.
-const EXACT: i64 = 1 << 53;
-const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
-
-/// A column of timestamps.
-#[derive(Clone, Copy)]
-pub enum Times<'a> {
-    /// Rows are in time order.
-    Absent,
-    /// Integers of any unit.
-    Wide(&'a [i64]),
-    /// The same, of 32 bits.
-    Narrow(&'a [i32]),
-    /// Finite floats.
-    Float(&'a [f64]),
-}
-
-/// Some rows of a table.
-#[derive(Clone, Copy)]
-pub struct Chunk<'a> {
-    /// User ids.
-    pub users: Integers<'a>,
-    /// Item ids.
-    pub items: Integers<'a>,
-    /// Timestamps.
-    pub times: Times<'a>,
-    /// Rows that pass the row filter; all where absent.
-    pub keep: Option<&'a [bool]>,
-}
-
-impl Chunk<'_> {
-    /// Check that all columns have one length.
-    ///
-    /// # Errors
-    /// [`Error::UnequalLengths`].
-    pub fn check(&self) -> Result<(), Error> {
-        let expected = self.users.len();
-        let times = match self.times {
-            Times::Absent => expected,
-            Times::Wide(times) => times.len(),
-            Times::Narrow(times) => times.len(),
-            Times::Float(times) => times.len(),
-        };
-        let keep = self.keep.map_or(expected, <[bool]>::len);
-        for (column, rows) in [("item", self.items.len()), ("timestamp", times), ("keep", keep)] {
-            if rows != expected {
-                return Err(Error::UnequalLengths { column, rows, expected });
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows of a range that are kept.
-    #[inline]
-    pub fn kept(&self, rows: Range<usize>) -> impl Iterator<Item = usize> {
-        rows.filter(|&row| self.keep.is_none_or(|keep| keep[row]))
-    }
-}
-
-/// Smallest and largest time, and what all of them are multiples of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TimeSpan {
-    /// No rows, or no times.
-    Absent,
-    /// Integers, all whole multiples of the last, one of [`SCALES`].
-    Int(i64, i64, i64),
-    /// Floats, and whether all are whole numbers that float64 counts exactly.
-    Float(f64, f64, bool),
-}
-
-impl TimeSpan {
-    /// The span of both.
-    ///
-    /// # Errors
-    /// [`Error::Inconsistent`] where integers beside floats are beyond what these count exactly.
-    pub fn merge(self, other: Self) -> Result<Self, Error> {
-        Ok(match (self, other) {
-            (Self::Absent, span) | (span, Self::Absent) => span,
-            (Self::Int(least, most, step), Self::Int(other_least, other_most, other_step)) => {
-                Self::Int(least.min(other_least), most.max(other_most), step.min(other_step))
-            }
-            (Self::Float(least, most, whole), Self::Float(other_least, other_most, all)) => {
-                Self::Float(least.min(other_least), most.max(other_most), whole && all)
-            }
-            (Self::Int(least, most, _), float) | (float, Self::Int(least, most, _)) => {
-                let exact = least >= -EXACT && most <= EXACT;
-                ensure!(exact, "times {least} to {most} beside floats, which do not hold them");
-                #[allow(clippy::cast_precision_loss)] // none, as was just checked
-                return Self::Float(least as f64, most as f64, true).merge(float);
-            }
-        })
-    }
-}
-
-/// Distinct ids.
-#[derive(Clone)]
-enum Ids {
-    /// Bit i of word w is id `64 * (first + w) + i`.
-    Bits { first: i64, words: Vec<u64> },
-    /// Ascending.
-    Sorted(Vec<i64>),
-}
 
 /// What is known of some rows that pass the row filter.
 #[derive(Clone)]
@@ -175,7 +68,7 @@ impl Span {
             .map(|rows| Ok(time_span(chunk, rows.clone())))
             .try_reduce(|| TimeSpan::Absent, TimeSpan::merge)?;
         pause.ask()?;
-        let items = distinct(chunk, &ranges, edges)?;
+        let items = distinct(chunk, &ranges, edges.items, edges.rows)?;
         pause.ask()?;
         let sample = sampled(chunk, &ranges, edges.rows, first_row)?;
         Ok(Self { rows: edges.rows as u64, users: edges.users, sample, items, times })
@@ -231,14 +124,6 @@ impl Span {
     }
 }
 
-/// Leave the rows of the lowest priorities.
-fn lowest(sample: &mut Vec<(u64, i64)>) {
-    if sample.len() > SAMPLE {
-        sample.select_nth_unstable(SAMPLE);
-        sample.truncate(SAMPLE);
-    }
-}
-
 /// Kept rows, and the ranges of their ids.
 #[derive(Clone, Copy)]
 struct Edges {
@@ -290,221 +175,11 @@ fn range_of(chunk: &Chunk, column: Integers, rows: Range<usize>) -> (i64, i64) {
     }
 }
 
-/// The span of the times of the kept rows.
-fn time_span(chunk: &Chunk, rows: Range<usize>) -> TimeSpan {
-    match chunk.times {
-        Times::Absent => TimeSpan::Absent,
-        Times::Wide(times) => whole_span(chunk.kept(rows).map(|row| times[row])),
-        Times::Narrow(times) => whole_span(chunk.kept(rows).map(|row| i64::from(times[row]))),
-        Times::Float(times) => {
-            let kept = chunk.kept(rows).map(|row| times[row]);
-            kept.fold(TimeSpan::Absent, |span, time| {
-                let whole = time.fract() == 0.0 && time.abs() <= EXACT_FLOAT;
-                match span {
-                    TimeSpan::Float(a, b, all) => {
-                        TimeSpan::Float(a.min(time), b.max(time), all && whole)
-                    }
-                    _ => TimeSpan::Float(time, time, whole),
-                }
-            })
-        }
-    }
-}
-
-fn whole_span(times: impl Iterator<Item = i64>) -> TimeSpan {
-    let (mut least, mut most, mut scale) = (i64::MAX, i64::MIN, 0);
-    for time in times {
-        least = least.min(time);
-        most = most.max(time);
-        // The divisors are constants, so that none of these is a division.
-        while !match scale {
-            0 => time % SCALES[0] == 0,
-            1 => time % SCALES[1] == 0,
-            2 => time % SCALES[2] == 0,
-            _ => true,
-        } {
-            scale += 1;
-        }
-    }
-    if least > most { TimeSpan::Absent } else { TimeSpan::Int(least, most, SCALES[scale]) }
-}
-
-/// The distinct items of the kept rows.
-fn distinct(chunk: &Chunk, ranges: &[Range<usize>], edges: Edges) -> Result<Ids, Error> {
-    if fits_bits(edges.items, edges.rows) {
-        let (first, count) = words_of(edges.items);
-        let words: Vec<AtomicU64> = zeroed(count)?;
-        ranges.par_iter().for_each(|rows| {
-            for row in chunk.kept(rows.clone()) {
-                let item = chunk.items.id(row);
-                let (word, bit) = (&words[((item >> 6) - first) as usize], 1 << (item & 63));
-                // A line that is only read is shared by all threads; most bits are set soon.
-                if word.load(Ordering::Relaxed) & bit == 0 {
-                    word.fetch_or(bit, Ordering::Relaxed);
-                }
-            }
-        });
-        let words = collected(words.into_iter().map(AtomicU64::into_inner))?;
-        return Ok(Ids::Bits { first, words });
-    }
-    let found = ranges
-        .par_iter()
-        .map(|rows| {
-            let mut set = HashSet::default();
-            for row in chunk.kept(rows.clone()) {
-                insert(&mut set, chunk.items.id(row))?;
-            }
-            let mut ids = collected(set)?;
-            ids.sort_unstable();
-            Ok(ids)
-        })
-        .try_reduce(Vec::new, |a, b| union(&a, &b))?;
-    Ok(Ids::Sorted(found))
-}
-
-/// Whether a bitmap is no larger than a list of the ids of so many rows.
-fn fits_bits((least, most): (i64, i64), rows: usize) -> bool {
-    let width = i128::from(most) - i128::from(least);
-    width <= BITS_PER_ID * rows as i128 + BITS_AT_LEAST
-}
-
-/// The first word of a range of ids, and how many words it takes.
-fn words_of((least, most): (i64, i64)) -> (i64, usize) {
-    let first = least >> 6;
-    (first, ((most >> 6) - first) as usize + 1)
-}
-
-/// Both ascending lists as one.
-fn union(one: &[i64], other: &[i64]) -> Result<Vec<i64>, Error> {
-    let mut joined = room(one.len() + other.len())?;
-    let (mut a, mut b) = (one, other);
-    while let (Some(&x), Some(&y)) = (a.first(), b.first()) {
-        joined.push(x.min(y));
-        a = &a[usize::from(x <= y)..];
-        b = &b[usize::from(y <= x)..];
-    }
-    joined.extend_from_slice(a);
-    joined.extend_from_slice(b);
-    Ok(joined)
-}
-
-impl Ids {
-    fn merge(&self, other: &Self) -> Result<Self, Error> {
-        let (Some(one), Some(two)) = (self.range(), other.range()) else {
-            return Ok(if self.range().is_some() { self.clone() } else { other.clone() });
-        };
-        let range = (one.0.min(two.0), one.1.max(two.1));
-        if !fits_bits(range, self.len().max(other.len())) {
-            return Ok(Self::Sorted(union(&self.sorted()?, &other.sorted()?)?));
-        }
-        let (first, count) = words_of(range);
-        let mut words: Vec<u64> = zeroed(count)?;
-        for ids in [self, other] {
-            ids.mark(first, &mut words);
-        }
-        Ok(Self::Bits { first, words })
-    }
-
-    /// Set the bits of all ids in words that begin with `first`.
-    fn mark(&self, first: i64, words: &mut [u64]) {
-        match self {
-            Self::Bits { first: own, words: bits } => {
-                let start = (own - first) as usize;
-                for (word, bits) in words[start..].iter_mut().zip(bits) {
-                    *word |= bits;
-                }
-            }
-            Self::Sorted(ids) => {
-                for id in ids {
-                    words[((id >> 6) - first) as usize] |= 1 << (id & 63);
-                }
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Bits { words, .. } => words.iter().map(|word| word.count_ones() as usize).sum(),
-            Self::Sorted(ids) => ids.len(),
-        }
-    }
-
-    /// Smallest and largest, of a bitmap rounded to its words; none without ids.
-    fn range(&self) -> Option<(i64, i64)> {
-        match self {
-            Self::Bits { first, words } => {
-                Some((first << 6, ((first + words.len() as i64 - 1) << 6) + 63))
-            }
-            Self::Sorted(ids) => Some((*ids.first()?, *ids.last()?)),
-        }
-    }
-
-    fn sorted(&self) -> Result<Vec<i64>, Error> {
-        let (first, words) = match self {
-            Self::Sorted(ids) => return collected(ids.iter().copied()),
-            Self::Bits { first, words } => (first, words),
-        };
-        let mut ids = room(self.len())?;
-        for (place, &word) in words.iter().enumerate() {
-            let mut left = word;
-            while left != 0 {
-                ids.push((first + place as i64) << 6 | i64::from(left.trailing_zeros()));
-                left &= left - 1;
-            }
-        }
-        Ok(ids)
-    }
-}
-
-/// Priority of a row: its number, mixed (the finaliser of `SplitMix64`, which maps no two to one).
-#[inline]
-fn priority(row: u64) -> u64 {
-    let mut mixed = row.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ mixed >> 31
-}
-
-/// The kept rows of the lowest priorities.
-fn sampled(
-    chunk: &Chunk,
-    ranges: &[Range<usize>],
-    kept: usize,
-    first_row: u64,
-) -> Result<Vec<(u64, i64)>, Error> {
-    // Enough rows are below this but for once in a lifetime.
-    let wanted = (SAMPLE + SAMPLE / 16) as u64;
-    let limit = (u64::MAX / kept as u64).saturating_mul(wanted);
-    let below = |limit: u64| {
-        ranges
-            .par_iter()
-            .map(|rows| {
-                let mut found = room(rows.len().min(SAMPLE))?;
-                for row in chunk.kept(rows.clone()) {
-                    let priority = priority(first_row.wrapping_add(row as u64));
-                    if priority <= limit {
-                        found.push((priority, chunk.users.id(row)));
-                    }
-                }
-                Ok(found)
-            })
-            .try_reduce(Vec::new, |mut a, b| {
-                crate::memory::reserve(&mut a, b.len())?;
-                a.extend_from_slice(&b);
-                Ok::<_, Error>(a)
-            })
-    };
-    let mut found = below(limit)?;
-    if found.len() < SAMPLE.min(kept) {
-        found = below(u64::MAX)?;
-    }
-    lowest(&mut found);
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunk::Times;
+    use crate::sample::SAMPLE;
 
     fn scanned(items: &[i64], first_row: u64) -> Span {
         let users: Vec<i64> = items.iter().map(|item| item.wrapping_mul(7)).collect();
@@ -546,16 +221,5 @@ mod tests {
         let expected = vec![i64::MIN, 3, 4, 5, i64::MAX];
         assert_eq!(near.merge(&far).unwrap().item_ids(), Ok(expected.clone()));
         assert_eq!(far.merge(&near).unwrap().item_ids(), Ok(expected));
-    }
-
-    #[test]
-    fn the_coarsest_tick_is_found() {
-        let span = |times: &[i64]| whole_span(times.iter().copied());
-        assert_eq!(
-            span(&[3_000_000_000, 0, -1_000_000_000]),
-            TimeSpan::Int(-1_000_000_000, 3_000_000_000, 1_000_000_000)
-        );
-        assert_eq!(span(&[3_000_000_000, 5000]), TimeSpan::Int(5000, 3_000_000_000, 1000));
-        assert_eq!(span(&[1]), TimeSpan::Int(1, 1, 1));
     }
 }

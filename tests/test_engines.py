@@ -54,7 +54,7 @@ def assert_same(found: sf.Prepared, expected: sf.Prepared) -> None:
         assert (getattr(found, name) is None) == (getattr(expected, name) is None)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(valid_cases(), st.data())
 def test_an_engine_gives_the_same_data(case: Case, data: st.DataObject) -> None:
     if case.options.ties == "input":

@@ -1,16 +1,20 @@
 """The five functions that preparation is made of: any chunks, any shards, the same data."""
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
 from reference import Finished, Id, Interaction, Options, Rules, Shard, Span
-from strategies import Case, valid_cases
+from sasrec_fast import _core
+from strategies import EXTREMES, Case, valid_cases
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,113 @@ def test_the_core_takes_as_many_rounds_as_it_needs(shards: int) -> None:
     assert found.sequences == expected.sequences == {7: [1, 2], 8: [2, 3], 9: [3, 1]}
     by_item = found.total("rows_of_rare_items")
     assert by_item == expected.report().rows_dropped_by_item_activity
+
+
+MOMENTS = {
+    "int64": st.integers(0, 3) | st.sampled_from(EXTREMES),
+    "seconds": st.integers(0, 3).map(lambda second: second * 10**9),
+    "float64": st.sampled_from([0.0, -0.0, 1.5, -1e300, 5e-324, 2.0**53, 0.1 + 0.2, 0.3]),
+    "whole": st.integers(-3, 3).map(float),
+}
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> tuple[list[int], list[int], list[Any] | None, list[bool] | None]:
+    """Users, item codes, times and which rows to keep; few of each, so that all rules bite."""
+    size = draw(st.integers(0, 40))
+
+    def column(values: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(values, min_size=size, max_size=size))
+
+    users = column(draw(st.sampled_from([st.integers(-2, 4), st.sampled_from(EXTREMES)])))
+    times = draw(st.none() | st.sampled_from(list(MOMENTS)))
+    return (
+        users,
+        column(st.integers(1, 6)),
+        None if times is None else column(MOMENTS[times]),
+        column(st.booleans()) if draw(st.booleans()) else None,
+    )
+
+
+RULES = st.builds(
+    Rules,
+    st.sampled_from(["keep", "first", "last"]),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(0, 2),
+    st.booleans(),
+)
+
+
+@settings(max_examples=3 * settings.default.max_examples)
+@given(columns(), RULES, st.data())
+def test_the_native_functions_equal_the_reference(
+    given: tuple[list[int], list[int], list[Any] | None, list[bool] | None],
+    rules: Rules,
+    data: st.DataObject,
+) -> None:
+    users, items, times, keep = given
+    own = _core.Rules(**vars(rules))
+    expected = reference.sort_shard(users, items, times, keep, rules)
+    dtype = np.float64 if times and isinstance(times[0], float) else np.int64
+    found = _core.sort_shard(
+        np.array(users, np.int64),
+        np.array(items, np.int32),
+        None if times is None else np.array(times, dtype),
+        None if keep is None else np.array(keep, np.bool_),
+        own,
+    )
+    found = pickle.loads(pickle.dumps(found))
+    assert_same_shard(found, expected)
+    rare, counts = reference.rare_items([expected], rules, 6)
+    if data.draw(st.booleans(), "halfway"):
+        rare = [min(round_, 1) * (round_ == 1) for round_ in rare]
+        counts, _ = reference.core_round(expected, rules, rare)
+    rounds = np.array(rare, np.int32)
+    assert _core.core_round(found, own, rounds).tolist() == counts
+    indices = data.draw(st.none() | st.permutations(range(1, 7)), "indices")
+    given_indices = None if indices is None else [0, *indices]
+    starts = None
+    if times:
+        pair = st.lists(st.sampled_from(times), min_size=2, max_size=2).map(sorted)
+        starts = data.draw(st.none() | pair, "starts")
+    part = reference.finish(expected, rules, rare, given_indices, starts)
+    done = _core.finish(
+        found,
+        own,
+        rounds,
+        None if given_indices is None else np.array(given_indices, np.int32),
+        None if starts is None else np.array(starts, dtype),
+    )
+    assert_same_part(done, part)
+
+
+def assert_same_shard(found: Any, expected: Shard) -> None:
+    assert found.user_ids.tolist() == expected.user_ids
+    assert found.offsets.tolist() == expected.offsets
+    assert found.items.tolist() == expected.items
+    dropped = [place for place, kept in enumerate(expected.kept) if not kept]
+    assert np.flatnonzero(~found.kept).tolist() == dropped, "none are, where it is empty"
+    assert (found.items.dtype, found.offsets.dtype) == (np.int32, np.int64)
+    assert_same_order(found.times, expected.times)
+
+
+def assert_same_order(found: Any, expected: list[Any]) -> None:
+    """Native times are numbers of the same order and equality."""
+    ranks = {time: rank for rank, time in enumerate(sorted({time + 0 for time in expected}))}
+    assert found.dtype in (np.uint32, np.uint64)
+    assert np.unique(found, return_inverse=True)[1].tolist() == [
+        ranks[time + 0] for time in expected
+    ]
+
+
+def assert_same_part(found: Any, expected: Finished) -> None:
+    for name, value in vars(expected).items():
+        if name == "times":
+            assert_same_order(found.times, value)
+        elif name == "before":
+            assert found.before.reshape(-1, 2).tolist() == [list(pair) for pair in value]
+        elif isinstance(value, int):
+            assert getattr(found, name) == value, name
+        else:
+            assert getattr(found, name).tolist() == value, name

@@ -148,14 +148,15 @@ def test_other_tables_never_import_spark() -> None:
 
 
 def test_lists_in_a_dataframe_are_ranked_and_served_as_users_are(spark: Any) -> None:
-    table = rows()
-    data = sf.prepare(table, ties="hash", num_negatives=0)
+    from pyspark.sql import functions as F  # noqa: N812
+
+    table = rows().assign(timestamp=lambda of: of["number"])
+    data = sf.prepare(table, num_negatives=0, min_user_interactions=1)
     chain = sf.baselines.MarkovChain(data)
     chain.item_counts = data.item_counts
-    store, ids = data.sequences, data.items.lookup(data.sequences.items)
-    lists = [part.tolist() for part in np.split(ids, store.offsets[1:-1])]
-    pairs = list(zip(data.users.ids.tolist(), lists, strict=True))
-    frame = spark.createDataFrame(pairs, "user_id bigint, item_id array<bigint>").coalesce(2)
+    in_time = F.array_sort(F.collect_list(F.struct("timestamp", "item_id")))
+    events = spark.createDataFrame(table)
+    frame = events.groupBy("user_id").agg(in_time["item_id"].alias("item_id"))
     found = sf.evaluate(chain, frame, (1, 5), exclude_seen=False)
     expected = sf.evaluate(chain, data, (1, 5), exclude_seen=False)
     assert dict(found) == pytest.approx(dict(expected))

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast.preparing import streaming
 from sasrec_fast.reading.chunks_opened import Held
+from sasrec_fast.saving import growing
 
 ROWS = np.arange(60)
 TABLE = pd.DataFrame({"user_id": ROWS % 6, "item_id": (ROWS * 7) % 41, "timestamp": ROWS})
@@ -52,23 +52,20 @@ def failing(number: int, failure: BaseException, call: Callable[..., int]) -> Ca
     return wrapped
 
 
-@pytest.mark.parametrize("kind", ["full", "interrupted", "written a part"])
+@pytest.mark.parametrize("kind", ["full", "interrupted", "in parts"])
 def test_failures_at_any_write_leave_the_old_data(kind, folder, monkeypatch):
     failure = {
         "full": OSError(errno.ENOSPC, "No space left on device"),
-        "written a part": OSError(errno.ENOSPC, "No space left on device"),
+        "in parts": OSError(errno.ENOSPC, "No space left on device"),
         "interrupted": KeyboardInterrupt(),
     }[kind]
-    before, fingerprint, writev = names(folder), sf.load(folder).fingerprint, os.writev
-    write, said = os.write, list[str]()
+    before, fingerprint = names(folder), sf.load(folder).fingerprint
+    write, said = growing._write, list[str]()
     full = "[Errno 28] the disk is full: 60 rows take about 1.0 kB on the way"
     expected = {"interrupted"} if kind == "interrupted" else {full}
-    for number in range(0, 600, 40 if kind == "written a part" else 4):
-        if kind == "written a part":  # what is left of each call is written by another one
-            monkeypatch.setattr(os, "writev", lambda to, parts: write(to, parts[0][:3]))
-            monkeypatch.setattr(os, "write", failing(number, failure, write))
-        else:
-            monkeypatch.setattr(os, "writev", failing(number, failure, writev))
+    for number in range(0, 9999, 150 if kind == "in parts" else 9):
+        part = (lambda file, letters: write(file, letters[:3])) if kind == "in parts" else write
+        monkeypatch.setattr(growing, "_write", failing(number, failure, part))
         try:
             stream(folder)
             break
@@ -158,6 +155,7 @@ from pathlib import Path
 import numpy as np
 import sasrec_fast as sf
 from sasrec_fast.preparing import streaming
+from sasrec_fast.saving import growing
 
 streaming._LEAST_CHUNK = streaming._LARGEST_CHUNK = 20
 streaming._ROW_BYTES = streaming.LEAST_BYTES // 20
@@ -175,10 +173,10 @@ def die_at(step):
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
-    def writev(*args, call=os.writev):
+    def write(*args, call=growing._write):
         watch("open")
         return call(*args)
-    os.writev = writev
+    growing._write = write
     sys.addaudithook(watch)
 
 old = sf.prepare(table, **given).fingerprint

@@ -2,8 +2,12 @@
 
 use super::columns::IntegerColumn;
 use super::run;
-use crate::route::{self as routing, Clock, Codes, Moments, Shards, Users};
-use crate::scan::{self as scanning, TimeSpan, Times};
+use crate::bounds::Shards;
+use crate::chunk::{Chunk, Times};
+use crate::item_codes::Codes;
+use crate::route::{self as routing, Clock, Moments, Users};
+use crate::scan as scanning;
+use crate::time_span::TimeSpan;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -25,7 +29,7 @@ pub struct ChunkColumns<'py>(
 );
 
 impl ChunkColumns<'_> {
-    fn borrow(&self) -> PyResult<scanning::Chunk<'_>> {
+    fn borrow(&self) -> PyResult<Chunk<'_>> {
         let times = match &self.2 {
             None => Times::Absent,
             Some(TimeColumn::Wide(times)) => Times::Wide(times.as_slice()?),
@@ -33,7 +37,7 @@ impl ChunkColumns<'_> {
             Some(TimeColumn::Float(times)) => Times::Float(times.as_slice()?),
         };
         let keep = self.3.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
-        Ok(scanning::Chunk { users: self.0.borrow()?, items: self.1.borrow()?, times, keep })
+        Ok(Chunk { users: self.0.borrow()?, items: self.1.borrow()?, times, keep })
     }
 }
 

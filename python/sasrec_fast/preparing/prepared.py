@@ -176,16 +176,19 @@ class Prepared(Parts):
 
 
 def load(folder: str | os.PathLike[str], *, verify: bool = False) -> Prepared:
-    """Open a folder that `Prepared.save` wrote.
+    """Open a folder that `Prepared.save` wrote, or `prepare` with `output`.
 
     This takes milliseconds at any size: files are memory-mapped and read when used. Their presence,
     sizes, headers and lengths are checked, and the manifest in full. Each file is compared with the
     digest made by `Prepared.save` when it is first used, and damage is a `DataError` then. Many
     processes may open one folder, and share its memory; it may be replaced by `Prepared.save`
-    meanwhile, but its files must not be changed in place.
+    meanwhile, but its files must not be changed in place. What Spark or Ray wrote is opened as
+    quickly, and each column read into memory when it is first used; `Prepared.save` makes the
+    memory-mapped folder of it.
 
     Args:
-        folder: The folder; it may have been moved or be read-only, or be from somebody else.
+        folder: The folder; it may have been moved or be read-only, or be from somebody else. What
+            Spark or Ray wrote may be elsewhere, named by a URL that fsspec reads.
         verify: Read and compare everything at once.
 
     Returns:

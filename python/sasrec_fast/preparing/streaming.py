@@ -24,7 +24,7 @@ from sasrec_fast.preparing.prepared import Prepared, load
 from sasrec_fast.preparing.streaming_passes import First, first_pass, second_pass
 from sasrec_fast.preparing.streaming_progress import Progress
 from sasrec_fast.preparing.streaming_rows import Rows
-from sasrec_fast.preparing.streaming_spill import MOST_SHARDS, Spill
+from sasrec_fast.preparing.streaming_spill import Spill, most_shards
 from sasrec_fast.preparing.streaming_store import Store
 from sasrec_fast.reading import Chunks, ColumnNames, Copies, Scratch
 from sasrec_fast.saving import writable_folder, write_into
@@ -98,7 +98,7 @@ def stream(source: Any, target: Target, options: Options, names: ColumnNames) ->
         if not first.span.rows:
             raise _no_rows(rows, options)
         shards = -(-2 * first.span.rows * _ROW_BYTES // limit)
-        with Spill(folder, first.divide(min(shards, MOST_SHARDS))) as spill:
+        with Spill(folder, first.divide(min(shards, most_shards()))) as spill:
             disk.require(first)
             second_pass(chunks, rows, first, spill, progress)
             _require_shards(spill, limit)

@@ -1,5 +1,6 @@
 """The two passes over the rows: what there is, and every row to the file of its shard."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.columns import TimeColumn
 from sasrec_fast.errors import DataError
+from sasrec_fast.preparing.streaming_ahead import ahead
 from sasrec_fast.preparing.streaming_progress import Progress
-from sasrec_fast.preparing.streaming_rows import Columns, Rows, ahead
+from sasrec_fast.preparing.streaming_rows import Columns, Rows
 from sasrec_fast.preparing.streaming_spill import Spill
 from sasrec_fast.reading import Chunks
 
@@ -79,7 +81,7 @@ def first_pass(chunks: Chunks, rows: Rows, progress: Progress) -> First:
     merged = _Merged()
     received = 0
     with progress.stage("looking at the rows", chunks.rows_known) as advance:
-        for chunk in ahead(iter(chunks)):
+        for chunk in ahead(chunks):
             columns = rows.columns(chunk)
             merged.add(_core.scan(columns, received))
             received += len(columns[0])
@@ -138,23 +140,31 @@ def second_pass(chunks: Chunks, rows: Rows, first: First, spill: Spill, progress
         DataError: They are not those of the first pass.
         OSError: The disk is full.
     """
-    assert first.span.users is not None
-    codes = _core.ItemCodes(first.item_ids)
-    shards = first.firsts, first.span.users[1]
     before, rows.received, rows.unknown = (rows.received, rows.unknown), 0, 0
     moved = 0
     with progress.stage("moving the rows", before[0]) as advance:
-        for chunk in ahead(iter(chunks)):
-            columns = _as_counted(rows.columns(chunk), first)
-            try:
-                users, items, times, starts = _core.route(columns, shards, codes, first.ticks)
-            except ValueError as failure:
-                raise _changed(f"{chunk.where}{failure}") from None
-            spill.write([users, items] if times is None else [users, items, times], starts)
-            moved += len(items)
-            advance(len(columns[0]))
+        for received, columns, starts in ahead(_routed(chunks, rows, first)):
+            spill.write(columns, starts)
+            moved += len(columns[0])
+            advance(received)
     if moved != first.span.rows or before != (rows.received, rows.unknown):
         raise _changed(f"{rows.received:,} rows, {before[0]:,} when they were first looked at")
+
+
+def _routed(
+    chunks: Chunks, rows: Rows, first: First
+) -> Iterator[tuple[int, list[NDArray[Any]], NDArray[np.int64]]]:
+    """Of each chunk how many rows it has, its kept rows by shard, and where each shard begins."""
+    assert first.span.users is not None
+    codes = _core.ItemCodes(first.item_ids)
+    shards = first.firsts, first.span.users[1]
+    for chunk in ahead(chunks):
+        columns = _as_counted(rows.columns(chunk), first)
+        try:
+            users, items, times, starts = _core.route(columns, shards, codes, first.ticks)
+        except ValueError as failure:
+            raise _changed(f"{chunk.where}{failure}") from None
+        yield len(columns[0]), [users, items] if times is None else [users, items, times], starts
 
 
 def _as_counted(columns: Columns, first: First) -> Columns:

@@ -1,7 +1,5 @@
 """Chunks of raw columns -> chunks of codes and times, which the native code takes."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,13 +70,3 @@ class Rows:
         self.received += len(users)
         self.unknown += 0 if known is None else int(np.count_nonzero(~known))
         return users, items, times, kept_rows(ratings, known, self.options)
-
-
-def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The chunks that have rows; while one is used, the next one is read."""
-    with ThreadPoolExecutor(1, "sasrec_fast.reading") as pool:
-        waiting = pool.submit(next, chunks, None)
-        while (chunk := waiting.result()) is not None:
-            waiting = pool.submit(next, chunks, None)
-            if len(chunk):
-                yield chunk

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.reading import PREFIX
 from sasrec_fast.saving import write_all
 
 MOST_SHARDS = 512
-"""As many files are open at once."""
+"""As many files are open at once, where that is allowed."""
 
 
 class Spill:
@@ -53,18 +54,19 @@ class Spill:
         self._dtypes = [column.dtype for column in columns]
         for shard, (first, end) in enumerate(pairwise(starts)):
             if first < end:
-                write_all(self._files[shard].fileno(), [column[first:end] for column in columns])
+                write_all(self._files[shard], [column[first:end] for column in columns])
                 self._parts[shard].append(int(end - first))
 
     def read(self, shard: int) -> list[NDArray[Any]]:
         """The columns of a shard, whose file goes with that."""
         columns = [np.empty(self.rows(shard), dtype) for dtype in self._dtypes]
-        descriptor, place, first = self._files[shard].fileno(), 0, 0
+        file, first = self._files[shard], 0
+        file.seek(0)
         for rows in self._parts[shard]:
-            parts = [column[first : first + rows] for column in columns]
-            place += _read_all(descriptor, parts, place)
+            for column in columns:
+                _read_all(file, column[first : first + rows])
             first += rows
-        self._files[shard].close()
+        file.close()
         return columns
 
 
@@ -95,31 +97,38 @@ class Kept:
         """
         self._files.append(_nameless(self._folder))
         self._forms.append([(array.dtype, len(array)) for array in arrays])
-        write_all(self._files[-1].fileno(), arrays)
+        write_all(self._files[-1], arrays)
 
     def read(self, shard: int, leave: int | None = None) -> list[NDArray[Any]]:
         """The arrays of a shard; that of number `leave` stays unread and empty."""
-        place, found = 0, list[NDArray[Any]]()
+        file, found = self._files[shard], list[NDArray[Any]]()
+        file.seek(0)
         for number, (dtype, length) in enumerate(self._forms[shard]):
             array: NDArray[Any] = np.empty(0 if number == leave else length, dtype)
-            _read_all(self._files[shard].fileno(), [array], place)
-            place += length * dtype.itemsize
+            if number == leave:
+                file.seek(length * dtype.itemsize, os.SEEK_CUR)
+            _read_all(file, array)
             found.append(array)
         return found
 
 
+def most_shards() -> int:
+    """As many shards as there can be open files for, of which some are needed elsewhere."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return MOST_SHARDS
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return min(MOST_SHARDS, allowed // 2) if allowed > 0 else MOST_SHARDS
+
+
 def _nameless(folder: Path) -> io.FileIO:
-    return tempfile.TemporaryFile(dir=folder, buffering=0)
+    # The name, where there is one for a moment, is that of what the next writer removes.
+    return tempfile.TemporaryFile(prefix=PREFIX, dir=folder, buffering=0)
 
 
-def _read_all(descriptor: int, arrays: Sequence[NDArray[Any]], place: int) -> int:
-    """Fill the arrays from a place of a file on; returns their bytes."""
-    wanted = sum(array.nbytes for array in arrays)
-    done = os.preadv(descriptor, [array.view(np.uint8).data for array in arrays], place)
-    for array in arrays if done < wanted else ():  # one call reads two gigabytes at most
-        letters = array.view(np.uint8)
-        at = 0
-        while at < len(letters):
-            at += os.preadv(descriptor, [letters[at:].data], place + at)
-        place += len(letters)
-    return wanted
+def _read_all(file: io.FileIO, array: NDArray[Any]) -> None:
+    """Fill an array with what comes next in a file."""
+    letters = array.view(np.uint8).data
+    while letters:
+        letters = letters[file.readinto(letters) :]

@@ -15,6 +15,7 @@ from sasrec_fast.preparing.accounting import COUNTED, Counts, count, report, sum
 from sasrec_fast.preparing.grouping import starts_of, stream_keys
 from sasrec_fast.preparing.outcome import nothing_left, require_rows
 from sasrec_fast.preparing.shards import dated_rows, item_indices, next_round, rules, splits_of
+from sasrec_fast.preparing.streaming_ahead import ahead
 from sasrec_fast.preparing.streaming_passes import First
 from sasrec_fast.preparing.streaming_progress import Progress
 from sasrec_fast.preparing.streaming_rows import Rows
@@ -59,7 +60,6 @@ class Store:
         self._parts: list[_Part] = []
         self._texts: list[NDArray[np.int64]] = []  # codes of users whose ids are text
         self._kept = np.zeros(len(first.item_ids) + 1, np.bool_)
-        self._file("offsets", np.int64).append(np.zeros(1, np.int64))
 
     def __enter__(self) -> "Store":
         return self
@@ -82,13 +82,14 @@ class Store:
             DataError: Nothing is left.
             OSError: The disk is full.
         """
+        self._file("offsets", np.int64).append(np.zeros(1, np.int64))
         if self._options.min_item_interactions == 1:
             rare, shards = None, self._sorted(spill, progress)
             self._finish(shards, rare)
             return
         with Kept(self._folder) as kept:
             clocks = list[_Clock]()
-            for shard in self._sorted(spill, progress):
+            for shard in ahead(self._sorted(spill, progress)):
                 kept.add([shard.user_ids, shard.offsets, shard.items, shard.times, shard.kept])
                 clocks.append((shard.time_min, shard.time_unit))
             rare = self._rare(kept, clocks, progress)
@@ -97,12 +98,8 @@ class Store:
     def _sorted(self, spill: Spill, progress: Progress) -> Iterator[_core.Shard]:
         with progress.stage("sorting the rows", self._first.span.rows) as advance:
             for number in range(len(spill)):
-                users, items, *times = spill.read(number)
-                moments = times[0] if times else None
-                if moments is not None and moments.dtype == np.int32:
-                    moments = moments.astype(np.int64)
-                yield _core.sort_shard(users, items, moments, None, self._rules)
-                advance(len(users))
+                yield _sorted(spill.read(number), self._rules)
+                advance(spill.rows(number))
 
     def _rare(self, kept: Kept, clocks: list[_Clock], progress: Progress) -> NDArray[np.int32]:
         """The round of the k-core in which each item was found rare, 0 for never."""
@@ -111,7 +108,7 @@ class Store:
             rounds += 1
             counts = np.zeros(len(rare), np.int64)
             with progress.stage(f"k-core, round {rounds}", self._first.span.rows) as advance:
-                for shard in _again(kept, clocks, _TIMES):
+                for shard in ahead(_again(kept, clocks, _TIMES)):
                     counts += _core.core_round(shard, self._rules, rare)
                     advance(len(shard.items))
             following = next_round(rare, counts, self._options)
@@ -121,7 +118,7 @@ class Store:
 
     def _finish(self, shards: Iterator[_core.Shard], rare: NDArray[np.int32] | None) -> None:
         keys = self._item_keys() if self._options.ties == "hash" else None
-        for number, shard in enumerate(shards):
+        for number, shard in enumerate(ahead(shards)):
             found = _core.finish(shard, self._rules, rare, None, self._starts)
             if keys is not None:
                 items = found.items
@@ -252,6 +249,12 @@ class Store:
 
 _TIMES = 3
 """Number of the times among the arrays of a shard."""
+
+
+def _sorted(columns: list[NDArray[Any]], rules: _core.Rules) -> _core.Shard:
+    """The shard of users, items and, where there are any, times."""
+    users, items, *times = columns
+    return _core.sort_shard(users, items, times[0] if times else None, None, rules)
 
 
 def _again(kept: Kept, clocks: list[_Clock], leave: int | None) -> Iterator[_core.Shard]:

@@ -1,7 +1,7 @@
 """Any table, file, folder or stream -> raw columns by name, and from these checked interactions."""
 
 from sasrec_fast.reading.chunks import Chunk, Chunks
-from sasrec_fast.reading.chunks_copied import Copies
+from sasrec_fast.reading.chunks_copied import PREFIX, Copies
 from sasrec_fast.reading.column_names import require_columns
 from sasrec_fast.reading.files import read_movies, read_table
 from sasrec_fast.reading.interactions import ColumnNames, Interactions, read_interactions
@@ -11,6 +11,7 @@ from sasrec_fast.reading.tables import is_of_ray, is_of_spark
 from sasrec_fast.reading.written import ids_as_written
 
 __all__ = [
+    "PREFIX",
     "Chunk",
     "Chunks",
     "ColumnNames",

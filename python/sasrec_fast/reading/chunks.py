@@ -70,12 +70,15 @@ class Chunks:
         return None if None in counts else sum(count or 0 for count in counts)
 
     def __iter__(self) -> Iterator[Chunk]:
+        """The chunks, each with a row or more."""
         for run in self._runs:
             first = 0
             for batch in run.batches(self._rows):
                 where = f"{run.name}, in the rows from {first:,} on: " if run.name else ""
                 for part in _of_size(batch, self._rows):
-                    yield Chunk(where, self._columns(part, where))
+                    chunk = Chunk(where, self._columns(part, where))
+                    if len(chunk):
+                        yield chunk
                 first += len(batch)
 
     def _columns(self, batch: pa.RecordBatch, where: str) -> dict[Any, Any]:

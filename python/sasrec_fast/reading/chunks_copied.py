@@ -17,6 +17,9 @@ import pyarrow.ipc
 
 from sasrec_fast.columns import is_string
 
+PREFIX = ".rows.unfinished-"
+"""Of names that files have for a moment on some systems; who saves data removes what is left."""
+
 _SIGN = 1 << 63
 
 
@@ -81,7 +84,9 @@ class Copies:
         """
         table = pa.table([_plain(column) for column in table.columns], table.column_names)
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                prefix=PREFIX, dir=self._folder, buffering=0
+            )
         run = self._open
         if run is None or run is not last or run.schema != table.schema or run.name != name:
             self.close()

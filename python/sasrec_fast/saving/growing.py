@@ -3,6 +3,7 @@
 Until the end they have hidden names, which the next writer removes where a process was killed.
 """
 
+import io
 import os
 import secrets
 from collections.abc import Sequence
@@ -27,7 +28,11 @@ class GrowingArray:
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._length = 0
         self._file = self.path.open("x+b", buffering=0)
-        self._write_header()
+        try:
+            self._write_header()
+        except BaseException:
+            self.abandon()
+            raise
 
     def __len__(self) -> int:
         return self._length
@@ -38,7 +43,7 @@ class GrowingArray:
         Raises:
             OSError: The disk is full.
         """
-        write_all(self._file.fileno(), [np.ascontiguousarray(values, self.dtype)])
+        write_all(self._file, [np.ascontiguousarray(values, self.dtype)])
         self._length += len(values)
 
     def values(self) -> NDArray[Any]:
@@ -67,18 +72,18 @@ class GrowingArray:
         self._file.seek(0, os.SEEK_END)
 
 
-def write_all(descriptor: int, arrays: Sequence[NDArray[Any]]) -> None:
+def write_all(file: io.FileIO, arrays: Sequence[NDArray[Any]]) -> None:
     """Write arrays, whose memory is in one piece each, one behind the other.
 
     Raises:
         OSError: The disk is full.
     """
-    letters = [array.view(np.uint8) for array in arrays if array.nbytes]
-    if not letters:
-        return
-    done = os.writev(descriptor, [part.data for part in letters])
-    for part in letters:  # one call writes two gigabytes at most, or what there is room for
-        start = min(done, len(part))
-        done -= start
-        while start < len(part):
-            start += os.write(descriptor, part[start:].data)
+    for array in arrays:
+        letters = array.view(np.uint8).data
+        while letters:
+            letters = letters[_write(file, letters) :]
+
+
+def _write(file: io.FileIO, letters: memoryview) -> int:
+    """Write the first so many bytes, which the system decides; returns how many."""
+    return file.write(letters)

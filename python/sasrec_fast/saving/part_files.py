@@ -37,7 +37,10 @@ class PartFiles:
 
     @staticmethod
     def counted(place: Place) -> Iterator[tuple[str, int, Any]]:
-        """Name, bytes and counts of each file that an engine wrote."""
+        """Name, bytes and counts of each file that an engine has just written.
+
+        The counts are pickled, so that they are read of files of one's own alone, never by `load`.
+        """
         import pyarrow.parquet  # late, since it takes a while
 
         sizes = {n: size for n, size in place.sizes().items() if n.endswith(".parquet")}

@@ -1,5 +1,6 @@
 //! Two shards -> one: rows that came later take their places among those there were, user by user.
 
+use crate::columns::MAX_ROWS;
 use crate::error::{Error, check_items, ensure};
 use crate::memory::{collected, push, zeroed};
 use crate::scale::{Relative, Scale, Ticks, Width};
@@ -51,6 +52,10 @@ impl Rows<'_> {
 pub fn merged(old: &Rows, new: &Rows, pause: &Pause) -> Result<Shard, Error> {
     old.check()?;
     new.check()?;
+    let found = old.view.items.len() + new.view.items.len();
+    if found > MAX_ROWS {
+        return Err(Error::TooMany { what: "rows", found, max: MAX_ROWS });
+    }
     pause.between()?;
     let (before, after) = (&old.times, &new.times);
     let scale = match (before.len() > 0, after.len() > 0) {
@@ -187,10 +192,8 @@ impl<I: Width> Sides<'_, I> {
             if rows.codes.is_empty() {
                 items[out..end].copy_from_slice(codes);
             } else {
-                items[out..end]
-                    .iter_mut()
-                    .zip(codes)
-                    .for_each(|(slot, item)| *slot = rows.written(*item));
+                let slots = items[out..end].iter_mut().zip(codes);
+                slots.for_each(|(slot, item)| *slot = rows.written(*item));
             }
             if !times.is_empty() {
                 times[out..end].copy_from_slice(&all[taken]);

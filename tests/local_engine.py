@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sasrec_fast.preparing.engines import Function
-from sasrec_fast.preparing.partitions import value_of
+from sasrec_fast.preparing.engines.driver import Function
+from sasrec_fast.preparing.engines.partitions import value_of
 
 
 @dataclass(frozen=True)

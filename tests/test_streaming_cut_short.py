@@ -15,7 +15,7 @@ import pytest
 
 import sasrec_fast as sf
 from sasrec_fast.preparing import streaming
-from sasrec_fast.reading.chunks_opened import Held
+from sasrec_fast.reading.chunks.opened import Held
 from sasrec_fast.saving import growing
 
 ROWS = np.arange(60)

@@ -4,11 +4,10 @@ import os
 from typing import Any, Literal
 
 from sasrec_fast.preparing.assembling import assembled
+from sasrec_fast.preparing.engines import prepare_ray, prepare_spark
 from sasrec_fast.preparing.grouping import group
 from sasrec_fast.preparing.options import DEFAULT_HOLDOUT, Options
 from sasrec_fast.preparing.prepared import Prepared
-from sasrec_fast.preparing.ray import prepare_ray
-from sasrec_fast.preparing.spark import prepare_spark
 from sasrec_fast.preparing.streaming import Target, stream
 from sasrec_fast.reading import ColumnNames, is_of_ray, is_of_spark, read_interactions
 from sasrec_fast.store import Vocabulary

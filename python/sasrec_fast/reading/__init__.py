@@ -1,7 +1,6 @@
 """Any table, file, folder or stream -> raw columns by name, and from these checked interactions."""
 
-from sasrec_fast.reading.chunks import Chunk, Chunks
-from sasrec_fast.reading.chunks_copied import PREFIX, Copies
+from sasrec_fast.reading.chunks import PREFIX, Chunk, Chunks, Copies
 from sasrec_fast.reading.column_names import require_columns
 from sasrec_fast.reading.files import read_movies, read_table
 from sasrec_fast.reading.interactions import ColumnNames, Interactions, read_interactions

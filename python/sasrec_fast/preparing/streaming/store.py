@@ -15,11 +15,11 @@ from sasrec_fast.preparing.accounting import COUNTED, Counts, count, report, sum
 from sasrec_fast.preparing.grouping import starts_of, stream_keys
 from sasrec_fast.preparing.outcome import nothing_left, require_rows
 from sasrec_fast.preparing.shards import dated_rows, item_indices, next_round, rules, splits_of
-from sasrec_fast.preparing.streaming_ahead import ahead
-from sasrec_fast.preparing.streaming_passes import First
-from sasrec_fast.preparing.streaming_progress import Progress
-from sasrec_fast.preparing.streaming_rows import Rows
-from sasrec_fast.preparing.streaming_spill import Kept, Spill
+from sasrec_fast.preparing.streaming.ahead import ahead
+from sasrec_fast.preparing.streaming.passes import First
+from sasrec_fast.preparing.streaming.progress import Progress
+from sasrec_fast.preparing.streaming.rows import Rows
+from sasrec_fast.preparing.streaming.spill import Kept, Spill
 from sasrec_fast.saving import GrowingArray, Parts
 from sasrec_fast.store import SPLITS, Sequences, Split, Vocabulary
 from sasrec_fast.store import Rows as SplitRows

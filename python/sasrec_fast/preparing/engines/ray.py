@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from sasrec_fast.errors import DataError
-from sasrec_fast.preparing.engines import Function, prepare_on
+from sasrec_fast.preparing.engines.driver import Function, prepare_on
+from sasrec_fast.preparing.engines.partitions import VALUE, value_of
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.preparing.partitions import VALUE, value_of
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.reading import ColumnNames, require_columns
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.preparing.accounting import Counts, count, sums_of
+from sasrec_fast.preparing.engines.partitions import Batches, Piece, packed, unpacked
 from sasrec_fast.preparing.grouping import stream_keys
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.preparing.partitions import Batches, Piece, packed, unpacked
 from sasrec_fast.preparing.shards import dated_rows, rules, splits_of
 from sasrec_fast.store import Sequences, Vocabulary
 

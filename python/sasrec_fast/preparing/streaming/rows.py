@@ -10,7 +10,7 @@ from sasrec_fast.columns import TimeColumn, read_ids, read_ratings, read_timesta
 from sasrec_fast.errors import DataError, cut
 from sasrec_fast.preparing.grouping import item_codes, kept_rows
 from sasrec_fast.preparing.options import Options
-from sasrec_fast.preparing.streaming_ids import Ids
+from sasrec_fast.preparing.streaming.ids import Ids
 from sasrec_fast.reading import Chunk, ColumnNames
 
 Columns = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, NDArray[np.bool_] | None]

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from sasrec_fast.columns import as_arrow
 from sasrec_fast.errors import DataError, cut
-from sasrec_fast.reading.chunks_copied import Copies
-from sasrec_fast.reading.chunks_of_files import ColumnarFile, require_names
+from sasrec_fast.reading.chunks.columnar import ColumnarFile, require_names
+from sasrec_fast.reading.chunks.copied import Copies
 from sasrec_fast.reading.column_names import Wanted
 from sasrec_fast.reading.files import read_file
 from sasrec_fast.reading.folders import (

@@ -1,7 +1,7 @@
 """Any source of interactions -> its rows in chunks, which can be gone through more than once.
 
 Files of Parquet, Arrow and ORC are read in pieces each time, and so is a table in memory. What
-cannot be read twice, or is slow to read, is copied to the disk (chunks_copied.py).
+cannot be read twice, or is slow to read, is copied to the disk (copied.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from sasrec_fast.columns import explode, is_string
 from sasrec_fast.errors import DataError, cut
-from sasrec_fast.reading.chunks_copied import Copies
-from sasrec_fast.reading.chunks_opened import Opener, Run
+from sasrec_fast.reading.chunks.copied import Copies
+from sasrec_fast.reading.chunks.opened import Opener, Run
 from sasrec_fast.reading.files import unified
 from sasrec_fast.reading.folders import Part
 from sasrec_fast.reading.formats import TEXT

@@ -21,11 +21,11 @@ from sasrec_fast.preparing.grouping import require_times, starts_of
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.outcome import nothing_left, warn_of_empty
 from sasrec_fast.preparing.prepared import Prepared, load
-from sasrec_fast.preparing.streaming_passes import First, first_pass, second_pass
-from sasrec_fast.preparing.streaming_progress import Progress
-from sasrec_fast.preparing.streaming_rows import Rows
-from sasrec_fast.preparing.streaming_spill import Spill, most_shards
-from sasrec_fast.preparing.streaming_store import Store
+from sasrec_fast.preparing.streaming.passes import First, first_pass, second_pass
+from sasrec_fast.preparing.streaming.progress import Progress
+from sasrec_fast.preparing.streaming.rows import Rows
+from sasrec_fast.preparing.streaming.spill import Spill, most_shards
+from sasrec_fast.preparing.streaming.store import Store
 from sasrec_fast.reading import Chunks, ColumnNames, Copies, Scratch
 from sasrec_fast.saving import writable_folder, write_into
 from sasrec_fast.store import free_memory, shown_bytes

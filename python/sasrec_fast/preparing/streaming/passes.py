@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sasrec_fast import _core
 from sasrec_fast.columns import TimeColumn
 from sasrec_fast.errors import DataError
-from sasrec_fast.preparing.streaming_ahead import ahead
-from sasrec_fast.preparing.streaming_progress import Progress
-from sasrec_fast.preparing.streaming_rows import Columns, Rows
-from sasrec_fast.preparing.streaming_spill import Spill
+from sasrec_fast.preparing.streaming.ahead import ahead
+from sasrec_fast.preparing.streaming.progress import Progress
+from sasrec_fast.preparing.streaming.rows import Columns, Rows
+from sasrec_fast.preparing.streaming.spill import Spill
 from sasrec_fast.reading import Chunks
 
 _MOST_TICKS = 2**31 - 2

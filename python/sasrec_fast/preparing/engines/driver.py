@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from sasrec_fast.errors import DataError
 from sasrec_fast.preparing.accounting import COUNTED, Counts, report
-from sasrec_fast.preparing.finishing import Finish
+from sasrec_fast.preparing.engines.finishing import Finish
+from sasrec_fast.preparing.engines.partitions import Batches, Reader, Seen, added, count, value_of
 from sasrec_fast.preparing.grouping import require_times, starts_of, stream_keys
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.outcome import nothing_left, require_rows, warn_of_empty
-from sasrec_fast.preparing.partitions import Batches, Reader, Seen, added, count, value_of
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import item_indices, next_round, splits_of
 from sasrec_fast.reading import ColumnNames

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 
 import sasrec_fast as sf
 from exactness import prepare, splits
-from sasrec_fast.saving import fingerprint, manifest, stored
+from sasrec_fast.saving import manifest, stored
+from sasrec_fast.saving.content import fingerprint
 from saved_data import (
     GENERATOR,
     KINDS,

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.saving import fingerprint, manifest, replaced_file, stored
+from sasrec_fast.saving import manifest, replaced_file, stored
+from sasrec_fast.saving.content import fingerprint
 from sasrec_fast.saving.folder import writable_folder
 from saved_data import assert_same_data, prepared, rewrite
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.later import later
-from sasrec_fast.saving import Origin, Parts, artifact, fingerprint, parts, save
+from sasrec_fast.saving import artifact, parts
+from sasrec_fast.saving.content import Parts, fingerprint
+from sasrec_fast.saving.writing import Origin, save
 from sasrec_fast.store import Histories, user_positions
 
 

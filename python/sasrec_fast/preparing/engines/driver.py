@@ -25,7 +25,10 @@ from sasrec_fast.preparing.outcome import nothing_left, require_rows, warn_of_em
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import item_indices, next_round, splits_of
 from sasrec_fast.reading import ColumnNames
-from sasrec_fast.saving import PartFiles, Parts, Place, commit_parts, writable_parts
+from sasrec_fast.saving.content import Parts
+from sasrec_fast.saving.part_files import PartFiles
+from sasrec_fast.saving.parts import commit, writable_parts
+from sasrec_fast.saving.places import Place
 from sasrec_fast.store import SPLITS, Report, Vocabulary
 
 Function = Callable[[Batches], Iterator[Any]]
@@ -123,7 +126,7 @@ class _Driver:
         said.warn(options.ties, stacklevel=6)
         recorded = {**vars(names), **vars(options)}
         parts = _opened(files, items, said, recorded, options)
-        commit_parts(parts, files)
+        commit(parts, files)
         return Prepared(**vars(parts))
 
     def _rounds(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.reading import PREFIX
-from sasrec_fast.saving import write_all
+from sasrec_fast.saving.growing import write_all
 
 MOST_SHARDS = 512
 """As many files are open at once, where that is allowed."""

@@ -20,7 +20,8 @@ from sasrec_fast.preparing.streaming.passes import First
 from sasrec_fast.preparing.streaming.progress import Progress
 from sasrec_fast.preparing.streaming.rows import Rows
 from sasrec_fast.preparing.streaming.spill import Kept, Spill
-from sasrec_fast.saving import GrowingArray, Parts
+from sasrec_fast.saving.content import Parts
+from sasrec_fast.saving.growing import GrowingArray
 from sasrec_fast.store import SPLITS, Sequences, Split, Vocabulary
 from sasrec_fast.store import Rows as SplitRows
 

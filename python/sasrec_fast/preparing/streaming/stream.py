@@ -27,7 +27,8 @@ from sasrec_fast.preparing.streaming.rows import Rows
 from sasrec_fast.preparing.streaming.spill import Spill, most_shards
 from sasrec_fast.preparing.streaming.store import Store
 from sasrec_fast.reading import Chunks, ColumnNames, Copies, Scratch
-from sasrec_fast.saving import writable_folder, write_into
+from sasrec_fast.saving.folder import writable_folder
+from sasrec_fast.saving.writing import write_into
 from sasrec_fast.store import free_memory, shown_bytes
 
 LEAST_BYTES = 1 << 26

@@ -33,19 +33,14 @@ unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 MATURIN := import tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])
 
-# What is left out for want of a program or a package; nothing where SASREC_FAST_REQUIRE_JAVA is set.
-LEFT_OUT := import importlib.util as u, os, shutil; \
-	java = shutil.which('java') or os.environ.get('JAVA_HOME'); \
-	print(*([] if java else ['left out: tests of Spark, since there is no Java 17']), \
-	*([] if u.find_spec('ray') else ['left out: tests of Ray, which is not installed']), sep='\n')
-
-.PHONY: help demo test test-slow test-lean test-lowest lint build bench bench-train bench-gpu clean
+.PHONY: help demo test test-spark test-slow test-lean test-lowest lint build bench bench-train bench-gpu clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       train on the embedded data and print recommendations"
 	@echo "make test       every fast test, Rust and Python"
+	@echo "make test-spark  the tests of Spark, which need Java 17"
 	@echo "make test-slow  the tests marked slow"
 	@echo "make test-lean  every fast Python test without TensorFlow, Python 3.12 or newer (LEAN_PYTHON=)"
 	@echo "make test-lowest  likewise with the oldest versions that pyproject.toml allows"
@@ -61,11 +56,16 @@ demo: build
 
 test: build $(VENV)/group-tests.stamp
 	cargo test --locked --no-default-features
-	$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
-	@$(PY) -c "$(LEFT_OUT)"
+	$(PY) -m pytest -n 2 $(ARGS)
+	@echo "left out: tests of Spark (make test-spark), and those that take long or need Ray (make test-slow)"
+
+test-spark: build $(VENV)/group-tests.stamp $(VENV)/group-spark.stamp
+	@command -v java >/dev/null || test -n "$(JAVA_HOME)" || \
+		{ echo "error: java not found: install Java 17, such as openjdk-17-jre-headless" >&2; exit 1; }
+	$(PY) -m pytest tests/test_spark.py -m "spark and not slow" $(ARGS)
 
 test-slow: build $(VENV)/group-tests.stamp
-	$(PY) -m pytest -m slow $(ARGS)
+	$(PY) -m pytest -m "slow and not spark" $(ARGS)
 
 test-lean: .venv-lean/packages.stamp
 test-lowest: .venv-lowest/packages.stamp
@@ -74,7 +74,7 @@ test-lean test-lowest: test-%:
 	rm -rf .venv-$*/wheels
 	VIRTUAL_ENV=$(CURDIR)/.venv-$* .venv-$*/bin/maturin build --release --quiet --out .venv-$*/wheels
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall .venv-$*/wheels/*.whl
-	.venv-$*/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	.venv-$*/bin/python -m pytest -n 2 $(ARGS)
 
 .venv-%/packages.stamp: pyproject.toml
 	"$(PYTHON_$*)" -m venv --clear .venv-$*

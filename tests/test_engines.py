@@ -169,11 +169,11 @@ def test_what_was_replaced_stays_until_the_next_time(tmp_path: Path) -> None:
 
 def test_data_elsewhere_is_opened_as_here(tmp_path: Path) -> None:
     expected = on_engine(table(), DEFAULTS, tmp_path / "data")
-    url = "memory://bucket/data"
-    fsspec.filesystem("memory").put(str(tmp_path / "data"), "/bucket/data", recursive=True)
+    url = "memory://prepared/data"
+    fsspec.filesystem("memory").put(str(tmp_path / "data"), "/prepared/data", recursive=True)
     assert_same(sf.load(url, verify=True), expected)
-    with pytest.raises(sf.DataError, match=r"memory://bucket/other has no manifest\.json"):
-        sf.load("memory://bucket/other")
+    with pytest.raises(sf.DataError, match=r"memory://prepared/other has no manifest\.json"):
+        sf.load("memory://prepared/other")
 
 
 def test_damage_is_said(tmp_path: Path) -> None:

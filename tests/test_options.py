@@ -25,7 +25,7 @@ def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ties": "random"}, r"ties must be one of \['input', 'hash'\], received 'random'"),
+        ({"ties": "random"}, r"\['input', 'hash'\] or \('column', name\), received 'random'"),
         ({"windows": "all"}, r"windows must be one of \['last'\] or \('stride', s\), received"),
         (
             {"windows": ("stride", 0)},

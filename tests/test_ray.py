@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.preparing import ray as ray_tables
+from sasrec_fast.preparing.engines import ray as ray_tables
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,6 @@
 """A Spark DataFrame gives the data that its rows give in memory; by a session of two threads."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,19 +16,12 @@ import sasrec_fast as sf
 pytestmark = [
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.xdist_group("spark"),
+    pytest.mark.spark,
 ]
-
-REQUIRED = "SASREC_FAST_REQUIRE_JAVA"
-"""Set where a machine without Java is a failure, not a reason to leave these tests out."""
 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if not os.environ.get(REQUIRED):
-        pytest.importorskip("pyspark")
-        if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-            pytest.skip(f"Spark needs Java 17; {REQUIRED}=1 makes this a failure")
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable

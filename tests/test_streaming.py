@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import sasrec_fast as sf
 from exactness import arguments, refusal
 from sasrec_fast import _core
-from sasrec_fast.preparing import streaming
+from sasrec_fast.preparing.streaming import driver as streaming
 from saved_data import assert_same_data
 from strategies import EXTREMES, Case, cases
 

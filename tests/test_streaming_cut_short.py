@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.preparing import streaming
+from sasrec_fast.preparing.streaming import driver as streaming
 from sasrec_fast.reading.chunks.opened import Held
 from sasrec_fast.saving import growing
 
@@ -154,7 +154,7 @@ import json, os, signal, sys
 from pathlib import Path
 import numpy as np
 import sasrec_fast as sf
-from sasrec_fast.preparing import streaming
+from sasrec_fast.preparing.streaming import driver as streaming
 from sasrec_fast.saving import growing
 
 streaming._LEAST_CHUNK = streaming._LARGEST_CHUNK = 20

@@ -19,7 +19,7 @@ import pytest
 
 import sasrec_fast as sf
 from exactness import refusal
-from sasrec_fast.preparing import streaming
+from sasrec_fast.preparing.streaming import driver as streaming
 from sasrec_fast.reading import Copies
 
 GENERATOR = np.random.default_rng(0)

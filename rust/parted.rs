@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::memory::{collected, enter, push, reserve, zeroed};
 use crate::outliers::{Span, sample};
 use crate::pages::Pages;
-use crate::partition::cells;
+use crate::partition::{cells, starts};
 use crate::record::bits;
 use crate::slices::{parts, split_off};
 use foldhash::HashMap;
@@ -92,11 +92,7 @@ fn parted(column: Integers, ranges: &Ranges) -> Result<Parted, Error> {
         Ok(counts)
     });
     let histograms: Vec<Vec<u32>> = histograms.collect::<Result<_, Error>>()?;
-    let mut starts = zeroed(ranges.number() + 1)?;
-    for part in 0..ranges.number() {
-        let rows: usize = histograms.iter().map(|counts| counts[part] as usize).sum();
-        starts[part + 1] = starts[part] + rows;
-    }
+    let starts = starts(&histograms, ranges.number())?;
     let mut records = Pages::new(rows)?;
     let cells = cells(&mut records, &histograms, ranges.number())?;
     chunks.into_par_iter().zip(cells).for_each(|(chunk, mut cells)| {

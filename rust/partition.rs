@@ -46,11 +46,7 @@ pub fn partition<R: Record, T: Time>(
             histogram(columns, users, layout, chunk.clone())
         })
         .collect::<Result<_, Error>>()?;
-    let mut starts = vec![0; layout.partitions + 1];
-    for partition in 0..layout.partitions {
-        let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
-        starts[partition + 1] = starts[partition] + size;
-    }
+    let starts = starts(&histograms, layout.partitions)?;
     let mut records = Pages::new(starts[layout.partitions])?;
     let cells = cells(&mut records, &histograms, layout.partitions)?;
     pause.between()?;
@@ -129,6 +125,19 @@ fn histogram<T: Time>(
         }
     }
     Ok(counts)
+}
+
+/// Where each partition begins, and the last one ends.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn starts(histograms: &[Vec<u32>], partitions: usize) -> Result<Vec<usize>, Error> {
+    let mut starts = zeroed(partitions + 1)?;
+    for partition in 0..partitions {
+        let size: usize = histograms.iter().map(|counts| counts[partition] as usize).sum();
+        starts[partition + 1] = starts[partition] + size;
+    }
+    Ok(starts)
 }
 
 /// For each chunk, the place of its rows in each partition.

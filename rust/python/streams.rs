@@ -2,6 +2,7 @@
 
 use super::columns::IntegerColumn;
 use super::run;
+use super::shards::Times as Timestamps;
 use crate::bounds::Shards;
 use crate::chunk::{Chunk, Times};
 use crate::item_codes::Codes;
@@ -12,19 +13,12 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-#[derive(FromPyObject)]
-pub enum TimeColumn<'py> {
-    Wide(PyReadonlyArray1<'py, i64>),
-    Narrow(PyReadonlyArray1<'py, i32>),
-    Float(PyReadonlyArray1<'py, f64>),
-}
-
 /// The columns of a chunk: users, items, times and which rows to keep.
 #[derive(FromPyObject)]
 pub struct ChunkColumns<'py>(
     IntegerColumn<'py>,
     IntegerColumn<'py>,
-    Option<TimeColumn<'py>>,
+    Option<Timestamps<'py>>,
     Option<PyReadonlyArray1<'py, bool>>,
 );
 
@@ -32,9 +26,9 @@ impl ChunkColumns<'_> {
     fn borrow(&self) -> PyResult<Chunk<'_>> {
         let times = match &self.2 {
             None => Times::Absent,
-            Some(TimeColumn::Wide(times)) => Times::Wide(times.as_slice()?),
-            Some(TimeColumn::Narrow(times)) => Times::Narrow(times.as_slice()?),
-            Some(TimeColumn::Float(times)) => Times::Float(times.as_slice()?),
+            Some(Timestamps::Int(times)) => Times::Wide(times.as_slice()?),
+            Some(Timestamps::Narrow(times)) => Times::Narrow(times.as_slice()?),
+            Some(Timestamps::Float(times)) => Times::Float(times.as_slice()?),
         };
         let keep = self.3.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
         Ok(Chunk { users: self.0.borrow()?, items: self.1.borrow()?, times, keep })

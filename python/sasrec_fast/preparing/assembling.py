@@ -8,7 +8,6 @@ from sasrec_fast.preparing.outcome import require_rows, warn_of_empty
 from sasrec_fast.preparing.prepared import Prepared
 from sasrec_fast.preparing.shards import dated_rows, splits_of
 from sasrec_fast.reading import ColumnNames
-from sasrec_fast.store import SPLITS
 
 
 def assembled(
@@ -44,15 +43,5 @@ def assembled(
     found = report(counts, grouped.rows, len(grouped.items), options, keys)
     warn_of_empty(found, options)
     found.warn(options.ties, stacklevel=stacklevel + 1)
-    train, validation, test = [*splits, None, None][: len(SPLITS)]
-    assert train is not None
-    return Prepared(
-        train,
-        validation,
-        test,
-        *vocabularies,
-        store,
-        found,
-        {**vars(names), **vars(options)},
-        grouped.log,
-    )
+    recorded = {**vars(names), **vars(options)}
+    return Prepared.of_splits(splits, vocabularies, found, recorded, grouped.log)

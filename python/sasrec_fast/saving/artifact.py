@@ -136,11 +136,8 @@ class Folder:
         ordered = sorted(windows.values(), key=lambda window: window.split)
         splits = make_splits(sequences, (users, items), ordered, dated)
         options = self._options(items)
-        validation, test = [*splits[1:], None, None][:2]
         log = self._log(sequences, {"user_ids": users, "item_ids": items})
-        return Parts(
-            splits[0], validation, test, users, items, sequences, self._report(), options, log
-        )
+        return Parts.of_splits(splits, (users, items), self._report(), options, log)
 
     def _log(
         self, sequences: Sequences, vocabularies: Mapping[str, Vocabulary]

@@ -1,8 +1,8 @@
 """What prepared data consists of, as files and a manifest say it, and its fingerprint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from sasrec_fast.saving import manifest, stored
 from sasrec_fast.saving.log_files import StoredLog
@@ -27,6 +27,19 @@ class Parts:
     report: Report
     options: Mapping[str, Any]
     log: Log | StoredLog | None = None
+
+    @classmethod
+    def of_splits(
+        cls,
+        splits: Sequence[Split],
+        vocabularies: tuple[Vocabulary, Vocabulary],
+        report: Report,
+        options: Mapping[str, Any],
+        log: Log | StoredLog | None = None,
+    ) -> Self:
+        """The data of splits of one store, training first, and the ids of users and items."""
+        train, (validation, test) = splits[0], [*splits[1:], None, None][:2]
+        return cls(train, validation, test, *vocabularies, train.sequences, report, options, log)
 
 
 def fingerprint(data: Parts) -> str:

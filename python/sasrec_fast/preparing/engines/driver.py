@@ -29,7 +29,7 @@ from sasrec_fast.saving.content import Parts
 from sasrec_fast.saving.part_files import PartFiles
 from sasrec_fast.saving.parts import commit, writable_parts
 from sasrec_fast.saving.places import Place
-from sasrec_fast.store import SPLITS, Report, Vocabulary
+from sasrec_fast.store import Report, Vocabulary
 
 Function = Callable[[Batches], Iterator[Any]]
 """Of the record batches of a partition to others."""
@@ -199,6 +199,4 @@ def _opened(
     users, sequences = files.vocabulary(), files.sequences(len(items))
     rows = {} if options.split_at is None else files.dated(sequences)
     splits = splits_of(sequences, (users, items), options, rows)
-    train, validation, test = [*splits, None, None][: len(SPLITS)]
-    assert train is not None
-    return Parts(train, validation, test, users, items, sequences, said, recorded)
+    return Parts.of_splits(splits, (users, items), said, recorded)

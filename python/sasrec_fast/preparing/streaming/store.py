@@ -212,9 +212,7 @@ class Store:
         keys = len(users) if users.are_strings else 0
         found = report(counts, received, len(self._items), options, keys)
         splits = splits_of(store, (users, self._items), options, rows)
-        train, validation, test = [*splits, None, None][: len(SPLITS)]
-        assert train is not None
-        return Parts(train, validation, test, users, self._items, store, found, recorded)
+        return Parts.of_splits(splits, (users, self._items), found, recorded)
 
     def _users(self) -> Vocabulary:
         if self._rows.users.are_texts:

@@ -91,3 +91,44 @@ fn ranked(
     });
     Ok(Buffers { offsets, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Integers;
+
+    /// Codes and strings of many such texts, where they are numbers.
+    fn encoded(text: impl Fn(usize) -> String) -> Option<(Vec<i32>, usize)> {
+        let (mut bytes, mut offsets) = (Vec::new(), vec![0]);
+        for row in 0..10_000 {
+            bytes.extend_from_slice(text(row).as_bytes());
+            offsets.push(bytes.len() as i32);
+        }
+        let chunk = Chunk { offsets: Integers::Narrow(&offsets), bytes: &bytes };
+        let found = encode(&[chunk], 10_000, &Pause::default()).unwrap()?;
+        Some((found.codes, found.distinct.offsets.len() - 1))
+    }
+
+    #[test]
+    fn names_with_numbers_need_no_table() {
+        let expected: Vec<i32> = (0..10_000).map(|row| row * 7 % 2000).collect();
+        let padded = encoded(|row| format!("user_{:07}", 1000 + row * 7 % 2000));
+        assert_eq!(padded, Some((expected.clone(), 2000)));
+        assert_eq!(encoded(|row| format!("{:04}", row * 7 % 2000)), Some((expected, 2000)));
+        let plain = encoded(|row| (row * 7 % 2000).to_string()).unwrap();
+        assert_eq!((plain.1, plain.0[0], plain.0[2]), (2000, 0, 446)); // "14"
+        // A letter that is rare, behind those looked at first.
+        let rare = encoded(|row| format!("{}{:04}", if row == 9999 { 'b' } else { 'a' }, row % 9));
+        assert_eq!(
+            rare.map(|(codes, distinct)| (codes[9998], codes[9999], distinct)),
+            Some((8, 9, 10))
+        );
+    }
+
+    #[test]
+    fn others_do() {
+        assert_eq!(encoded(|row| format!("{:08x}", (row as u32).wrapping_mul(0x9E37_79B9))), None);
+        assert_eq!(encoded(|row| format!("more than 15 bytes {row}")), None);
+        assert_eq!(encoded(|row| if row == 9999 { "\0".into() } else { row.to_string() }), None);
+    }
+}

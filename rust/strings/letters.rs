@@ -90,7 +90,7 @@ fn letter(words: [u64; 2], position: usize) -> usize {
 
 /// Whether all strings are short, and none holds the letter 0.
 fn plain(block: &Block) -> bool {
-    block.short && !block.text().iter().fold(false, |nul, &byte| nul | (byte == 0))
+    block.short && block.text().iter().fold(0, |nul, &byte| nul | u8::from(byte == 0)) == 0
 }
 
 /// How strings that have these letters are numbered.

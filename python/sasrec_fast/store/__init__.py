@@ -5,14 +5,22 @@ from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candi
 from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
-from sasrec_fast.store.log import KEEP_ALL, Log
+from sasrec_fast.store.log import KEEP_ALL, Log, time_values
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Histogram, Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.same_items import require_same_items
-from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
+from sasrec_fast.store.sequences import (
+    SPLITS,
+    Arrays,
+    Sequences,
+    TimedArrays,
+    TimedSequences,
+    WindowOptions,
+    stored_columns,
+)
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
 from sasrec_fast.store.unions import require_one_kind, union
@@ -32,6 +40,8 @@ __all__ = [
     "Rows",
     "Sequences",
     "Split",
+    "TimedArrays",
+    "TimedSequences",
     "Vocabulary",
     "WindowOptions",
     "candidate_mask",
@@ -54,7 +64,9 @@ __all__ = [
     "shown",
     "shown_bytes",
     "slices",
+    "stored_columns",
     "streams",
+    "time_values",
     "union",
     "unpacked",
     "user_positions",

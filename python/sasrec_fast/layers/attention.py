@@ -9,6 +9,7 @@ from keras import ops
 from sasrec_fast.backend import native_attention, on_cpu
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.positions import rotated
+from sasrec_fast.layers.times import TimeBias
 
 Tensor = Any
 
@@ -48,6 +49,8 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         dropout: Rate, on the shares of attention.
         rotary: Whether queries and keys are rotated by their positions (RoFormer, Su et al. 2021):
             a score then depends on the distance between two items and not on where they stand.
+        time: What scores depend on besides, see `TimeBias`; None: nothing. The kernels, of this
+            package and of cuDNN, know no such thing and are not used then.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -59,6 +62,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         key_dim: int,
         dropout: float = 0.0,
         rotary: bool = False,
+        time: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +71,8 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         self.rate = dropout
         self.rotary = rotary
         self.drop = Dropout(dropout, dtype=self.dtype_policy, name="drop")
+        self.time = time
+        self.bias = time and TimeBias(time, num_heads, dtype=self.dtype_policy, name="time_bias")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights for inputs [n, T, d], named and shaped as Keras does."""
@@ -79,6 +85,8 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         for layer in (self.query_dense, self.key_dense, self.value_dense):
             layer.build(input_shape)
         self.output_dense.build((*input_shape[:-1], *heads[1:]))
+        if self.bias:
+            self.bias.build()
         self.built = True
 
     def _dense(self, equation: str, shape: tuple[int | None, ...], axes: str, name: str) -> Any:
@@ -93,6 +101,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         positions: Tensor | None = None,
         turn: Tensor | None = None,
         training: bool = False,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """Each position's view of its past.
 
@@ -103,13 +112,17 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             positions: int [n, T], what `rotary` turns by; None: 0..T - 1 in each row.
             turn: See `Dropout`.
             training: Whether dropout is on.
+            gaps: uint8 [n, T, T], how long before each position's moment each item was, see
+                `gap_buckets`; for `time` alone.
 
         Returns:
             [n, T, d].
         """
         sequences = self._projected(x, positions)
         drops = bool(training and self.rate)
-        if padding_mask is None and not drops and not on_cpu():
+        if self.bias:
+            view = self._in_blocks(sequences, padding_mask, turn, drops, gaps)
+        elif padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
         elif (training or native_attention.run_here.holds()) and self._is_native():
             drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
@@ -149,7 +162,12 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         return [*(rotated(part, positions) for part in parts[:2]), parts[2]]
 
     def _in_blocks(
-        self, sequences: list[Tensor], padding_mask: Tensor | None, turn: Tensor | None, drops: bool
+        self,
+        sequences: list[Tensor],
+        padding_mask: Tensor | None,
+        turn: Tensor | None,
+        drops: bool,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """Values [n, T, heads, width] as all queries see them."""
         query, key, value = sequences
@@ -158,9 +176,13 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             part = query[:, start:end], key[:, :end], value[:, :end]
             visible = _visible(start, end, padding_mask)
             own = None if turn is None else turn + block * _APART
-            views.append(
-                self._dropped(*part, visible, own) if drops else self._fused(*part, mask=visible)
-            )
+            if gaps is not None:
+                bias = self.bias(gaps[:, start:end, :end])
+                views.append(self._scored(*part, visible, own, drops, bias))
+            elif drops:
+                views.append(self._scored(*part, visible, own))
+            else:
+                views.append(self._fused(*part, mask=visible))
         return ops.concatenate(views, axis=1)
 
     def _fused(self, query: Tensor, key: Tensor, value: Tensor, **mask: Any) -> Tensor:
@@ -173,16 +195,25 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             query, key, value, scale=scale, flash_attention=flash, **mask
         )
 
-    def _dropped(
-        self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor, turn: Tensor | None
+    def _scored(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visible: Tensor,
+        turn: Tensor | None,
+        drops: bool = True,
+        bias: Tensor | float = 0.0,
     ) -> Tensor:
-        """As `_fused`, with some of the shares dropped out."""
+        """As `_fused`, with a bias on scores, and some of the shares dropped out."""
         query = query * ops.cast(self.key_dim**-0.5, query.dtype)
         scores = ops.einsum("nkhd,nqhd->nhqk", key, query)
+        scores = scores if isinstance(bias, float) else scores + ops.cast(bias, scores.dtype)
         half = keras.backend.standardize_dtype(scores.dtype) == "float16"
         scores = ops.where(visible, scores, -3e4 if half else -1e9)  # finite where all is masked
         shares = ops.softmax(scores, axis=-1) if scores.shape[-1] > 1 else ops.ones_like(scores)
-        shares = self.drop(shares, turn=turn, training=True)
+        if drops:
+            shares = self.drop(shares, turn=turn, training=True)
         return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:
@@ -193,6 +224,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             "key_dim": self.key_dim,
             "dropout": self.rate,
             "rotary": self.rotary,
+            "time": self.time,
         }
 
 

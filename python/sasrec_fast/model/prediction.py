@@ -8,7 +8,7 @@ from sasrec_fast.model.data_sets import SplitRows, require_data
 from sasrec_fast.model.inputs import checked_inputs, require_indices, require_predictions
 from sasrec_fast.model.steps import WholeSteps
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Arrays, Split, require_same_items
+from sasrec_fast.store import Arrays, Split, TimedSequences, require_same_items
 
 
 class PredictingModel(WholeSteps):
@@ -21,6 +21,7 @@ class PredictingModel(WholeSteps):
     vocabulary_size: int
     max_sequence_length: int
     hidden_dim: int
+    looks_at_times: bool
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.__call__`, after a check of the inputs.
@@ -88,13 +89,18 @@ class PredictingModel(WholeSteps):
         return result
 
     def check_rows(self, split: Split, longest: int) -> None:
-        """Refuse rows of a split of other items, or longer than the model takes.
+        """Refuse rows of a split of other items, longer than the model takes, or without times.
 
         Raises:
             ValueError: They are.
         """
         require_indices(split, self.vocabulary_size)
         require_same_items(self, split, f"the {split.name} split")
+        if self.looks_at_times and not isinstance(split.sequences, TimedSequences):
+            raise ValueError(
+                f"the model looks at times, the {split.name} split has none: prepare the data with "
+                "times=True, or make the model with time=None"
+            )
         if longest > self.max_sequence_length:
             raise ValueError(
                 f"the model takes sequences of at most {self.max_sequence_length}, the "

@@ -91,7 +91,9 @@ class Clock:
         """
         dtype = np.dtype("datetime64[s]") if self.dtype.kind == "M" else self.dtype
         plain = np.float64 if dtype.kind == "f" else np.int64
-        value = moment_in(name, moment, TimeColumn(np.zeros(0, plain), dtype, self.zone), "timestamp")
+        value = moment_in(
+            name, moment, TimeColumn(np.zeros(0, plain), dtype, self.zone), "timestamp"
+        )
         return int(replace(self, dtype=dtype).seconds(np.array([value], plain))[0])
 
     def seconds_of(self, values: Any, name: str) -> NDArray[np.int64]:

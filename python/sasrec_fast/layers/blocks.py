@@ -125,7 +125,9 @@ class TransformerBlock(CausalBlock):
         """The block's output, see `CausalBlock`."""
         now = {"turn": turn, "training": training}
         before = self.attention_norm(x) if self.pre_norm else x
-        attended = self.attention(before, decoder_padding_mask, positions=positions, gaps=gaps, **now)
+        attended = self.attention(
+            before, decoder_padding_mask, positions=positions, gaps=gaps, **now
+        )
         x = x + self.attention_dropout(attended, **now)
         x = x if self.pre_norm else self.attention_norm(x)
         before = self.feed_forward_norm(x) if self.pre_norm else x
@@ -172,7 +174,9 @@ class LiGRBlock(CausalBlock):
         """The block's output, see `CausalBlock`."""
         now = {"turn": turn, "training": training}
         normal = self.attention_norm(x)
-        attended = self.attention(normal, decoder_padding_mask, positions=positions, gaps=gaps, **now)
+        attended = self.attention(
+            normal, decoder_padding_mask, positions=positions, gaps=gaps, **now
+        )
         x = x + self.attention_dropout(self.attention_gate(x) * attended, **now)
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))

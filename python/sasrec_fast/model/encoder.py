@@ -167,9 +167,7 @@ class SequenceEncoder(ItemScorer):
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
 
-    def _with_gaps(
-        self, x: Tensor, times: Inputs, columns: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _with_gaps(self, x: Tensor, times: Inputs, columns: Tensor | None) -> tuple[Tensor, Tensor]:
         """The states with the gap after each item, and all gaps, uint8 [n, T, T]."""
         own, asked = (ops.cast(times[name], "int32") for name in TIME_INPUTS)
         if columns is not None:

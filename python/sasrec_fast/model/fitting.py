@@ -15,7 +15,7 @@ from sasrec_fast.store import TimedSequences
 
 
 def adopt(model: Any, x: Any) -> None:
-    """Give a model that was made without items those of its `Batches`, and the counts; the clock."""
+    """Give a model without items, or clock, those of its `Batches`, and the counts of items."""
     if isinstance(x, Batches) and isinstance(x.split.sequences, TimedSequences):
         model.clock = model.clock or x.split.sequences.clock
     if not isinstance(x, Batches) or model.items is not None or x.split.items is None:

@@ -8,7 +8,7 @@ from sasrec_fast.model.data_sets import SplitRows, require_data
 from sasrec_fast.model.inputs import checked_inputs, require_indices, require_predictions
 from sasrec_fast.model.steps import WholeSteps
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Arrays, Split, TimedSequences, require_same_items
+from sasrec_fast.store import Arrays, Split, require_same_items, timed
 
 
 class PredictingModel(WholeSteps):
@@ -96,11 +96,8 @@ class PredictingModel(WholeSteps):
         """
         require_indices(split, self.vocabulary_size)
         require_same_items(self, split, f"the {split.name} split")
-        if self.looks_at_times and not isinstance(split.sequences, TimedSequences):
-            raise ValueError(
-                f"the model looks at times, the {split.name} split has none: prepare the data with "
-                "times=True, or make the model with time=None"
-            )
+        if self.looks_at_times:
+            timed(split.sequences, f"the {split.name} split")
         if longest > self.max_sequence_length:
             raise ValueError(
                 f"the model takes sequences of at most {self.max_sequence_length}, the "

@@ -70,9 +70,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             dropout, and without the kernel the shares, [n, heads, T, T], are stored. Not with
             block="keras_hub", which has one rate.
         time: What attention knows of when items were, of data prepared with times=True: "buckets"
-            adds to each score a learned number for the gap, in logarithmic buckets of seconds (HSTU,
-            Zhai et al. 2024), "decay" a * g^(gap^b), with three learned numbers a head (FuXi-gamma,
-            arXiv 2512.12740); None: nothing. Not with block="keras_hub". See docs/time.md.
+            adds to each score a learned number for the gap, in logarithmic buckets of seconds
+            (HSTU, Zhai et al. 2024), "decay" a * g^(gap^b), with three learned numbers a head
+            (FuXi-gamma, arXiv 2512.12740); None: nothing. Not with block="keras_hub". See
+            docs/time.md.
         query_time: Whether each position knows the moment at which the next item is asked for: the
             gaps are those before that moment, and the one after its own item has an embedding
             (`gap_embedding`). Else gaps are between items alone. Only with `time`.

@@ -106,9 +106,9 @@ def prepare(
             ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
             which knows nothing of later targets), or "all" items of the user.
-        times: Whether to keep when each interaction was, in whole seconds, for a model that looks at
-            them, `SASRec(time=...)`: 4 bytes an interaction. Datetimes know their unit; numbers are
-            taken for seconds, or for what is said: "s", "ms", "us" or "ns".
+        times: Whether to keep when each interaction was, in whole seconds, for a model that looks
+            at them, `SASRec(time=...)`: 4 bytes an interaction. Datetimes know their unit; numbers
+            are taken for seconds, or for what is said: "s", "ms", "us" or "ns".
         items: None gives items indices 1..V by ascending id; "identity" keeps positive integer
             ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
             rows of items that it lacks are dropped and counted (`extend` it to keep them).

@@ -14,9 +14,7 @@ _AT_ONCE = 1 << 20
 """Times that are converted at a time."""
 
 
-def clock_of(
-    edges: TimeColumn | None, options: Options, names: ColumnNames
-) -> Clock | None:
+def clock_of(edges: TimeColumn | None, options: Options, names: ColumnNames) -> Clock | None:
     """The clock of a store; None where it keeps no times.
 
     Args:

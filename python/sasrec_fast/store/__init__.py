@@ -7,6 +7,7 @@ from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
 from sasrec_fast.store.log import KEEP_ALL, Log, time_values
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
+from sasrec_fast.store.moments import Moments, asked_at, times_in_rows
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Histogram, Lengths, Report
@@ -20,6 +21,7 @@ from sasrec_fast.store.sequences import (
     TimedSequences,
     WindowOptions,
     stored_columns,
+    timed,
 )
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
@@ -36,6 +38,7 @@ __all__ = [
     "Histories",
     "Lengths",
     "Log",
+    "Moments",
     "Report",
     "Rows",
     "Sequences",
@@ -44,6 +47,7 @@ __all__ = [
     "TimedSequences",
     "Vocabulary",
     "WindowOptions",
+    "asked_at",
     "candidate_mask",
     "dated",
     "free_memory",
@@ -67,6 +71,8 @@ __all__ = [
     "stored_columns",
     "streams",
     "time_values",
+    "timed",
+    "times_in_rows",
     "union",
     "unpacked",
     "user_positions",

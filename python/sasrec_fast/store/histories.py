@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -50,8 +50,16 @@ class Histories:
     moments: Moments | None = None
 
     @classmethod
-    def of_ids(cls, histories: Iterable[Iterable[Any]], items: Vocabulary) -> Histories:
-        """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped."""
+    def of_ids(
+        cls,
+        histories: Iterable[Iterable[Any]],
+        items: Vocabulary,
+        moments: Moments | None = None,
+    ) -> Histories:
+        """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped.
+
+        Moments, where they are given, are those of all ids, end to end.
+        """
         rows, _ = given_histories(histories)
         indices = indices_in_rows(rows, "history {}".format, items)
         numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
@@ -67,7 +75,18 @@ class Histories:
             )
         counts = np.bincount(numbers[known], minlength=len(rows))
         ends = np.cumsum(counts)
-        return cls(indices[known], ends - counts, ends)
+        if moments is not None:
+            moments = replace(moments, times=moments.times[known])
+        return cls(indices[known], ends - counts, ends, moments)
+
+    @property
+    def asked_early(self) -> int:
+        """Rows whose next item is asked for before their last one was."""
+        if self.moments is None or self.moments.asked is None:
+            return 0
+        rows = np.flatnonzero(self.ends > self.starts)
+        last = self.moments.times[self.ends[rows] - 1]
+        return int(np.count_nonzero(self.moments.asked[rows] < last))
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -81,9 +81,7 @@ class Log:
         return time_values(times, scale, self.times.values.dtype)
 
 
-def time_values(
-    times: NDArray[Any], scale: tuple[int, int], dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def time_values(times: NDArray[Any], scale: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Relative times of a shard as the numbers that it was given.
 
     Args:

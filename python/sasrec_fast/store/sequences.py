@@ -67,6 +67,20 @@ class TimedSequences(Sequences):
     clock: Clock
 
 
+def timed(sequences: Sequences, what: str) -> TimedSequences:
+    """The store, with times; an error that says what has none.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if not isinstance(sequences, TimedSequences):
+        raise ValueError(
+            f"{what} has no times, which are asked for: prepare the data with times=True, or make "
+            "the model with time=None"
+        )
+    return sequences
+
+
 def stored_columns(sequences: Sequences) -> dict[str, NDArray[Any]]:
     """The arrays of a store, by name."""
     names = [field.name for field in fields(Sequences)]

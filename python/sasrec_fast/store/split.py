@@ -18,8 +18,8 @@ from sasrec_fast.store.digests import digest
 from sasrec_fast.store.histories import user_positions
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
-from sasrec_fast.store.rows import Rows, held_out, row_numbers, smallest, with_windows
 from sasrec_fast.store.row_times import row_times
+from sasrec_fast.store.rows import Rows, held_out, row_numbers, smallest, with_windows
 from sasrec_fast.store.sequences import (
     SPLITS,
     Arrays,

@@ -68,7 +68,6 @@ class First:
         counted = [-((least - _ceiling(start)) // step) for start in starts.tolist()]
         return np.array([min(max(ticks, 0), _MOST_TICKS + 1) for ticks in counted])
 
-
     def scale_of(self, time_min: int, time_unit: int) -> tuple[int, int]:
         """Smallest time and unit of a shard whose times are counted, of the times themselves."""
         assert self.ticks is not None

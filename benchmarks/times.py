@@ -101,12 +101,12 @@ def main() -> None:
             for name in args.models:
                 train(made_up(rule), name, 0, args, **sizes)
         return
-    args.optimizer = lambda: keras.optimizers.Adam(1e-3)
-    args.batch_size, args.epochs, args.every = 32, args.epochs or 40, 4
+    args.optimizer = lambda: keras.optimizers.Adam(2e-3)
+    args.batch_size, args.epochs, args.every = 32, args.epochs or 24, 4
     data = sf.prepare(
-        f"{args.data}/ratings.dat", max_sequence_length=100, num_negatives=0, times=True
+        f"{args.data}/ratings.dat", max_sequence_length=50, num_negatives=0, times=True
     )
-    sizes = {"hidden_dim": 48, "num_layers": 2, "num_heads": 2, "dropout": 0.3}
+    sizes = {"hidden_dim": 32, "num_layers": 2, "dropout": 0.3}
     for seed in args.seeds:
         for name in args.models:
             train(data, name, seed, args, **sizes)

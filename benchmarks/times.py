@@ -102,7 +102,7 @@ def main() -> None:
                 train(made_up(rule), name, 0, args, **sizes)
         return
     args.optimizer = lambda: keras.optimizers.Adam(2e-3)
-    args.batch_size, args.epochs, args.every = 32, args.epochs or 24, 4
+    args.batch_size, args.epochs, args.every = 32, args.epochs or 24, 8
     data = sf.prepare(
         f"{args.data}/ratings.dat", max_sequence_length=50, num_negatives=0, times=True
     )

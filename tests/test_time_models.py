@@ -81,7 +81,9 @@ def test_attention_adds_the_bias_to_its_scores(kind, monkeypatch):
         logs = 0.301 * np.arange(72)
         height, rate, power = (np.asarray(w) for w in layer.bias.weights)
         rates = np.exp(-np.exp(rate))  # the g of a * g^(gap^b)
-        np.testing.assert_allclose(table, height * rates ** (np.exp(logs) ** power), rtol=1e-4)
+        np.testing.assert_allclose(
+            table, height * rates ** (np.exp(logs) ** power), rtol=1e-4, atol=1e-30
+        )
     parts = (layer.query_dense, layer.key_dense, layer.value_dense)
     query, key, value = (np.asarray(part(x)) for part in parts)
     expected = np.zeros((2, 5, 2, 3))

@@ -21,6 +21,9 @@ _STEP = 0.301
 NUM_BUCKETS = 72
 """Buckets of the gaps that 31 bits hold."""
 
+_GONE = 20.0
+"""Where nothing is left of the bias: beyond it an infinite number would make gradients NaN."""
+
 _FADING = -3.0
 """Logarithm of the first rate of decay: with the power .3, e-fold in six hours."""
 
@@ -92,7 +95,7 @@ class TimeBias(keras.layers.Layer):  # type: ignore[misc]
         if self.kind == "buckets":
             return self.table
         logs = _STEP * np.arange(NUM_BUCKETS, dtype=np.float32)
-        faded = ops.exp(self.power * logs + self.rate)
+        faded = ops.exp(ops.minimum(self.power * logs + self.rate, _GONE))
         return self.height * ops.exp(-faded)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Self-attention that looks at no later position, without computing what it may not see."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -176,13 +178,12 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             part = query[:, start:end], key[:, :end], value[:, :end]
             visible = _visible(start, end, padding_mask)
             own = None if turn is None else turn + block * _APART
-            if gaps is not None:
-                bias = self.bias(gaps[:, start:end, :end])
-                views.append(self._scored(*part, visible, own, drops, bias))
-            elif drops:
-                views.append(self._scored(*part, visible, own))
-            else:
+            drop = partial(self.drop, turn=own, training=True) if drops else None
+            bias = None if gaps is None else self.bias(gaps[:, start:end, :end])
+            if drop is None and bias is None:
                 views.append(self._fused(*part, mask=visible))
+            else:
+                views.append(self._scored(part, visible, drop, bias))
         return ops.concatenate(views, axis=1)
 
     def _fused(self, query: Tensor, key: Tensor, value: Tensor, **mask: Any) -> Tensor:
@@ -197,23 +198,21 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
 
     def _scored(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        part: tuple[Tensor, Tensor, Tensor],
         visible: Tensor,
-        turn: Tensor | None,
-        drops: bool = True,
-        bias: Tensor | float = 0.0,
+        drop: Callable[[Tensor], Tensor] | None,
+        bias: Tensor | None,
     ) -> Tensor:
-        """As `_fused`, with a bias on scores, and some of the shares dropped out."""
+        """As `_fused`, with a bias on scores, or some of the shares dropped out."""
+        query, key, value = part
         query = query * ops.cast(self.key_dim**-0.5, query.dtype)
         scores = ops.einsum("nkhd,nqhd->nhqk", key, query)
-        scores = scores if isinstance(bias, float) else scores + ops.cast(bias, scores.dtype)
+        if bias is not None:
+            scores = scores + ops.cast(bias, scores.dtype)
         half = keras.backend.standardize_dtype(scores.dtype) == "float16"
         scores = ops.where(visible, scores, -3e4 if half else -1e9)  # finite where all is masked
         shares = ops.softmax(scores, axis=-1) if scores.shape[-1] > 1 else ops.ones_like(scores)
-        if drops:
-            shares = self.drop(shares, turn=turn, training=True)
+        shares = shares if drop is None else drop(shares)
         return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:

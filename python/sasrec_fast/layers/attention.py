@@ -72,9 +72,11 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         self.key_dim = key_dim
         self.rate = dropout
         self.rotary = rotary
-        self.drop = Dropout(dropout, dtype=self.dtype_policy, name="drop")
+        self.drop: Any = Dropout(dropout, dtype=self.dtype_policy, name="drop")
         self.time = time
-        self.bias = time and TimeBias(time, num_heads, dtype=self.dtype_policy, name="time_bias")
+        self.bias: Any = None
+        if time is not None:
+            self.bias = TimeBias(time, num_heads, dtype=self.dtype_policy, name="time_bias")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights for inputs [n, T, d], named and shaped as Keras does."""
@@ -87,7 +89,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         for layer in (self.query_dense, self.key_dense, self.value_dense):
             layer.build(input_shape)
         self.output_dense.build((*input_shape[:-1], *heads[1:]))
-        if self.bias:
+        if self.bias is not None:
             self.bias.build()
         self.built = True
 
@@ -122,7 +124,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         """
         sequences = self._projected(x, positions)
         drops = bool(training and self.rate)
-        if self.bias:
+        if self.bias is not None:
             view = self._in_blocks(sequences, padding_mask, turn, drops, gaps)
         elif padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)

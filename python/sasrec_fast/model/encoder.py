@@ -83,7 +83,7 @@ class SequenceEncoder(ItemScorer):
 
     @property
     def looks_at_times(self) -> bool:
-        """Whether the inputs are also when items were, and when the next ones are asked for."""
+        """As of `ItemScorer`: with `time`."""
         return self.block_options.time is not None
 
     @property

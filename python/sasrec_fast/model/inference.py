@@ -90,7 +90,6 @@ class ItemScorer:
     max_sequence_length: int
     hidden_dim: int
     scoring_table: Any
-    looks_at_times: bool = False
     encode: Callable[[Inputs], Tensor]
     build: Callable[[], None]
     left_whole: Any
@@ -166,6 +165,11 @@ class ItemScorer:
         with self.left_whole():
             assert self._inference is not None
             return self._inference.start(self._count_above, inputs, k=k)
+
+    @property
+    def looks_at_times(self) -> bool:
+        """Whether the inputs are also when items were, and when the next ones are asked for."""
+        return False
 
     @property
     def _input_names(self) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ class PredictingModel(WholeSteps):
     vocabulary_size: int
     max_sequence_length: int
     hidden_dim: int
-    looks_at_times: bool
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.__call__`, after a check of the inputs.
@@ -96,7 +95,7 @@ class PredictingModel(WholeSteps):
         """
         require_indices(split, self.vocabulary_size)
         require_same_items(self, split, f"the {split.name} split")
-        if self.looks_at_times:
+        if getattr(self, "looks_at_times", False):
             timed(split.sequences, f"the {split.name} split")
         if longest > self.max_sequence_length:
             raise ValueError(

@@ -217,10 +217,11 @@ class Store:
             DataError: There is a user for whom no negative exists, or none to train on.
         """
         names = ("offsets", "items", "user_keys")
-        columns = [self._arrays[name].values() for name in names]
-        store = Sequences(*columns)
+        columns = {name: self._arrays[name].values() for name in names}
+        store = Sequences(**columns)
         if self._clock is not None:
-            store = TimedSequences(*columns, self._arrays["times"].values(), self._clock)
+            times = self._arrays["times"].values()
+            store = TimedSequences(**columns, times=times, clock=self._clock)
         users, rows = self._users(), self._split_rows()
         counts = reduce(Counts.merge, self._counted(store, rows))
         if counts.stuck is not None:

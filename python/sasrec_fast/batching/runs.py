@@ -7,6 +7,7 @@ that share the rows of a batch share those of a run by the first one as well:
 |---|---|---|---|
 | sequences | [B, k, L + 1] | int32 | inputs and the last target: targets are the inputs, shifted |
 | counted | [B, k] | int32 | first position that the loss counts; absent in training, where all do |
+| times | [B, k, L + 1] | int32 | of inputs and the last target, where the data has them |
 | negatives | [B, k, L] or [B, k, L, K] | int32 | absent where the loss has no use for them |
 
 `run_batch` makes a batch of it again, on the device.
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast.batching.devices import sent_ahead
 from sasrec_fast.batching.lookahead import Lookahead, Place
-from sasrec_fast.store import Split
+from sasrec_fast.store import Split, TimedArrays
 
 if TYPE_CHECKING:
     from sasrec_fast.batching.batches import Batches
@@ -81,6 +82,9 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
         run = {"sequences": sequences.reshape(*rows.shape, length + 1)}
         if self._split.name != "train":
             run["counted"] = _first_counted(filled.sample_weight).reshape(rows.shape)
+        if isinstance(filled, TimedArrays):
+            times = np.concatenate([filled.times[:, :1], filled.query_times], axis=1)
+            run["times"] = times.reshape(*rows.shape, length + 1)
         if self._split.num_negatives:
             drawn = filled.negative_sequence
             run["negatives"] = drawn.reshape(*rows.shape, *drawn.shape[1:])
@@ -127,4 +131,7 @@ def run_batch(run: Run, index: Tensor) -> tuple[Any, Any, Any]:
     if "negatives" in batch:
         y["negative_sequence"] = batch["negatives"]
     x = {"item_ids": jnp.where(real, batch["sequences"][:, :-1], 0), "padding_mask": real}
+    if "times" in batch:
+        x["times"] = jnp.where(real, batch["times"][:, :-1], 0)
+        x["query_times"] = batch["times"][:, 1:]
     return x, y, dict.fromkeys(y, weight.astype(jnp.float32))

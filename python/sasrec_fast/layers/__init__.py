@@ -10,12 +10,15 @@ from sasrec_fast.layers.padding import (
 )
 from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
 from sasrec_fast.layers.retrieval import CandidateRetrieval
+from sasrec_fast.layers.times import NUM_BUCKETS, gap_buckets
 
 __all__ = [
+    "NUM_BUCKETS",
     "BlockOptions",
     "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
+    "gap_buckets",
     "has_shortcut",
     "last_position",
     "last_state",

@@ -19,13 +19,16 @@ def has_shortcut(block: Any) -> bool:
     return type(block) in (TransformerBlock, LiGRBlock) and not block.rotary
 
 
-def last_state(block: CausalBlock, x: Tensor, padding_mask: Tensor) -> Tensor:
+def last_state(
+    block: CausalBlock, x: Tensor, padding_mask: Tensor, gaps: Tensor | None = None
+) -> Tensor:
     """What the block gives for each row's last real item, up to rounding.
 
     Args:
         block: One that `has_shortcut`.
         x: [n, T, d].
         padding_mask: bool [n, T], True = real item, wherever the padding is.
+        gaps: As of `CausalAttention.call`.
 
     Returns:
         [n, 1, d]; of position 0 where a row has no real item.
@@ -34,7 +37,11 @@ def last_state(block: CausalBlock, x: Tensor, padding_mask: Tensor) -> Tensor:
     before, states = own, x
     if block.pre_norm:
         before, states = block.attention_norm(own), block.attention_norm(x)
-    attended = _view(block.attention, before, states, padding_mask)
+    bias: Tensor = 0.0
+    if gaps is not None:
+        asked = last_position(gaps, padding_mask)[:, None]
+        bias = ops.cast(block.attention.bias(asked)[:, :, 0], "float32")
+    attended = _view(block.attention, before, states, padding_mask, bias)
     if isinstance(block, LiGRBlock):
         own = own + block.attention_gate(own) * attended
         normal = block.feed_forward_norm(own)
@@ -62,14 +69,16 @@ def last_position(hidden: Tensor, padding_mask: Tensor) -> Tensor:
     return ops.squeeze(ops.take_along_axis(hidden, last[:, None, None], axis=1), axis=1)
 
 
-def _view(attention: Any, before: Tensor, states: Tensor, padding_mask: Tensor) -> Tensor:
+def _view(
+    attention: Any, before: Tensor, states: Tensor, padding_mask: Tensor, bias: Tensor
+) -> Tensor:
     """What a query [n, 1, d] sees of states [n, T, d], summed up in float32."""
     query = ops.cast(attention.query_dense(before)[:, 0], "float32")
     states = ops.cast(states, "float32")
     kernels = (attention.key_dense.kernel, attention.value_dense.kernel)
     key, value = (ops.cast(kernel, "float32") for kernel in kernels)
     asked = ops.einsum("nhw,dhw->nhd", query, key) * query.shape[-1] ** -0.5
-    scores = ops.einsum("nhd,ntd->nht", asked, states)
+    scores = ops.einsum("nhd,ntd->nht", asked, states) + bias
     shares = ops.softmax(ops.where(padding_mask[:, None], scores, -1e9), axis=-1)
     mean = ops.einsum("nht,ntd->nhd", shares, states)
     seen = ops.einsum("nhd,dhw->nhw", mean, value)

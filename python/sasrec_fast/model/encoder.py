@@ -7,9 +7,11 @@ import keras
 from keras import ops
 
 from sasrec_fast.layers import (
+    NUM_BUCKETS,
     BlockOptions,
     Dropout,
     PositionEmbedding,
+    gap_buckets,
     has_shortcut,
     last_state,
     padding_behind,
@@ -18,7 +20,7 @@ from sasrec_fast.layers import (
     states_back,
 )
 from sasrec_fast.model.inference import ItemScorer
-from sasrec_fast.model.inputs import sequence_inputs
+from sasrec_fast.model.inputs import TIME_INPUTS, sequence_inputs, time_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -47,6 +49,15 @@ class SequenceEncoder(ItemScorer):
             self.position_embedding = PositionEmbedding(
                 self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
             )
+        self.gap_embedding = None
+        if self.looks_at_times and self.block_options.query_time:
+            self.gap_embedding = keras.layers.Embedding(
+                NUM_BUCKETS,
+                self.hidden_dim,
+                embeddings_initializer="zeros",
+                dtype=dtype.variable_dtype,
+                name="gap_embedding",
+            )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
             self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
@@ -71,6 +82,11 @@ class SequenceEncoder(ItemScorer):
         )
 
     @property
+    def looks_at_times(self) -> bool:
+        """As of `ItemScorer`: with `time`."""
+        return self.block_options.time is not None
+
+    @property
     def scoring_table(self) -> Any:
         """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
         return (self.output_embedding or self.item_embedding).embeddings
@@ -82,6 +98,8 @@ class SequenceEncoder(ItemScorer):
             table.build(hidden[:2])
         if self.position_embedding is not None:
             self.position_embedding.build(hidden)
+        if self.gap_embedding is not None:
+            self.gap_embedding.build(hidden[:2])
         self.embeddings_add.build((hidden, hidden))
         for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
             layer.build(hidden)
@@ -98,7 +116,8 @@ class SequenceEncoder(ItemScorer):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x, columns, context = self._entered(item_ids, padding_mask, training)
+        times = time_inputs(inputs) if self.looks_at_times else None
+        x, columns, context = self._entered(item_ids, padding_mask, times, training)
         for layer in self.transformer_layers:
             x = layer(x, training=training, **context)
         x = self.layer_norm(x[:, :length])
@@ -108,12 +127,13 @@ class SequenceEncoder(ItemScorer):
         if type(self).encode is not SequenceEncoder.encode or not self._has_shortcut:
             return super()._encode_last(inputs)
         item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
-        x, columns, context = self._entered(item_ids, padding_mask, training=False)
+        times = inputs if self.looks_at_times else None
+        x, columns, context = self._entered(item_ids, padding_mask, times, training=False)
         for layer in self.transformer_layers[:-1]:
             x = layer(x, **context)
         if columns is not None:
             padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
-        x = last_state(self.transformer_layers[-1], x, padding_mask)
+        x = last_state(self.transformer_layers[-1], x, padding_mask, context.get("gaps"))
         return ops.cast(self.layer_norm(x)[:, 0], "float32")
 
     @property
@@ -121,7 +141,7 @@ class SequenceEncoder(ItemScorer):
         return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
 
     def _entered(
-        self, item_ids: Tensor, padding_mask: Tensor, training: bool
+        self, item_ids: Tensor, padding_mask: Tensor, times: Inputs | None, training: bool
     ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
 
@@ -139,8 +159,22 @@ class SequenceEncoder(ItemScorer):
             from_end = self.block_options.positions == "end"
             positions = positions_from_end(padding_mask, columns) if from_end else columns
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, turn=turn, training=training)
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if times is not None:
+            x, context["gaps"] = self._with_gaps(x, times, columns)
+        x = self.embeddings_dropout(x, turn=turn, training=training)
         if self.block_options.block != "keras_hub":
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
+
+    def _with_gaps(self, x: Tensor, times: Inputs, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The states with the gap after each item, and all gaps, uint8 [n, T, T]."""
+        own, asked = (ops.cast(times[name], "int32") for name in TIME_INPUTS)
+        if columns is not None:
+            own, asked = (ops.take_along_axis(each, columns, axis=1) for each in (own, asked))
+        if self.gap_embedding is None:
+            asked = own
+        else:
+            after = self.gap_embedding(ops.cast(gap_buckets(asked, own), "int32"))
+            x = x + ops.cast(after, x.dtype)
+        return x, gap_buckets(asked[:, :, None], own[:, None, :])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError
-from sasrec_fast.recipes.catalogue import RECIPES, Recipe
+from sasrec_fast.recipes.catalogue import RECIPES, Recipe, Training
 from sasrec_fast.recipes.progress import Progress
 from sasrec_fast.saving import replaced_file
 
@@ -184,6 +184,8 @@ def claim(folder: Path, recipe: Recipe) -> None:
             temporary.write_text(json.dumps(decisive, indent=1) + "\n", encoding="utf-8")
         return
     before = json.loads(path.read_text(encoding="utf-8"))
+    defaults = json.loads(json.dumps(asdict(Training())))  # an earlier version had fewer options
+    before["training"] = {**defaults, **before.get("training", {})}
     for name in decisive:
         if before.get(name) != decisive[name]:
             raise ValueError(

@@ -4,6 +4,7 @@
 """
 
 from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
+from sasrec_fast.evaluation.comparison import Comparison, compare
 from sasrec_fast.evaluation.evaluation import evaluate
 from sasrec_fast.evaluation.metrics import Metrics, digest_of
 from sasrec_fast.evaluation.scoring import (
@@ -20,6 +21,7 @@ from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
+    "Comparison",
     "MarkovChain",
     "Metrics",
     "Popularity",
@@ -29,6 +31,7 @@ __all__ = [
     "VectorScorer",
     "checked_scores",
     "chosen_columns",
+    "compare",
     "digest_of",
     "evaluate",
     "input_length",

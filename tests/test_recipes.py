@@ -75,7 +75,7 @@ def test_the_test_is_read_once_when_it_is_asked_for(
     assert "test" not in vars(done)
     expected = sf.evaluate(done.model, done.data.test, k=(1, 5, 10, 20))
     assert dict(done.test) == dict(expected)
-    assert set(done.baselines) == {"popularity", "Markov chain"}
+    assert set(done.baselines) == {"popularity", "Markov chain", "neighbours"}
     monkeypatch.setattr("sasrec_fast.evaluation.evaluate", lambda *_, **__: pytest.fail("again"))
     assert dict(done.test) == dict(expected)
     assert done.baselines["popularity"]["mrr"] > 0

@@ -3,7 +3,7 @@
 `ranking_metrics` is not loaded here: as a callback it needs Keras, all else does not.
 """
 
-from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
+from sasrec_fast.evaluation.baselines import ItemNeighbours, MarkovChain, Popularity
 from sasrec_fast.evaluation.comparison import Comparison, compare
 from sasrec_fast.evaluation.evaluation import evaluate
 from sasrec_fast.evaluation.metrics import Metrics, digest_of
@@ -22,6 +22,7 @@ from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
     "Comparison",
+    "ItemNeighbours",
     "MarkovChain",
     "Metrics",
     "Popularity",

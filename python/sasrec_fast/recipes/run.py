@@ -61,12 +61,16 @@ class Run:
 
     @cached_property
     def baselines(self) -> dict[str, Metrics]:
-        """Metrics of popularity and a Markov chain on the test rows."""
-        from sasrec_fast.evaluation import MarkovChain, Popularity
+        """Metrics of popularity, a Markov chain and item neighbours on the test rows."""
+        from sasrec_fast.evaluation import ItemNeighbours, MarkovChain, Popularity
 
-        popularity = Popularity(self.data.train)
-        chain = MarkovChain(self.data.train)
-        return {"popularity": self._tested(popularity), "Markov chain": self._tested(chain)}
+        train = self.data.train
+        models = {
+            "popularity": Popularity(train),
+            "Markov chain": MarkovChain(train),
+            "neighbours": ItemNeighbours(train),
+        }
+        return {name: self._tested(model) for name, model in models.items()}
 
     def _tested(self, scorer: Any) -> Metrics:
         from sasrec_fast.evaluation import evaluate

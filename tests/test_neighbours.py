@@ -22,7 +22,9 @@ def prepared(histories: list[list[int]]) -> sf.Prepared:
     return sf.prepare(table, timestamp=None, min_user_interactions=1, num_negatives=0)
 
 
-def plain(users: Sets, count: int, neighbours: int, shrinkage: float) -> dict[int, dict[int, float]]:
+def plain(
+    users: Sets, count: int, neighbours: int, shrinkage: float
+) -> dict[int, dict[int, float]]:
     """The similarities of each item's neighbours."""
     found: dict[int, dict[int, float]] = {}
     for i in range(1, count + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -157,3 +158,39 @@ def test_an_interrupted_run_hands_over_the_best_weights(done: sf.recipes.Run) ->
     metrics = sf.evaluate(model, done.data.validation, k=10)
     assert metrics["ndcg@10"] == pytest.approx(done.epochs[0]["val_ndcg@10"])
     assert model.items == done.data.items
+
+
+@pytest.mark.parametrize(
+    ("figures", "name", "says", "changed"),
+    [
+        ((6040, 3416, 999_611, 96), "ml-1m-softmax", r"median 96 interactions, density 4\.84%", {}),
+        ((22_363, 12_101, 198_502, 6), "s3-beauty", "short .median 6 interactions.$", {}),
+        ((943, 1682, 100_000, 65), "ml-1m-softmax", "100,000 are few: dropout 0.3", {"small"}),
+        ((9000, 50_000, 900_000, 40), "ml-1m-softmax", "50,000 items are many", {"sampled"}),
+        ((1000, 500, 15_000, 12), "ml-1m-softmax", "density 3.00%.*few", {"small"}),
+        ((9000, 9000, 110_000, 12), "s3-beauty", "median 12", {}),
+    ],
+)
+def test_a_recipe_is_suggested_by_the_report(done, figures, name, says, changed):
+    users, items, rows, median = figures
+    report = done.data.report
+    lengths = replace(report.sequence_lengths, median=float(median))
+    report = replace(report, users=users, items=items, rows_kept=rows, sequence_lengths=lengths)
+    found = sf.recipes.suggest(report)
+    assert found.name == name
+    assert re.search(says, str(found))
+    whole, recipe = RECIPES[name], found.recipe
+    assert (recipe.model["dropout"], recipe.training.batch_size) == (
+        (0.3, 8) if "small" in changed else (whole.model["dropout"], whole.training.batch_size)
+    )
+    assert (recipe.training.loss != whole.training.loss) == ("sampled" in changed)
+    assert not recipe.required
+
+
+def test_a_suggestion_is_of_prepared_data_and_can_be_run(done):
+    found = sf.recipes.suggest(done.data)
+    assert str(found) == "s3-beauty: histories are short (median 8 interactions)"
+    small = found.recipe.changed(TINY.prepare, TINY.model, {"epochs": 2, "warmup_epochs": 0})
+    assert small.prepare["max_sequence_length"] == 8
+    with pytest.raises(TypeError, match="suggest takes what prepare"):
+        sf.recipes.suggest([1, 2])

@@ -25,8 +25,8 @@ class Training:
         beta_2: Of Adam.
         weight_decay: Of AdamW: every weight, embeddings and biases too, is drawn to 0 by so much
             times the rate in each step (Loshchilov & Hutter 2019); 0 is Adam.
-        ema_momentum: In [0, 1), of the moving average of the weights, new = momentum * old + (1 -
-            momentum) * weights in each step, which is validated and kept; 0: the weights themselves.
+        ema_momentum: m in [0, 1) of the moving average of the weights, m * average + (1 - m) *
+            weights after each step, which is validated and kept; 0: the weights themselves.
         schedule: "constant", or "cosine": down to 0 in the last of `epochs`.
         warmup_epochs: Epochs in which a cosine schedule first rises from 0.
         batch_size: Mean number of rows a batch.
@@ -90,7 +90,7 @@ class Recipe:
         """
         prepare = {**self.prepare, **(prepare or {})}
         windows, length = prepare.get("windows", "last"), prepare.get("max_sequence_length")
-        if length is not None and windows != "last" and windows[1] > length:
+        if length is not None and not isinstance(windows, str) and windows[1] > length:
             prepare["windows"] = ("stride", length)
         return replace(
             self,

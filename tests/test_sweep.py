@@ -47,7 +47,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told, Told, S
     folder, first, second = tmp_path_factory.mktemp("sweep"), Told(interrupts=True), Told()
     with pytest.MonkeyPatch.context() as patched:
         test = property(lambda run: pytest.fail("the test was read"))
-        patched.setattr("sasrec_fast.recipes.run.Run.test", test)
+        patched.setattr(sf.recipes.Run, "test", test)
         with pytest.raises(KeyboardInterrupt):
             sweep(TINY, GRID, RATINGS, folder, callback=first)
         done = sweep(TINY, GRID, RATINGS, folder, callback=second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import checks
 from sasrec_fast.recipes.catalogue import RECIPES, SAMPLED, Recipe
@@ -69,7 +69,7 @@ def suggest(data: Prepared | Report) -> Suggestion:
         >>> print(sf.recipes.suggest(data))
         s3-beauty: histories are short (median 6 interactions)
     """
-    report = getattr(data, "report", data)
+    report: Any = getattr(data, "report", data)
     if not hasattr(report, "sequence_lengths"):
         raise TypeError(
             f"suggest takes what prepare() returns, or its report, received {checks.received(data)}"

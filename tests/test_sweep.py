@@ -11,6 +11,7 @@ import pytest
 
 import sasrec_fast as sf
 import small_models  # noqa: F401  (quick compilation)
+from sasrec_fast.cli import main
 from sasrec_fast.recipes import Progress, Recipe, Sweep, Training, Trial, sweep
 
 TINY = Recipe(
@@ -68,23 +69,18 @@ def test_it_goes_on_from_the_epoch_in_which_it_was_interrupted(swept):
 
 def test_the_best_is_that_of_the_highest_validation(swept):
     folder, _, _, done = swept
-    assert done.best.options == {"training.learning_rate": 2e-2}
-    assert done.best_recipe.training.learning_rate == 2e-2
+    assert done.best is max(done.trials, key=lambda trial: trial.runs[0]["validation"]["ndcg@10"])
+    rate = done.best.options["training.learning_rate"]
+    assert done.best_recipe.training.learning_rate == rate
     assert done.best_recipe.training.seed == 0
     record = done.best.runs[0]
     best = max(record["epochs"], key=lambda epoch: epoch["val_ndcg@10"])
     assert (record["best_epoch"], record["validation"]["mrr"]) == (best["epoch"], best["val_mrr"])
-    files = sorted(path.name for path in folder.iterdir())
-    assert [json.loads((folder / name).read_text()) for name in files if "seed" in name] == sorted(
-        (trial.runs[0] for trial in done.trials), key=lambda run: files.index(named(folder, run))
-    )
+    kept = [json.loads(path.read_text()) for path in folder.glob("*-seed-0.json")]
+    assert all(trial.runs[0] in kept for trial in done.trials)
     lines = str(done).splitlines()
     assert lines[0].split()[0] == "training.learning_rate"
-    assert lines[1].split()[:3] == ["0.02", "1", f"{done.best.mean():.4f}"]
-
-
-def named(folder: Path, run: Any) -> str:
-    return next(p.name for p in folder.iterdir() if json.loads(p.read_text()) == run)
+    assert lines[1].split()[:3] == [str(rate), "1", f"{done.best.mean():.4f}"]
 
 
 def test_results_of_a_folder_are_those_of_its_recipe_and_data(swept):
@@ -132,3 +128,27 @@ def test_an_error_in_a_run_names_the_trial(tmp_path):
     with pytest.raises(ValueError, match="dropout must be in") as caught:
         sweep(TINY, [{"model.dropout": 2.0}], RATINGS, tmp_path)
     assert caught.value.__notes__ == ["in the trial {'model.dropout': 2.0} with seed 0"]
+
+
+def test_the_command_prints_the_table_of_a_grid_in_a_file(tmp_path, capsys):
+    data, grid, folder = tmp_path / "ratings.csv", tmp_path / "grid.json", tmp_path / "sweep"
+    RATINGS.to_csv(data, index=False)
+    options = {
+        "prepare.max_sequence_length": 8,
+        "model.hidden_dim": 8,
+        "model.num_layers": 0,
+        "training.loss": {"name": "softmax"},
+        "training.epochs": 2,
+        "training.max_buckets": 1,
+    }
+    grid.write_text(json.dumps([options]))
+    line = ["sweep", str(grid), "--recipe", "s3-beauty", "--data", str(data)]
+    assert main([*line, "--output", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "run 1 of 1: prepare.max_sequence_length 8" in printed
+    (record,) = [json.loads(path.read_text()) for path in folder.glob("*-seed-0.json")]
+    last = printed.rstrip().splitlines()[-3]
+    assert f"{record['validation']['ndcg@10']:.4f}" in last.split()
+    grid.write_text("{")
+    assert main(line) == 2
+    assert "grid.json is no JSON" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.recipes import RECIPES, Progress, Recipe, Training
+from sasrec_fast.recipes import RECIPES, Progress, Recipe, Training, claim
+from sasrec_fast.recipes.training import optimizer
 from small_models import keras
 
 TINY = Recipe(
@@ -194,3 +196,23 @@ def test_a_suggestion_is_of_prepared_data_and_can_be_run(done):
     assert small.prepare["max_sequence_length"] == 8
     with pytest.raises(TypeError, match="suggest takes what prepare"):
         sf.recipes.suggest([1, 2])
+
+
+def test_training_options_become_those_of_the_optimizer():
+    averaged = optimizer(Training(ema_momentum=0.9, weight_decay=0.1), 10)
+    assert (averaged.use_ema, averaged.ema_momentum, averaged.weight_decay) == (True, 0.9, 0.1)
+    plain = optimizer(Training(), 10)
+    assert (type(plain), plain.use_ema) == (keras.optimizers.Adam, False)
+    with pytest.raises(ValueError, match=r"ema_momentum must be in \[0, 1\), received 1"):
+        optimizer(Training(ema_momentum=1.0), 10)
+
+
+def test_a_folder_of_an_earlier_version_has_the_defaults_of_later_options(tmp_path):
+    claim(tmp_path, TINY)
+    path = tmp_path / "options.json"
+    before = json.loads(path.read_text())
+    del before["training"]["ema_momentum"]
+    path.write_text(json.dumps(before))
+    claim(tmp_path, TINY)
+    with pytest.raises(ValueError, match="holds a run with training="):
+        claim(tmp_path, TINY.changed(training={"ema_momentum": 0.9}))

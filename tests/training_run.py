@@ -60,6 +60,7 @@ def run(
     dropout: float = 0.5,
     distribute: bool = False,
     run_length: int | None = None,
+    ema_momentum: float = 0.0,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -74,7 +75,8 @@ def run(
         dropout=dropout,
         max_sequence_length=LENGTH,
     )
-    model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98))
+    average = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
+    model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))
     seen = Compilations()
     history = model.fit(
         data.train.batches(16, max_buckets=2, run_length=run_length),

@@ -65,9 +65,9 @@ def suggest(data: Prepared | Report) -> Suggestion:
 
     Example:
         >>> import sasrec_fast as sf
-        >>> data = sf.prepare(sf.datasets.synthetic(200, 400, interactions=(4, 9)).ratings)
+        >>> data = sf.prepare(sf.datasets.synthetic(200, 400, interactions=(5, 9)).ratings)
         >>> print(sf.recipes.suggest(data))
-        s3-beauty: histories are short (median 6 interactions)
+        s3-beauty: histories are short (median 7 interactions)
     """
     report: Any = getattr(data, "report", data)
     if not hasattr(report, "sequence_lengths"):

@@ -60,6 +60,7 @@ def run(
     dropout: float = 0.5,
     distribute: bool = False,
     run_length: int | None = None,
+    position_shift: int = 0,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -73,6 +74,7 @@ def run(
         hidden_dim=8,
         dropout=dropout,
         max_sequence_length=LENGTH,
+        position_shift=position_shift,
     )
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98))
     seen = Compilations()

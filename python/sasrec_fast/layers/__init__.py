@@ -8,7 +8,7 @@ from sasrec_fast.layers.padding import (
     real_first,
     states_back,
 )
-from sasrec_fast.layers.positions import PositionEmbedding, positions_from_end
+from sasrec_fast.layers.positions import PositionEmbedding, RandomShift, positions_from_end
 from sasrec_fast.layers.retrieval import CandidateRetrieval
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
+    "RandomShift",
     "has_shortcut",
     "last_position",
     "last_state",

@@ -10,6 +10,7 @@ from sasrec_fast.layers import (
     BlockOptions,
     Dropout,
     PositionEmbedding,
+    RandomShift,
     has_shortcut,
     last_state,
     padding_behind,
@@ -29,6 +30,7 @@ class SequenceEncoder(ItemScorer):
 
     block_options: BlockOptions
     num_layers: int
+    position_shift: int
     scale_embeddings: bool
     tie_embeddings: bool
     l2: float
@@ -42,11 +44,7 @@ class SequenceEncoder(ItemScorer):
         self.output_embedding = (
             None if self.tie_embeddings else self._item_table("output_embedding")
         )
-        self.position_embedding = None
-        if not self.block_options.rotary:
-            self.position_embedding = PositionEmbedding(
-                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
-            )
+        self._create_positions()
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
             self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
@@ -57,6 +55,20 @@ class SequenceEncoder(ItemScorer):
         ]
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _create_positions(self) -> None:
+        """Make the layers that say where an item stands, but for rotations."""
+        self.position_embedding = self.random_shift = None
+        if self.block_options.rotary:
+            return
+        length = self.max_sequence_length
+        if self.position_shift:
+            from_end = self.block_options.positions == "end"
+            shift = RandomShift(self.position_shift, length, from_end, name="random_shift")
+            self.random_shift, length = shift, shift.table_length
+        self.position_embedding = PositionEmbedding(
+            length, dtype=self.dtype_policy.variable_dtype, name="position_embedding"
         )
 
     def _item_table(self, name: str) -> Any:
@@ -136,11 +148,21 @@ class SequenceEncoder(ItemScorer):
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
         if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask, columns) if from_end else columns
+            positions = self._positions(padding_mask, columns, training)
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
         x = self.embeddings_dropout(x, turn=turn, training=training)
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
         if self.block_options.block != "keras_hub":
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
+
+    def _positions(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
+        """Which embeddings positions have, int [n, T]; None: 0..T - 1 in each row."""
+        positions = columns
+        if self.block_options.positions == "end":
+            positions = positions_from_end(padding_mask, columns)
+        if self.random_shift is None or not training:
+            return positions
+        if positions is None:
+            positions = ops.arange(padding_mask.shape[1], dtype="int32")[None]
+        return self.random_shift(positions, padding_mask)

@@ -173,6 +173,7 @@ def test_a_checkpoint_of_other_interactions_or_options_is_refused(run):
         "interactions": other_items().train,
         "reject_all": training_run.small_data(negative_scope="all").train,
         "exponent": training_run.small_data(negatives="popularity").train,
+        "prefixes|stride": training_run.small_data(windows="prefixes").train,
         "stride": training_run.small_data(windows=("stride", 6)).train,
         "split seed|seed": training_run.small_data(seed=1).train,
     }

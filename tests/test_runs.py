@@ -36,7 +36,9 @@ def small_model(loss="bce"):
 
 
 @pytest.mark.parametrize("name", ["train", "validation", "test"])
-@pytest.mark.parametrize("options", [{}, {"num_negatives": 3, "truncation": "oldest"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"num_negatives": 3, "truncation": "oldest"}, {"windows": "prefixes"}]
+)
 def test_a_run_holds_what_its_batches_hold(name, options):
     batches = batches_of(getattr(data(**options), name), 3)
     batches.epoch = 1

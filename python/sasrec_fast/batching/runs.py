@@ -6,7 +6,7 @@ that share the rows of a batch share those of a run by the first one as well:
 | entry | shape | dtype | |
 |---|---|---|---|
 | sequences | [B, k, L + 1] | int32 | inputs and the last target: targets are the inputs, shifted |
-| counted | [B, k] | int32 | first position that the loss counts; absent in training, where all do |
+| counted | [B, k] | int32 | first position that the loss counts; absent in training where all do |
 | negatives | [B, k, L] or [B, k, L, K] | int32 | absent where the loss has no use for them |
 
 `run_batch` makes a batch of it again, on the device.
@@ -79,7 +79,7 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
         filled = self._split.fill(rows.ravel(), epoch=turn, length=length)
         sequences = np.concatenate([filled.item_ids[:, :1], filled.positive_sequence], axis=1)
         run = {"sequences": sequences.reshape(*rows.shape, length + 1)}
-        if self._split.name != "train":
+        if self._split.counts_last:
             run["counted"] = _first_counted(filled.sample_weight).reshape(rows.shape)
         if self._split.num_negatives:
             drawn = filled.negative_sequence

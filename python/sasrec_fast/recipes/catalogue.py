@@ -86,7 +86,7 @@ class Recipe:
         """
         prepare = {**self.prepare, **(prepare or {})}
         windows, length = prepare.get("windows", "last"), prepare.get("max_sequence_length")
-        if length is not None and windows != "last" and windows[1] > length:
+        if length is not None and not isinstance(windows, str) and windows[1] > length:
             prepare["windows"] = ("stride", length)
         return replace(
             self,

@@ -10,6 +10,7 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast.layers import RandomShift, positions_from_end
 from sasrec_fast.layers.blocks import LiGRBlock
+from sasrec_fast.layers.last_position import _view
 from sasrec_fast.model import inference
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
@@ -330,6 +331,26 @@ def test_the_longest_row_has_a_position_for_each_item():
     model = make_model(positions="end")
     scores = model.score_items(make_rows([LENGTH])[0])
     assert np.isfinite(scores).all()
+
+
+def test_the_last_state_alone_drops_out_as_all_states_do():
+    """On average a query sees what it sees without dropout, its bias included."""
+    model = make_model(attention_dropout=0.5, dropout=0.0, num_heads=2)
+    model.build()
+    attention = model.transformer_layers[0].attention
+    attention.value_dense.bias.assign(np.full((2, WIDTH // 2), 0.3))
+    x = np.random.default_rng(0).normal(size=(1, 4, WIDTH)).astype(np.float32)
+    mask = np.array([[1, 1, 1, 0]], bool)
+
+    def seen(count, **now):
+        rows = np.repeat(x, count, axis=0)
+        return np.array(_view(attention, rows[:, 2:3], rows, np.repeat(mask, count, 0), now))
+
+    plain = seen(1, turn=None, training=False)
+    dropped = seen(20_000, turn=0, training=True)
+    assert np.ptp(dropped, axis=0).max() > 0.1
+    np.testing.assert_allclose(dropped.mean(axis=0), plain[0], atol=0.01)
+    np.testing.assert_allclose(plain, attention(x, mask)[:, 2:3], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
 """What the model is built of: attention, blocks, dropout, padding, positions and retrieval."""
 
 from sasrec_fast.layers.dropout import Dropout
-from sasrec_fast.layers.last_position import has_shortcut, last_position, last_state
+from sasrec_fast.layers.last_position import (
+    asked_last,
+    has_shortcut,
+    last_position,
+    last_state,
+)
 from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.padding import (
     padding_behind,
@@ -17,6 +22,7 @@ __all__ = [
     "Dropout",
     "PositionEmbedding",
     "RandomShift",
+    "asked_last",
     "has_shortcut",
     "last_position",
     "last_state",

@@ -11,7 +11,9 @@ from sasrec_fast.layers import (
     Dropout,
     PositionEmbedding,
     RandomShift,
+    asked_last,
     has_shortcut,
+    last_position,
     last_state,
     padding_behind,
     positions_from_end,
@@ -101,6 +103,8 @@ class SequenceEncoder(ItemScorer):
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
 
+        Of `asked_last` those of the last items of rows, [n, 1, hidden_dim].
+
         Raises:
             ValueError, TypeError: Inputs that `sequence_inputs` refuses.
         """
@@ -111,6 +115,10 @@ class SequenceEncoder(ItemScorer):
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
         x, columns, context = self._entered(item_ids, padding_mask, training)
+        if asked_last.holds():
+            if columns is not None:
+                padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
+            return self._last_states(x, padding_mask, context, training)
         for layer in self.transformer_layers:
             x = layer(x, training=training, **context)
         x = self.layer_norm(x[:, :length])
@@ -119,14 +127,22 @@ class SequenceEncoder(ItemScorer):
     def _encode_last(self, inputs: Inputs) -> Tensor:
         if type(self).encode is not SequenceEncoder.encode or not self._has_shortcut:
             return super()._encode_last(inputs)
-        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
-        x, columns, context = self._entered(item_ids, padding_mask, training=False)
-        for layer in self.transformer_layers[:-1]:
-            x = layer(x, **context)
-        if columns is not None:
-            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
-        x = last_state(self.transformer_layers[-1], x, padding_mask)
-        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+        with asked_last.within():
+            return ops.cast(self.encode(inputs)[:, 0], "float32")
+
+    def _last_states(
+        self, x: Tensor, padding_mask: Tensor, context: dict[str, Any], training: bool
+    ) -> Tensor:
+        """The states [n, 1, hidden_dim] after the last real items of what enters the blocks."""
+        others = len(self.transformer_layers) - int(self._has_shortcut)
+        for layer in self.transformer_layers[:others]:
+            x = layer(x, training=training, **context)
+        if self._has_shortcut:
+            final, turn = self.transformer_layers[-1], context["turn"]
+            x = last_state(final, x, padding_mask, turn, training)
+        else:
+            x = last_position(x, padding_mask)[:, None]
+        return self.layer_norm(x)
 
     @property
     def _has_shortcut(self) -> bool:
@@ -148,7 +164,7 @@ class SequenceEncoder(ItemScorer):
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
         if self.position_embedding is not None:
-            positions = self._positions(padding_mask, columns, training)
+            positions = self._shifted(padding_mask, columns, training)
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
         x = self.embeddings_dropout(x, turn=turn, training=training)
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
@@ -156,7 +172,7 @@ class SequenceEncoder(ItemScorer):
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
 
-    def _positions(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
+    def _shifted(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
         """Which embeddings positions have, int [n, T]; None: 0..T - 1 in each row."""
         positions = columns
         if self.block_options.positions == "end":

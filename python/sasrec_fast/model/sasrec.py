@@ -196,6 +196,12 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         return later("recommendation", "recommend")(self, data, **options)
 
     @property
+    def asks_last(self) -> bool:
+        """Whether a training step can do with the states of the last items of rows alone."""
+        parts = ("call", "encode", "compute_loss", "train_step")
+        return all(getattr(type(self), name) is getattr(SASRec, name) for name in parts)
+
+    @property
     def candidate_mask(self) -> NDArray[np.bool_]:
         """Which item indices may be recommended, bool [vocabulary_size]."""
         return self.retrieval.mask

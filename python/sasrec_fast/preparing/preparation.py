@@ -106,7 +106,8 @@ def prepare(
         negatives: Proposed uniformly, or in proportion to training "popularity", or, with
             ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
-            which knows nothing of later targets), or "all" items of the user.
+            which knows nothing of later targets; in training all that is not held out, whatever a
+            window or prefix shows of it), or "all" items of the user.
         items: None gives items indices 1..V by ascending id; "identity" keeps positive integer
             ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
             rows of items that it lacks are dropped and counted (`extend` it to keep them).

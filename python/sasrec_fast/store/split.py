@@ -65,7 +65,7 @@ class Split:
     def _rows(self) -> Rows:
         if not self._options.stride:
             return self.sequence_rows
-        targets = 1 if self._options.prefixes else self.max_sequence_length
+        targets = 1 if self.prefixes else self.max_sequence_length
         return with_windows(self.sequence_rows, targets, self._options.stride)
 
     @cached_property
@@ -114,9 +114,14 @@ class Split:
         return self._rows.lengths(self.max_sequence_length, self._options.stride)
 
     @property
+    def prefixes(self) -> bool:
+        """Whether rows are all prefixes of the sequences."""
+        return self._options.prefixes
+
+    @property
     def counts_last(self) -> bool:
         """Whether the loss counts the last target of each row alone, not all of them."""
-        return self.name != SPLITS[0] or self._options.prefixes
+        return self.name != SPLITS[0] or self.prefixes
 
     def __len__(self) -> int:
         return len(self.users)

@@ -153,7 +153,7 @@ def test_dated_splits_survive_saving(tmp_path: Any) -> None:
     assert data.train.arrays().item_ids[0].tolist()[:6] == [*data.sequences.items[:5].tolist(), 0]
 
 
-@pytest.mark.parametrize(("windows", "count"), [(("stride", 2), 4), ("prefixes", 7)])
+@pytest.mark.parametrize(("windows", "count"), [(("stride", 2), 4), ("prefixes", 9)])
 def test_windows_survive_saving(windows: Any, count: int, tmp_path: Any) -> None:
     data = sf.prepare(table(), windows=windows, max_sequence_length=3)
     data.save(tmp_path / "data")

@@ -65,7 +65,7 @@ test-spark: build $(VENV)/group-tests.stamp $(VENV)/group-spark.stamp
 	$(PY) -m pytest tests/test_spark.py -m "spark and not slow" $(ARGS)
 
 test-slow: build $(VENV)/group-tests.stamp
-	$(PY) -m pytest -m "slow and not spark" $(ARGS)
+	XLA_FLAGS= $(PY) -m pytest -m "slow and not spark" $(ARGS)
 
 test-lean: .venv-lean/packages.stamp
 test-lowest: .venv-lowest/packages.stamp

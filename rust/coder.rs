@@ -87,11 +87,7 @@ impl Coder {
                     *code = wide(id).wrapping_sub(*min) as u32;
                 }
             }
-            Self::Trimmed(trimmed) => {
-                for (code, &id) in codes.iter_mut().zip(ids) {
-                    *code = trimmed.code(wide(id));
-                }
-            }
+            Self::Trimmed(trimmed) => trimmed.encode(ids, codes, wide),
             Self::Ranked { .. } => {}
         }
     }

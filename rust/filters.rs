@@ -59,10 +59,14 @@ pub fn distinct_rows(
     pause.between()?;
     ranges.into_par_iter().try_for_each(|(users, mut kept)| {
         let mut seen = Seen::of(codes)?;
-        for (number, user) in users.enumerate() {
+        for user in users {
             let items = shard.user(user).items;
             let kept = split_off(&mut kept, items.len());
-            seen.next(number as u32 + 1);
+            if !seen.repeats(items)? {
+                kept.fill(true);
+                continue;
+            }
+            seen.next();
             let mut rows = items.iter().zip(kept);
             let mut mark = |(item, kept): (&i32, &mut bool)| -> Result<(), Error> {
                 *kept = seen.is_new(*item)?;
@@ -80,7 +84,7 @@ pub fn distinct_rows(
 
 /// The items that the user at hand was seen with.
 enum Seen {
-    /// By code, the number of the last user who had it.
+    /// By code, the number of the last reading of a user's items that found it.
     Marks(Vec<u32>, u32),
     /// Of one user, where codes are too many to mark.
     Set(HashSet<i32>),
@@ -94,18 +98,37 @@ impl Seen {
         Ok(Self::Marks(zeroed(codes)?, 0))
     }
 
-    fn next(&mut self, user: u32) {
+    /// Forget all items.
+    fn next(&mut self) {
         match self {
-            Self::Marks(_, current) => *current = user,
+            Self::Marks(_, number) => *number += 1,
             Self::Set(items) => items.clear(),
+        }
+    }
+
+    /// Whether any item is there twice; nearly no user of most tables has one.
+    fn repeats(&mut self, items: &[i32]) -> Result<bool, Error> {
+        self.next();
+        match self {
+            Self::Marks(marks, number) => Ok(items.iter().fold(false, |found, &item| {
+                found | (std::mem::replace(&mut marks[item as usize], *number) == *number)
+            })),
+            Self::Set(seen) => {
+                for &item in items {
+                    if !insert(seen, item)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
         }
     }
 
     #[inline]
     fn is_new(&mut self, item: i32) -> Result<bool, Error> {
         match self {
-            Self::Marks(marks, user) => {
-                Ok(std::mem::replace(&mut marks[item as usize], *user) != *user)
+            Self::Marks(marks, number) => {
+                Ok(std::mem::replace(&mut marks[item as usize], *number) != *number)
             }
             Self::Set(items) => insert(items, item),
         }

@@ -4,8 +4,9 @@ use crate::emission::Instant;
 use crate::error::{Error, check_items};
 use crate::filters::{Duplicates, Minima, Settled};
 use crate::memory::{collected, room, zeroed};
-use crate::shard::View;
+use crate::shard::{User, View};
 use crate::slices::split_off;
+use crate::tally::{Tally, Targets, count_ties};
 use crate::threads::Pause;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -32,50 +33,6 @@ impl Rules {
     /// Whether the k-core is more than a minimum for users.
     pub fn has_core(&self) -> bool {
         self.minima.item > 1
-    }
-}
-
-/// Where the held-out rows of one user are.
-#[derive(Clone, Copy)]
-pub enum Targets {
-    /// The last so many rows.
-    Last(usize),
-    /// The first rows of two periods: so many rows are before each.
-    After([usize; 2]),
-}
-
-/// Counts for the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rows that passed the row filter.
-    pub rows_filtered: usize,
-    /// Rows dropped because their user has their item in another row.
-    pub rows_duplicate: usize,
-    /// Rows dropped because their item has too few interactions.
-    pub rows_of_rare_items: usize,
-    /// Kept rows.
-    pub rows_kept: usize,
-    /// Users dropped for too few interactions.
-    pub users_dropped: usize,
-    /// Kept rows that share their time with another kept row of their user.
-    pub rows_tied: usize,
-    /// Kept users whose held-out targets depend on the order of tied rows.
-    pub users_tie_dependent: usize,
-}
-
-impl Tally {
-    /// Sums of two tallies.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            rows_filtered: self.rows_filtered + other.rows_filtered,
-            rows_duplicate: self.rows_duplicate + other.rows_duplicate,
-            rows_of_rare_items: self.rows_of_rare_items + other.rows_of_rare_items,
-            rows_kept: self.rows_kept + other.rows_kept,
-            users_dropped: self.users_dropped + other.users_dropped,
-            rows_tied: self.rows_tied + other.rows_tied,
-            users_tie_dependent: self.users_tie_dependent + other.users_tie_dependent,
-        }
     }
 }
 
@@ -117,7 +74,8 @@ pub struct Part<I> {
 
 /// How many rows of each user are left, and the counts that follow from it.
 pub struct Verdict {
-    left: Vec<u32>,
+    /// Rows of each user; 0 of those who are dropped.
+    pub left: Vec<u32>,
     /// Counts, but for ties.
     pub tally: Tally,
 }
@@ -191,7 +149,7 @@ pub fn finish<I: Instant>(
     let jobs = jobs(&shard.ranges(), left, out, &mut before)?;
     let ties = jobs.into_par_iter().map(|job| {
         pause.ask()?;
-        job.run(shard, plan, left)
+        Ok(job.run(shard, plan, left))
     });
     tally = tally.plus(ties.try_reduce(Tally::default, |a, b| Ok(a.plus(b)))?);
     Ok(Finished { part, before, tally })
@@ -247,8 +205,8 @@ fn jobs<'a, I>(
 
 impl<I: Instant> Job<'_, I> {
     /// Write the rows of the users that are left, and count ties.
-    fn run(self, shard: &View<I>, plan: &Plan, left: &[u32]) -> Result<Tally, Error> {
-        let (mut tally, mut chosen) = (Tally::default(), Vec::new());
+    fn run(self, shard: &View<I>, plan: &Plan, left: &[u32]) -> Tally {
+        let mut tally = Tally::default();
         let (mut items, mut times) = (self.items, self.times);
         let mut before = self.before.iter_mut();
         for number in self.users {
@@ -256,25 +214,21 @@ impl<I: Instant> Job<'_, I> {
             if rows == 0 {
                 continue;
             }
-            let is_whole = rows == user.items.len();
             let written = rows.min(items.len());
             let own = split_off(&mut items, written);
-            let kept = (0..user.items.len()).filter(|&row| is_whole || user.keeps(row, plan.rare));
-            for (row, slot) in kept.clone().zip(own) {
-                let code = user.items[row];
-                *slot = plan.indices.get(code as usize).copied().unwrap_or(code);
+            user.write(user.items, plan.rare, own);
+            if !plan.indices.is_empty() {
+                for item in &mut *own {
+                    *item = plan.indices[*item as usize];
+                }
             }
-            let seen = if is_whole || user.times.is_empty() {
+            let seen = if times.is_empty() {
                 user.times
             } else {
-                chosen.clear();
-                crate::memory::reserve(&mut chosen, rows)?;
-                chosen.extend(kept.map(|row| user.times[row]));
-                &chosen
+                let own = split_off(&mut times, rows);
+                user.write(user.times, plan.rare, own);
+                own
             };
-            if !times.is_empty() {
-                split_off(&mut times, rows).copy_from_slice(seen);
-            }
             let targets = match plan.starts {
                 None => Targets::Last(plan.holdout),
                 Some(starts) => Targets::After(
@@ -286,58 +240,21 @@ impl<I: Instant> Job<'_, I> {
             }
             count_ties(seen, targets, &mut tally);
         }
-        Ok(tally)
+        tally
     }
 }
 
-/// Count the rows of one user that share their time, and whether their order decides what is held
-/// out, or in what order.
-fn count_ties<I: Copy + PartialEq>(times: &[I], targets: Targets, tally: &mut Tally) {
-    let tied = |pair: &[I]| pair[0] == pair[1];
-    let mut before = false;
-    for pair in times.windows(2) {
-        let after = tied(pair);
-        tally.rows_tied += usize::from(before | after);
-        before = after;
-    }
-    tally.rows_tied += usize::from(before);
-    let dependent = match targets {
-        Targets::Last(count) => times[times.len().saturating_sub(count + 1)..].windows(2).any(tied),
-        Targets::After([validation, test]) => {
-            let first_tied = |at: usize| at > 0 && times.get(at..at + 2).is_some_and(tied);
-            first_tied(validation) || first_tied(test)
+impl<I> User<'_, I> {
+    /// Write the values of the rows that are kept, of which there are as many as `out` takes.
+    fn write<T: Copy>(&self, values: &[T], rare: &[i32], out: &mut [T]) {
+        if values.len() == out.len() {
+            return out.copy_from_slice(values);
         }
-    };
-    tally.users_tie_dependent += usize::from(dependent);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counted(times: &[u32], targets: Targets) -> (usize, usize) {
-        let mut tally = Tally::default();
-        count_ties(times, targets, &mut tally);
-        (tally.rows_tied, tally.users_tie_dependent)
-    }
-
-    #[test]
-    fn the_order_of_the_last_rows_counts() {
-        assert_eq!(counted(&[1, 1, 2, 3], Targets::Last(2)), (2, 0));
-        assert_eq!(counted(&[1, 2, 2, 3], Targets::Last(2)), (2, 1));
-        assert_eq!(counted(&[1, 2, 3, 3], Targets::Last(0)), (2, 0));
-    }
-
-    #[test]
-    fn the_first_row_of_a_period_counts_where_it_is_a_target() {
-        // Validation from time 2, test from time 3.
-        assert_eq!(counted(&[1, 2, 2, 3], Targets::After([1, 3])), (2, 1));
-        assert_eq!(counted(&[1, 2, 3, 3], Targets::After([1, 2])), (2, 1));
-        assert_eq!(counted(&[1, 1, 2, 3], Targets::After([2, 3])), (2, 0));
-        // Nothing before the period, so no input and no row.
-        assert_eq!(counted(&[2, 2, 3], Targets::After([0, 2])), (2, 0));
-        // Nothing in the validation period: the same rows are the test's.
-        assert_eq!(counted(&[1, 3, 3], Targets::After([1, 1])), (2, 1));
-        assert_eq!(counted(&[1, 2], Targets::After([2, 2])), (0, 0));
+        let mut place = 0; // no branch a row: which are kept is not to be foreseen
+        for (row, &value) in values.iter().enumerate() {
+            let Some(slot) = out.get_mut(place) else { return };
+            *slot = value;
+            place += usize::from(self.keeps(row, rare));
+        }
     }
 }

@@ -8,10 +8,12 @@ use rayon::prelude::*;
 /// Rows that tell whether a few ids are far from the others.
 const SAMPLE_ROWS: usize = 1 << 10;
 /// Of so many rows, one may have an id outside of the dense range.
-const ROWS_OUTSIDE: usize = 1 << 10;
+const ROWS_OUTSIDE: usize = 1 << 6;
 /// Tables of fewer rows have no use for an even range.
 const FEW_ROWS: usize = 1 << 15;
 const CHUNK_ROWS: usize = 1 << 16;
+/// Rows that are looked at one by one where any of them is outside.
+const BLOCK_ROWS: usize = 1 << 9;
 
 /// Smallest and largest id.
 pub type Span = (i64, i64);
@@ -61,14 +63,20 @@ impl Trimmed {
         self.before.len() + self.length + self.after.len()
     }
 
-    /// The code of an id that occurs.
+    /// The codes of ids that occur.
     #[inline]
-    pub fn code(&self, id: i64) -> u32 {
-        let place = id.wrapping_sub(self.min) as u64;
-        if place < self.length as u64 {
-            self.before.len() as u32 + place as u32
-        } else {
-            self.code_outside(id)
+    pub fn encode<T: Copy>(&self, ids: &[T], codes: &mut [u32], wide: impl Fn(T) -> i64) {
+        let (first, length) = (self.before.len() as u32, self.length as u64);
+        let place = |id: T| wide(id).wrapping_sub(self.min) as u64;
+        let mut all_inside = true; // no branch a row, so that the loop is done in vectors
+        for (code, &id) in codes.iter_mut().zip(ids) {
+            all_inside &= place(id) < length;
+            *code = first.wrapping_add(place(id) as u32);
+        }
+        if !all_inside {
+            for (code, &id) in codes.iter_mut().zip(ids).filter(|(_, id)| place(**id) >= length) {
+                *code = self.code_outside(wide(id));
+            }
         }
     }
 
@@ -144,11 +152,20 @@ fn outside<T: Copy + Sync>(
     let most = ids.len() / ROWS_OUTSIDE + 1;
     let found = ids.par_chunks(CHUNK_ROWS).map(|chunk| {
         let (mut outside, mut span) = (Vec::new(), (last, first));
-        for id in chunk.iter().map(|&id| wide(id)) {
-            if (first..=last).contains(&id) {
-                span = (span.0.min(id), span.1.max(id));
-            } else if outside.len() <= most {
-                push(&mut outside, id)?;
+        let is_inside = |id: &i64| (first..=last).contains(id);
+        for block in chunk.chunks(BLOCK_ROWS) {
+            let ids = block.iter().map(|&id| wide(id));
+            let (least, greatest) = ids.clone().fold(span, |(a, b), id| (a.min(id), b.max(id)));
+            if first <= least && greatest <= last {
+                span = (least, greatest);
+                continue;
+            }
+            for id in ids {
+                if is_inside(&id) {
+                    span = (span.0.min(id), span.1.max(id));
+                } else if outside.len() <= most {
+                    push(&mut outside, id)?;
+                }
             }
         }
         Ok((outside, span))

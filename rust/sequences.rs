@@ -5,10 +5,12 @@ use crate::coder::Coder;
 use crate::columns::{Columns, Time};
 use crate::emission::Instant;
 use crate::error::Error;
-use crate::filters::{core_round, note_rare};
-use crate::finish::{Finished, Plan, Rules, Tally, finish, weigh};
-use crate::memory::{collected, zeroed};
+use crate::filters::core_round;
+use crate::finish::{Finished, Plan, Rules, finish, weigh};
+use crate::memory::collected;
+use crate::rounds::{Core, core};
 use crate::shard::{Shard, Times, View, numbered, relative, sorted};
+use crate::tally::Tally;
 use crate::threads::Pause;
 use rayon::prelude::*;
 use std::iter;
@@ -117,13 +119,12 @@ fn settle<I: Instant>(
     starts: Option<[u64; 2]>,
     pause: &Pause,
 ) -> Result<(Finished<I>, Items), Error> {
-    let (rare, mut counts) = if rules.has_core() {
-        rounds(shard, rules, codes, pause)?
+    let Core { rare, mut counts, verdict } = if rules.has_core() {
+        core(shard, rules.minima, codes, pause)?
     } else {
-        (Vec::new(), Vec::new())
+        let verdict = weigh(shard, rules.minima.user, &[], pause)?;
+        Core { rare: Vec::new(), counts: Vec::new(), verdict }
     };
-    let verdict = weigh(shard, rules.minima.user, &rare, pause)?;
-    let drops = verdict.tally.rows_kept < verdict.tally.rows_filtered;
     let mut plan = Plan { holdout: rules.holdout, rare: &rare, indices: &[], starts };
     if rules.keeps_codes() {
         let finished = finish(shard, &plan, &verdict, pause)?;
@@ -131,7 +132,8 @@ fn settle<I: Instant>(
         let largest = items.par_iter().with_min_len(1 << 15).copied().max();
         return Ok((finished, (Some(Vec::new()), largest.unwrap_or(0) as usize)));
     }
-    if drops && counts.is_empty() {
+    // Every item of a user who stays is left, with one of its rows at least.
+    if counts.is_empty() && verdict.tally.users_dropped > 0 {
         counts = core_round(shard, rules.minima.user, (&rare, codes), pause)?;
     }
     let is_left = |code: usize| counts.get(code).is_none_or(|count| *count > 0);
@@ -152,23 +154,6 @@ fn settle<I: Instant>(
         ((number < code_ids.len()).then_some(item_ids), number)
     };
     Ok((finished, items))
-}
-
-/// The rounds of the k-core: by item code the number of its round, and the counts that remain.
-fn rounds<I: Instant>(
-    shard: &View<I>,
-    rules: &Rules,
-    codes: usize,
-    pause: &Pause,
-) -> Result<(Vec<i32>, Vec<u32>), Error> {
-    let mut rare = zeroed(codes)?;
-    for round in 1.. {
-        let counts = core_round(shard, rules.minima.user, (&rare, codes), pause)?;
-        if !note_rare(&counts, rules.minima.item, &mut rare, round) {
-            return Ok((rare, counts));
-        }
-    }
-    Ok((rare, Vec::new()))
 }
 
 #[cfg(test)]

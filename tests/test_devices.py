@@ -12,7 +12,7 @@ import training_run
 from compilations import Compilations
 from small_models import compiled, keras, make_model
 
-TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+TWO = {"XLA_FLAGS": os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"}
 
 
 def start(variables, **options):

@@ -51,7 +51,7 @@ print("equal")
 
 
 def test_two_devices_give_the_value_and_gradients_of_one():
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
     finished = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "XLA_FLAGS": flags, "KERAS_BACKEND": "jax"},

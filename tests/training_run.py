@@ -65,6 +65,7 @@ def run(
     run_length: int | None = None,
     time: str | None = None,
     ema_momentum: float = 0.0,
+    position_shift: int = 0,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -79,6 +80,7 @@ def run(
         dropout=dropout,
         max_sequence_length=LENGTH,
         time=time,
+        position_shift=position_shift,
     )
     average = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))

@@ -97,7 +97,7 @@ def in_runs(
     steps = len(x)
     followed = []
     if _plain(x):
-        x = Runs(x, negatives)
+        x = Runs(x, negatives, asked=name == "train" and model.asks_last)
         followed.append((name, x))
     if _plain(validation):
         options["validation_data"] = Runs(validation, negatives)

@@ -75,12 +75,12 @@ def test_many_strings(form: str) -> None:
         "\0",
         "99999",
         "user_9",
-        "user_9\0234",
+        "user_9\x00234",
         "user_99999",
         "uses_00001",
         "é" * 5,
-    ]
-    + ["user_00001 and more"],
+        "user_00001 and more",
+    ],
 )
 def test_a_few_strings_that_are_unlike_the_others(form: str, odd: str) -> None:
     """Between those that are looked at first, and in the part of every thread."""

@@ -8,6 +8,7 @@ that share the rows of a batch share those of a run by the first one as well:
 | sequences | [B, k, L + 1] | int32 | inputs and the last target: targets are the inputs, shifted |
 | counted | [B, k] | int32 | first position that the loss counts; absent in training where all do |
 | asked | [B, k] | int32 | of prefixes, instead of it: the position whose target alone is wanted |
+| times | [B, k, L + 1] | int32 | of inputs and the last target, where the data has them |
 | negatives | [B, k, L] or [B, k, L, K] | int32 | absent where the loss has no use for them |
 
 `run_batch` makes a batch of it again, on the device. With `asked` it has L inputs and 1 target a
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast.batching.devices import sent_ahead
 from sasrec_fast.batching.lookahead import Lookahead, Place
-from sasrec_fast.store import Split
+from sasrec_fast.store import Split, TimedArrays
 
 if TYPE_CHECKING:
     from sasrec_fast.batching.batches import Batches
@@ -89,6 +90,9 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
             run["asked" if self._asked else "counted"] = counted.reshape(rows.shape)
             if self._asked:
                 drawn = drawn[np.arange(len(counted)), np.minimum(counted, length - 1), None]
+        if isinstance(filled, TimedArrays):
+            times = np.concatenate([filled.times[:, :1], filled.query_times], axis=1)
+            run["times"] = times.reshape(*rows.shape, length + 1)
         if self._split.num_negatives:
             run["negatives"] = drawn.reshape(*rows.shape, *drawn.shape[1:])
         return (sent_ahead(run),)
@@ -138,4 +142,7 @@ def run_batch(run: Run, index: Tensor) -> tuple[Any, Any, Any]:
     y = {"positive_sequence": targets}
     if "negatives" in batch:
         y["negative_sequence"] = batch["negatives"]
+    if "times" in batch:
+        x["times"] = jnp.where(real, batch["times"][:, :-1], 0)
+        x["query_times"] = batch["times"][:, 1:]
     return x, y, dict.fromkeys(y, weight.astype(jnp.float32))

@@ -63,6 +63,7 @@ PANELS = {
         "positions": Flag(Literal["end", "start", "rotary"], "how places in a history are told"),
         "position_shift": whole(SHIFT, 0),
         "dropout": real("dropout rate", 0, below=1),
+        "attention_dropout": real("of attention's shares; where not given, that rate", 0, below=1),
         "l2": real("penalty on item embeddings", 0),
         "dtype": Flag(str, "of Keras, such as mixed_bfloat16"),
     },
@@ -76,6 +77,7 @@ PANELS = {
         "schedule": Flag(Literal["constant", "cosine"], "of the rate; cosine ends at 0"),
         "warmup_epochs": whole("in which a cosine first rises from 0", 0),
         "weight_decay": real("of AdamW", 0),
+        "ema_momentum": real("of averaged weights, which are kept instead; 0: none", 0, below=1),
         "seed": whole("of negatives and training", 0),
     },
 }

@@ -3,7 +3,8 @@
 `ranking_metrics` is not loaded here: as a callback it needs Keras, all else does not.
 """
 
-from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
+from sasrec_fast.evaluation.baselines import ItemNeighbours, MarkovChain, Popularity
+from sasrec_fast.evaluation.comparison import Comparison, compare
 from sasrec_fast.evaluation.evaluation import evaluate
 from sasrec_fast.evaluation.metrics import Metrics, digest_of
 from sasrec_fast.evaluation.scoring import (
@@ -12,6 +13,9 @@ from sasrec_fast.evaluation.scoring import (
     checked_scores,
     input_length,
     is_vector_scorer,
+    knows_query_time,
+    looks_at_times,
+    refuse_times,
     require_scorer,
     top_k,
 )
@@ -20,6 +24,8 @@ from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
+    "Comparison",
+    "ItemNeighbours",
     "MarkovChain",
     "Metrics",
     "Popularity",
@@ -29,12 +35,16 @@ __all__ = [
     "VectorScorer",
     "checked_scores",
     "chosen_columns",
+    "compare",
     "digest_of",
     "evaluate",
     "input_length",
     "is_vector_scorer",
     "items_of",
+    "knows_query_time",
     "lists_of",
+    "looks_at_times",
+    "refuse_times",
     "require_scorer",
     "servable_items",
     "top_k",

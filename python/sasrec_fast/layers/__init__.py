@@ -15,14 +15,17 @@ from sasrec_fast.layers.padding import (
 )
 from sasrec_fast.layers.positions import PositionEmbedding, RandomShift, positions_from_end
 from sasrec_fast.layers.retrieval import CandidateRetrieval
+from sasrec_fast.layers.times import NUM_BUCKETS, gap_buckets
 
 __all__ = [
+    "NUM_BUCKETS",
     "BlockOptions",
     "CandidateRetrieval",
     "Dropout",
     "PositionEmbedding",
     "RandomShift",
     "asked_last",
+    "gap_buckets",
     "has_shortcut",
     "last_position",
     "last_state",

@@ -7,11 +7,13 @@ import keras
 from keras import ops
 
 from sasrec_fast.layers import (
+    NUM_BUCKETS,
     BlockOptions,
     Dropout,
     PositionEmbedding,
     RandomShift,
     asked_last,
+    gap_buckets,
     has_shortcut,
     last_position,
     last_state,
@@ -21,7 +23,7 @@ from sasrec_fast.layers import (
     states_back,
 )
 from sasrec_fast.model.inference import ItemScorer
-from sasrec_fast.model.inputs import sequence_inputs
+from sasrec_fast.model.inputs import TIME_INPUTS, sequence_inputs, time_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -47,6 +49,15 @@ class SequenceEncoder(ItemScorer):
             None if self.tie_embeddings else self._item_table("output_embedding")
         )
         self._create_positions()
+        self.gap_embedding = None
+        if self.looks_at_times and self.block_options.query_time:
+            self.gap_embedding = keras.layers.Embedding(
+                NUM_BUCKETS,
+                self.hidden_dim,
+                embeddings_initializer="zeros",
+                dtype=dtype.variable_dtype,
+                name="gap_embedding",
+            )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
             self.block_options.dropout, dtype=dtype, name="embeddings_dropout"
@@ -85,6 +96,11 @@ class SequenceEncoder(ItemScorer):
         )
 
     @property
+    def looks_at_times(self) -> bool:
+        """As of `ItemScorer`: with `time`."""
+        return self.block_options.time is not None
+
+    @property
     def scoring_table(self) -> Any:
         """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
         return (self.output_embedding or self.item_embedding).embeddings
@@ -96,6 +112,8 @@ class SequenceEncoder(ItemScorer):
             table.build(hidden[:2])
         if self.position_embedding is not None:
             self.position_embedding.build(hidden)
+        if self.gap_embedding is not None:
+            self.gap_embedding.build(hidden[:2])
         self.embeddings_add.build((hidden, hidden))
         for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
             layer.build(hidden)
@@ -114,7 +132,8 @@ class SequenceEncoder(ItemScorer):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x, columns, context = self._entered(item_ids, padding_mask, training)
+        times = time_inputs(inputs) if self.looks_at_times else None
+        x, columns, context = self._entered(item_ids, padding_mask, times, training)
         if asked_last.holds():
             if columns is not None:
                 padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
@@ -138,8 +157,7 @@ class SequenceEncoder(ItemScorer):
         for layer in self.transformer_layers[:others]:
             x = layer(x, training=training, **context)
         if self._has_shortcut:
-            final, turn = self.transformer_layers[-1], context["turn"]
-            x = last_state(final, x, padding_mask, turn, training)
+            x = last_state(self.transformer_layers[-1], x, padding_mask, context, training)
         else:
             x = last_position(x, padding_mask)[:, None]
         return self.layer_norm(x)
@@ -149,7 +167,7 @@ class SequenceEncoder(ItemScorer):
         return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
 
     def _entered(
-        self, item_ids: Tensor, padding_mask: Tensor, training: bool
+        self, item_ids: Tensor, padding_mask: Tensor, times: Inputs | None, training: bool
     ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
 
@@ -166,11 +184,25 @@ class SequenceEncoder(ItemScorer):
         if self.position_embedding is not None:
             positions = self._shifted(padding_mask, columns, training)
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, turn=turn, training=training)
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if times is not None:
+            x, context["gaps"] = self._with_gaps(x, times, columns)
+        x = self.embeddings_dropout(x, turn=turn, training=training)
         if self.block_options.block != "keras_hub":
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
+
+    def _with_gaps(self, x: Tensor, times: Inputs, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The states with the gap after each item, and all gaps, uint8 [n, T, T]."""
+        own, asked = (ops.cast(times[name], "int32") for name in TIME_INPUTS)
+        if columns is not None:
+            own, asked = (ops.take_along_axis(each, columns, axis=1) for each in (own, asked))
+        if self.gap_embedding is None:
+            asked = own
+        else:
+            after = self.gap_embedding(ops.cast(gap_buckets(asked, own), "int32"))
+            x = x + ops.cast(after, x.dtype)
+        return x, gap_buckets(asked[:, :, None], own[:, None, :])
 
     def _shifted(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
         """Which embeddings positions have, int [n, T]; None: 0..T - 1 in each row."""

@@ -10,11 +10,15 @@ import keras
 
 from sasrec_fast.backend import on_jax
 from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
+from sasrec_fast.model.averaging import between_averages
 from sasrec_fast.model.checkpoint import Checkpoint
+from sasrec_fast.store import TimedSequences
 
 
 def adopt(model: Any, x: Any) -> None:
-    """Give a model that was made without items those of its `Batches`, and the counts."""
+    """Give a model without items, or clock, those of its `Batches`, and the counts of items."""
+    if isinstance(x, Batches) and isinstance(x.split.sequences, TimedSequences):
+        model.clock = model.clock or x.split.sequences.clock
     if not isinstance(x, Batches) or model.items is not None or x.split.items is None:
         return
     model.items = x.split.items
@@ -61,6 +65,13 @@ def follow_epochs(
     options["shuffle"] = False
     x.follow(turns or Fraction(0))
     return x, _with_callbacks(options, [EpochCallback(x, x.epoch), *_callbacks(options)])
+
+
+def averaged(model: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `fit` with averaged weights at the end of an epoch, where any are kept."""
+    callbacks = _callbacks(options)
+    between = between_averages(model, callbacks)
+    return options if between is callbacks else _with_callbacks(options, between)
 
 
 def in_runs(

@@ -24,6 +24,7 @@ from jax import lax
 from sasrec_fast.backend import Uninterrupted, on_jax
 from sasrec_fast.batching import is_run, run_batch
 from sasrec_fast.layers import asked_last, padding_behind
+from sasrec_fast.model.averaging import own_values
 
 _PARTS = (
     "trainable_variables",
@@ -65,6 +66,7 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
         finally:
             self.jax_state_sync()
             self._jax_state = None
+            own_values(self)
 
     def build_whole(self) -> None:
         """Create the weights of model and optimizer at once, where they are missing."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sasrec_fast import checks
+from sasrec_fast.columns import UNITS
 from sasrec_fast.store import Vocabulary
 
 DEFAULT_HOLDOUT = 2
@@ -34,6 +35,7 @@ class Options:
     negative_scope: str
     items: Vocabulary | str | None
     seed: int
+    times: bool | str = False
 
     def __post_init__(self) -> None:
         self._settle("min_user_interactions", 1, 2**63 - 1)
@@ -54,6 +56,10 @@ class Options:
                 raise ValueError(f"min_rating must be finite, received {shown}")
         if not isinstance(self.items, Vocabulary):
             checks.one_of("items", self.items, (None, "identity"), " or a Vocabulary")
+        if isinstance(self.times, str):
+            checks.one_of("times", self.times, tuple(UNITS), ", True or False")
+        else:
+            checks.flag("times", self.times)
         self._check_windows()
         self._check_negatives()
         self._check_split_at()

@@ -43,6 +43,7 @@ def prepare(
     num_negatives: int = 1,
     negatives: Literal["uniform", "popularity"] | tuple[str, float] = "uniform",
     negative_scope: Literal["past", "all"] = "past",
+    times: bool | Literal["s", "ms", "us", "ns"] = False,
     items: Vocabulary | Literal["identity"] | None = None,
     seed: int = 0,
     output: str | os.PathLike[str] | None = None,
@@ -108,6 +109,9 @@ def prepare(
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
             which knows nothing of later targets; in training all that is not held out, whatever a
             window or prefix shows of it), or "all" items of the user.
+        times: Whether to keep when each interaction was, in whole seconds, for a model that looks
+            at them, `SASRec(time=...)`: 4 bytes an interaction. Datetimes know their unit; numbers
+            are taken for seconds, or for what is said: "s", "ms", "us" or "ns".
         items: None gives items indices 1..V by ascending id; "identity" keeps positive integer
             ids as indices; a `Vocabulary`, such as `data.items` of other data, keeps its indices:
             rows of items that it lacks are dropped and counted (`extend` it to keep them).
@@ -166,6 +170,7 @@ def prepare(
         negative_scope=negative_scope,
         items=items,
         seed=seed,
+        times=times,
     )
     if min_rating is not None and rating is None:
         rating = "rating"

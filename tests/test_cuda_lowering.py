@@ -87,7 +87,7 @@ def test_the_step_of_every_loss_is_lowered_and_never_asks_the_host(loss):
     "options",
     [
         {"block": "ligr", "num_heads": 4},
-        {"pre_norm": False, "positions": "start"},
+        {"pre_norm": False, "position_shift": 3},
         {"tie_embeddings": False, "l2": 0.1},
         {"dtype": "mixed_bfloat16", "block": "ligr"},
         {"attention_dropout": 0.0},

@@ -344,7 +344,7 @@ def test_the_last_state_alone_drops_out_as_all_states_do():
 
     def seen(count, **now):
         rows = np.repeat(x, count, axis=0)
-        return np.array(_view(attention, rows[:, 2:3], rows, np.repeat(mask, count, 0), now))
+        return np.array(_view(attention, (rows[:, 2:3], rows), np.repeat(mask, count, 0), 0.0, now))
 
     plain = seen(1, turn=None, training=False)
     dropped = seen(20_000, turn=0, training=True)

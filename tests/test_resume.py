@@ -149,7 +149,6 @@ OTHER_RUNS = {
     "dropout": lambda: compiled_by(adam(), dropout=0.5),
     "scale_embeddings": lambda: compiled_by(adam(), scale_embeddings=False),
     "l2": lambda: compiled_by(adam(), l2=0.1),
-    "position_shift": lambda: compiled_by(adam(), position_shift=1),
     "loss": lambda: compiled_by(adam(), loss="gbce"),
     "loss.max_bytes": lambda: compiled_by(adam(), sf.losses.BinaryCrossEntropy(max_bytes=10**6)),
     "optimizer": lambda: compiled_by(keras.optimizers.AdamW(1e-2)),

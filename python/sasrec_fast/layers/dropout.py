@@ -60,12 +60,7 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
 
 
 def keep_mask(shape: Sequence[int], keep: float, seed: Sequence[Tensor]) -> Tensor:
-    """A random mask, a pure function of its arguments on every device.
-
-    Element i is True where h(i) < keep * 2^32. h is the 32-bit integer hash "lowbias32" (Wellons
-    2018, "Prospecting for hash functions") of i + a, with b mixed in between its two
-    multiplications, where a and b are hashes of the seed: without b, the masks of two seeds
-    would be the same sequence, shifted.
+    """A random mask: True where `random_words` are below keep * 2^32.
 
     Args:
         shape: Of the mask, of at most 2^32 elements.
@@ -74,6 +69,20 @@ def keep_mask(shape: Sequence[int], keep: float, seed: Sequence[Tensor]) -> Tens
 
     Returns:
         bool, of the shape.
+    """
+    return random_words(shape, seed) <= jnp.uint32(round(keep * (1 << 32)) - 1)
+
+
+def random_words(shape: Sequence[int], seed: Sequence[Tensor]) -> Tensor:
+    """Random integers, uint32 of the shape, a pure function of its arguments on every device.
+
+    Element i is the 32-bit integer hash "lowbias32" (Wellons 2018, "Prospecting for hash
+    functions") of i + a, with b mixed in between its two multiplications, where a and b are hashes
+    of the seed: without b, the words of two seeds would be the same sequence, shifted.
+
+    Args:
+        shape: Of at most 2^32 elements.
+        seed: Two integers, such as the state of a `keras.random.SeedGenerator`.
     """
     word = jnp.uint32
     own, count = (jnp.asarray(part).astype(word) for part in seed)
@@ -84,7 +93,7 @@ def keep_mask(shape: Sequence[int], keep: float, seed: Sequence[Tensor]) -> Tens
         index = jax.lax.broadcasted_iota(word, tuple(shape), axis)
         position = position + index * word(stride % (1 << 32))
         stride *= shape[axis]
-    return _hash(position, second) <= word(round(keep * (1 << 32)) - 1)
+    return _hash(position, second)
 
 
 def _hash(x: Tensor, key: Any = 0) -> Tensor:

@@ -5,6 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from sasrec_fast.backend import on_jax
+from sasrec_fast.layers.dropout import random_words
+
 Tensor = Any
 
 _LONGEST_WAVE = 10_000.0
@@ -115,11 +118,18 @@ class RandomShift(keras.layers.Layer):  # type: ignore[misc]
             last = ops.max(ops.where(mask, columns, 0), axis=1, keepdims=True)
             room = self.sequence_length - 1 - last
         most = ops.clip(room, 0, self.shift)
-        share = keras.random.uniform(ops.shape(room), dtype="float32", seed=self.seed_generator)
+        share = self._share(ops.shape(room))
         drawn = ops.minimum(ops.cast(share * ops.cast(most + 1, "float32"), "int32"), most)
         if self.from_end:
             return (positions - drawn) % self.table_length
         return ops.minimum(positions + drawn, self.sequence_length - 1)
+
+    def _share(self, shape: Any) -> Tensor:
+        """Random numbers in [0, 1), of 24 bits, which a float32 holds."""
+        if not on_jax():
+            return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        words = random_words(shape, self.seed_generator.next())
+        return ops.cast(words >> 8, "float32") * 2.0**-24
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""

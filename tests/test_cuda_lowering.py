@@ -46,6 +46,9 @@ def step(loss: Any, length: int = LENGTH, **options: Any) -> tuple[Any, ...]:
     model = make_model(**{**sizes, **options})
     model.compile(keras.optimizers.Adam(0.01), loss=loss)
     x, y = make_rows([20, 3], columns=length)
+    if model.looks_at_times:
+        moments = np.cumsum(np.ones((2, length), np.int32), axis=1, dtype=np.int32)
+        x = {**x, "times": moments, "query_times": moments + 1}
     model.build()
     model.optimizer.build(model.trainable_variables)
     batch = (x, y, weights_like(x["padding_mask"].astype(np.float32)))
@@ -88,8 +91,10 @@ def test_the_step_of_every_loss_is_lowered_and_never_asks_the_host(loss):
         {"tie_embeddings": False, "l2": 0.1},
         {"dtype": "mixed_bfloat16", "block": "ligr"},
         {"attention_dropout": 0.0},
+        {"time": "buckets"},
+        {"time": "decay", "block": "ligr", "dtype": "mixed_bfloat16", "dropout": 0.0},
     ],
-    ids=["ligr", "post-norm", "separate", "bfloat16", "float32"],
+    ids=["ligr", "post-norm", "separate", "bfloat16", "float32", "times", "decay"],
 )
 def test_the_step_of_every_block_is_lowered(options):
     text = lowered("softmax", **options)

@@ -67,7 +67,19 @@ def test_many_strings(form: str) -> None:
 @pytest.mark.parametrize("form", ["user_{:05}", "{:05}", "{}", "{:x}"])
 @pytest.mark.parametrize(
     "odd",
-    ["", "0", "x", "7\0", "\0", "99999", "user_9", "user_9\0234", "user_99999", "uses_00001", "é" * 5]
+    [
+        "",
+        "0",
+        "x",
+        "7\0",
+        "\0",
+        "99999",
+        "user_9",
+        "user_9\0234",
+        "user_99999",
+        "uses_00001",
+        "é" * 5,
+    ]
     + ["user_00001 and more"],
 )
 def test_a_few_strings_that_are_unlike_the_others(form: str, odd: str) -> None:

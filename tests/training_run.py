@@ -25,9 +25,12 @@ def small_data(**options: Any) -> sf.Prepared:
     users = np.repeat(np.arange(60), lengths)
     items = generator.integers(1, 51, len(users))
     items[:50] = np.arange(1, 51)
+    table = {"user_id": users, "item_id": items}
+    if options.get("times"):
+        table["timestamp"] = np.cumsum(10 ** generator.integers(0, 6, len(users)))
     return sf.prepare(
-        {"user_id": users, "item_id": items},
-        timestamp=None,
+        table,
+        timestamp="timestamp" if "timestamp" in table else None,
         max_sequence_length=LENGTH,
         **options,
     )
@@ -60,20 +63,24 @@ def run(
     dropout: float = 0.5,
     distribute: bool = False,
     run_length: int | None = None,
+    time: str | None = None,
     ema_momentum: float = 0.0,
+    position_shift: int = 0,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
     if distribute:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     keras.utils.set_random_seed(3)
-    data = small_data()
+    data = small_data(times=time is not None)
     model = sf.SASRec(
         data.vocabulary_size,
         num_layers=1,
         hidden_dim=8,
         dropout=dropout,
         max_sequence_length=LENGTH,
+        time=time,
+        position_shift=position_shift,
     )
     average = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))

@@ -13,7 +13,7 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.preparing import Options, group
 from sasrec_fast.reading import ColumnNames, read_interactions
 from sasrec_fast.recommendation import Audience
-from sasrec_fast.store import Histories, shown
+from sasrec_fast.store import Histories, Moments, TimedSequences, shown, slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,8 +50,9 @@ def read_audience(
     given = {field.name: prepared[field.name] for field in fields(Options)}
     grouped = group(read_interactions(table, names), Options(**given | SERVED), names)
     positions = _positions(grouped.users.ids.tolist(), wanted)
-    offsets, items = grouped.sequences.offsets, grouped.sequences.items
-    histories = Histories(items, offsets[positions], offsets[positions + 1])
+    store, offsets = grouped.sequences, grouped.sequences.offsets
+    moments = Moments(store.times) if isinstance(store, TimedSequences) else None
+    histories = Histories(store.items, offsets[positions], offsets[positions + 1], moments)
     return Audience("user_id", grouped.users.ids[positions], histories), grouped.items
 
 
@@ -82,7 +83,9 @@ def known_audience(
         DataError: The model knows none of the items.
     """
     assert model.items is not None
-    rows, indices = audience.histories.pairs()
+    moments = audience.histories.moments
+    rows, places = slices(audience.histories.starts, audience.histories.ends)
+    indices = audience.histories.items[places]
     mapped = np.concatenate([[0], model.items.index(items.ids)]).astype(np.int32)[indices]
     known = mapped > 0
     if not known.any():
@@ -102,5 +105,6 @@ def known_audience(
             f"note: no recommendation for {counted(unserved, 'user')} without an item known to the "
             f"model, first {values[~served][0]}"
         )
-    kept = Histories(mapped[known], (ends - counts)[served], ends[served])
+    moments = None if moments is None else Moments(moments.times[places[known]])
+    kept = Histories(mapped[known], (ends - counts)[served], ends[served], moments)
     return Audience(audience.label, values[served], kept)

@@ -1,6 +1,7 @@
 """Raw values of a column, of any library -> checked codes of ids, and times as numbers."""
 
 from sasrec_fast.columns.boundaries import boundaries
+from sasrec_fast.columns.clock import LONGEST, UNITS, Clock
 from sasrec_fast.columns.ids_and_times import (
     IdColumn,
     TimeColumn,
@@ -16,7 +17,10 @@ from sasrec_fast.columns.values import is_string, read_values
 from sasrec_fast.columns.zones import SEVERAL
 
 __all__ = [
+    "LONGEST",
     "SEVERAL",
+    "UNITS",
+    "Clock",
     "IdColumn",
     "TimeColumn",
     "as_arrow",

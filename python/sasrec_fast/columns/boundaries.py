@@ -38,7 +38,7 @@ def boundaries(split_at: tuple[Any, Any], times: TimeColumn, column: object) -> 
         ValueError: The starts do not ascend, or one is out of range, or names no one moment.
     """
     named = [(f"split_at[{place}]", moment) for place, moment in enumerate(split_at)]
-    starts = [_start(name, moment, times, column) for name, moment in named]
+    starts = [moment_in(name, moment, times, column) for name, moment in named]
     if not starts[0] < starts[1]:
         raise ValueError(
             f"split_at is {received(tuple(split_at))}; validation starts before test does, so that "
@@ -47,7 +47,18 @@ def boundaries(split_at: tuple[Any, Any], times: TimeColumn, column: object) -> 
     return np.array(starts, times.values.dtype)
 
 
-def _start(name: str, moment: Any, times: TimeColumn, column: object) -> int | float:
+def moment_in(name: str, moment: Any, times: TimeColumn, column: object) -> int | float:
+    """The first value of a column that is not before a moment.
+
+    Args:
+        name: Of the argument, for messages.
+        moment: As of `split_at`, see `boundaries`.
+        times: The kind of the column.
+        column: Its name, for messages.
+
+    Raises:
+        TypeError, ValueError: As of `boundaries`.
+    """
     kind = times.dtype.kind
     if kind == "M":
         return _datetime_start(name, moment, times, column)

@@ -1,6 +1,7 @@
 """Evaluation by ranking: where does a model rank the held-out item of every user?"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,14 @@ from sasrec_fast.evaluation.ranks import (
     coverage as coverage_of,
 )
 from sasrec_fast.evaluation.sampled_negatives import draw_negatives, sampling_protocol
-from sasrec_fast.evaluation.scoring import Scorer, input_length, is_vector_scorer, require_scorer
+from sasrec_fast.evaluation.scoring import (
+    Scorer,
+    input_length,
+    is_vector_scorer,
+    knows_query_time,
+    refuse_times,
+    require_scorer,
+)
 from sasrec_fast.evaluation.servable import Servable, servable_items
 from sasrec_fast.evaluation.spark import Candidates, evaluate_spark
 from sasrec_fast.evaluation.vector_ranks import (
@@ -36,6 +44,8 @@ from sasrec_fast.store import Split, require_same_items
 ROWS, ROWS_ON_DEVICE = 256, 1024
 """Most rows scored at once where nobody says how many."""
 
+QUERY_TIMES = ("last", "target")
+
 WARNING_SHARE = 0.05
 """Share of targets that are misses because they were seen before, above which it is said."""
 
@@ -49,6 +59,7 @@ def evaluate(
     batch_size: int | None = None,
     *,
     exclude: Iterable[Any] | None = None,
+    query_time: str = "last",
 ) -> Metrics:
     """Rank items for every user of a split and measure the rank of its last target.
 
@@ -78,6 +89,9 @@ def evaluate(
         batch_size: Most rows scored at once; None: 256, and 1,024 on a GPU. Scores of all users are
             never held together, and where they are dot products not those of one batch either.
         exclude: External ids of items not to rank.
+        query_time: When the question is asked, for a model that looks at times: at the time of the
+            "last" item before the target, as the protocols of papers have it; or of the "target",
+            which a server knows and they do not. Printed metrics say which. See docs/time.md.
 
     Returns:
         `Metrics`: "hit_rate@k" (recall, with one target) and "ndcg@k" for each k, "mrr", and for
@@ -88,9 +102,9 @@ def evaluate(
         model scores minus infinity, is a miss, counted in `cold_targets`.
 
     Raises:
-        ValueError: The model was made for other items, scores are NaN, or the split has
-            no rows; the data has no test split; no candidate is known or left, or the protocol is
-            not known.
+        ValueError: The model was made for other items or looks at times that the data has not,
+            scores are NaN, or the split has no rows; the data has no test split; no candidate is
+            known or left, or the protocol is not known.
         TypeError: A cut-off that is no integer, no list of ids, or a model or split of another
             kind.
 
@@ -103,6 +117,7 @@ def evaluate(
     checks.flag("exclude_seen", exclude_seen)
     if is_of_spark(split):
         asked = Candidates(exclude_seen, candidates, exclude)
+        refuse_times(model)
         return evaluate_spark(model, split, check_cutoffs(k), asked, batch_size or ROWS)
     split = require_split(split, "evaluate")
     metrics = measure(
@@ -113,6 +128,7 @@ def evaluate(
         candidates=candidates,
         batch_size=batch_size,
         exclude=exclude,
+        query_time=query_time,
     )
     if exclude_seen:
         warn_of_repeats(split.name, metrics.targets.repeated)
@@ -128,6 +144,7 @@ def measure(
     candidates: Iterable[Any] | tuple[str, int, int] | None = None,
     batch_size: int | None = None,
     exclude: Iterable[Any] | None = None,
+    query_time: str = "last",
     coverage: bool = True,
     held_out: HeldOut | None = None,
 ) -> Metrics:
@@ -137,6 +154,7 @@ def measure(
     where it was looked up before.
     """
     cutoffs = check_cutoffs(k)
+    checks.one_of("query_time", query_time, QUERY_TIMES)
     if batch_size is None:
         batch_size = ROWS_ON_DEVICE if ranked_on_device(model) else ROWS
     checks.integer("batch_size", batch_size, 1)
@@ -149,13 +167,15 @@ def measure(
     items = servable_items(model, split.items, held_out.interactions, wanted, exclude)
     servable = Servable(items, exclude_seen)
     length = input_length(model, split.max_sequence_length)
-    asked = Asked(model, held_out.histories, held_out.targets, length, batch_size)
+    asked = Asked(model, held_out.asked(model, query_time), held_out.targets, length, batch_size)
     shares: dict[str, float] = {}
     if protocol is None:
         counts, shares = _among_all(asked, servable, cutoffs if coverage else ())
         setting = Setting(split.name, int(items.sum()), exclude_seen)
     else:
         counts, setting = _among_negatives(asked, servable, split, protocol)
+    if knows_query_time(model):
+        setting = replace(setting, query_time=query_time)
     targets = Targets(~items[asked.targets] | ~counts.scored, held_out.repeated, held_out.digest)
     return Metrics((counts.above, counts.level), targets, cutoffs, shares, setting)
 

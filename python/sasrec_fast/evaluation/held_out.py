@@ -1,13 +1,15 @@
 """What a split asks of every model, looked up once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.evaluation.metrics import digest_of
-from sasrec_fast.store import Histories, Split, repeated_targets
+from sasrec_fast.evaluation.scoring import looks_at_times
+from sasrec_fast.store import Histories, Moments, Split, repeated_targets, timed
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,23 @@ class HeldOut:
         store, rows = self.split.sequences, self.split.sequence_rows
         starts = store.offsets[rows.users]
         return Histories(store.items, starts, starts + rows.ends - 1)
+
+    def asked(self, model: Any, query_time: str) -> Histories:
+        """What is before each target, with times for a model that looks at them.
+
+        Args:
+            model: The scorer.
+            query_time: Whether it is told when the "target" was, or the "last" item before it.
+
+        Raises:
+            ValueError: It looks at times, and the data has none.
+        """
+        if not looks_at_times(model):
+            return self.histories
+        store = timed(self.split.sequences, f"the {self.split.name} split")
+        ends = self.histories.ends
+        moments = store.times[ends].astype(np.int64) if query_time == "target" else None
+        return replace(self.histories, moments=Moments(store.times, moments))
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:

@@ -35,6 +35,12 @@ def expected_gains(better: Counts, equal: Counts, gains: Values) -> Values:
     return np.asarray((sums[last] - sums[first]) / equal)
 
 
+_MOMENTS = {
+    "target": "asked at the time of the target, which offline protocols do not know",
+    "last": "asked at the time of the last item before the target",
+}
+
+
 @dataclass(frozen=True)
 class Setting:
     """How a ranking was made.
@@ -47,6 +53,8 @@ class Setting:
         num_negatives: Items each target was ranked among, or None for all candidates.
         seed: Of these.
         short_users: Users with fewer possible negatives than that, some drawn repeatedly.
+        query_time: What a model that knows the moment of the question was told: when the "target"
+            was, as a server knows, or the "last" item before it; None for other models.
     """
 
     name: str
@@ -55,9 +63,14 @@ class Setting:
     num_negatives: int | None = None
     seed: int | None = None
     short_users: int = 0
+    query_time: str | None = None
 
     def __str__(self) -> str:
         """Without the split's name."""
+        asked = f", {_MOMENTS[self.query_time]}" if self.query_time else ""
+        return self._ranking() + asked
+
+    def _ranking(self) -> str:
         seen = "excluded" if self.seen_excluded else "included"
         items = f"{self.num_candidates:,} candidates"
         if self.num_negatives is None:
@@ -118,8 +131,8 @@ class Metrics(Mapping[str, float]):
             are excluded, as `seen_excluded` says.
         targets: Which rows these are, `targets.cold` and `targets.repeated`.
         setting: How the ranking was made; its attributes `name`, `num_candidates`,
-            `seen_excluded`, `num_negatives`, `seed` and `short_users` are those of this object
-            too.
+            `seen_excluded`, `num_negatives`, `seed`, `short_users` and `query_time` are those of
+            this object too.
     """
 
     def __init__(

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from sasrec_fast import checks
+from sasrec_fast.evaluation.evaluation import QUERY_TIMES, warn_of_repeats
 from sasrec_fast.evaluation.evaluation import measure as evaluate  # which warns, each time
-from sasrec_fast.evaluation.evaluation import warn_of_repeats
 from sasrec_fast.evaluation.held_out import HeldOut
 from sasrec_fast.evaluation.metrics import Metrics, check_cutoffs
 from sasrec_fast.evaluation.sampled_negatives import sampling_protocol
@@ -16,7 +16,7 @@ from sasrec_fast.evaluation.scoring import require_scorer
 from sasrec_fast.preparing import Prepared, require_split
 from sasrec_fast.store import Split, given_mask, require_same_items
 
-_OPTIONS = ("exclude_seen", "candidates", "exclude", "batch_size")
+_OPTIONS = ("exclude_seen", "candidates", "exclude", "batch_size", "query_time")
 
 
 class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
@@ -38,7 +38,8 @@ class RankingMetrics(keras.callbacks.Callback):  # type: ignore[misc]
             counts epochs.
         prefix: Of the names in the logs.
         coverage: Whether the coverage is wanted, too; it takes each user's best items.
-        **options: Further arguments of `evaluate`: exclude_seen, candidates, exclude, batch_size.
+        **options: Further arguments of `evaluate`: exclude_seen, candidates, exclude,
+            batch_size, query_time.
 
     Attributes:
         metrics: The latest `Metrics`, or None.
@@ -119,6 +120,7 @@ def _checked_options(split: Split, options: dict[str, Any]) -> dict[str, Any]:
                 f"RankingMetrics has no argument {name!r}; those of evaluate are {_OPTIONS}"
             )
     checks.flag("exclude_seen", options.get("exclude_seen", True))
+    checks.one_of("query_time", options.get("query_time", "last"), QUERY_TIMES)
     if options.get("batch_size") is not None:
         checks.integer("batch_size", options["batch_size"], 1)
     given = {name: options.get(name) for name in ("candidates", "exclude")}

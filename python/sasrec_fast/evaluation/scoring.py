@@ -102,6 +102,29 @@ def _definer(model: Any, name: str) -> int:
     return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))
 
 
+def looks_at_times(model: Any) -> bool:
+    """Whether the model's inputs are also when items were, and when the next ones are asked for."""
+    return bool(getattr(model, "looks_at_times", False))
+
+
+def knows_query_time(model: Any) -> bool:
+    """Whether the model is told the moment at which the next item is asked for."""
+    return looks_at_times(model) and bool(model.block_options.query_time)
+
+
+def refuse_times(model: Any) -> None:
+    """Refuse a model that looks at times where there are lists of items alone.
+
+    Raises:
+        ValueError: It does.
+    """
+    if looks_at_times(model):
+        raise ValueError(
+            "the model looks at times, and the lists of a Spark DataFrame have none: take a model "
+            "with time=None, or histories= and times="
+        )
+
+
 def input_length(model: Scorer, prepared: int | None) -> int:
     """Columns of the model's input.
 

@@ -1,5 +1,7 @@
 """Self-attention that looks at no later position, without computing what it may not see."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +11,7 @@ from keras import ops
 from sasrec_fast.backend import native_attention, on_cpu
 from sasrec_fast.layers.dropout import Dropout
 from sasrec_fast.layers.positions import rotated
+from sasrec_fast.layers.times import TimeBias
 
 Tensor = Any
 
@@ -48,6 +51,8 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         dropout: Rate, on the shares of attention.
         rotary: Whether queries and keys are rotated by their positions (RoFormer, Su et al. 2021):
             a score then depends on the distance between two items and not on where they stand.
+        time: What scores depend on besides, see `TimeBias`; None: nothing. The kernels, of this
+            package and of cuDNN, know no such thing and are not used then.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -59,6 +64,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         key_dim: int,
         dropout: float = 0.0,
         rotary: bool = False,
+        time: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,7 +72,11 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         self.key_dim = key_dim
         self.rate = dropout
         self.rotary = rotary
-        self.drop = Dropout(dropout, dtype=self.dtype_policy, name="drop")
+        self.drop: Any = Dropout(dropout, dtype=self.dtype_policy, name="drop")
+        self.time = time
+        self.bias: Any = None
+        if time is not None:
+            self.bias = TimeBias(time, num_heads, dtype=self.dtype_policy, name="time_bias")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights for inputs [n, T, d], named and shaped as Keras does."""
@@ -79,6 +89,8 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         for layer in (self.query_dense, self.key_dense, self.value_dense):
             layer.build(input_shape)
         self.output_dense.build((*input_shape[:-1], *heads[1:]))
+        if self.bias is not None:
+            self.bias.build()
         self.built = True
 
     def _dense(self, equation: str, shape: tuple[int | None, ...], axes: str, name: str) -> Any:
@@ -93,6 +105,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         positions: Tensor | None = None,
         turn: Tensor | None = None,
         training: bool = False,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """Each position's view of its past.
 
@@ -103,13 +116,17 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             positions: int [n, T], what `rotary` turns by; None: 0..T - 1 in each row.
             turn: See `Dropout`.
             training: Whether dropout is on.
+            gaps: uint8 [n, T, T], how long before each position's moment each item was, see
+                `gap_buckets`; for `time` alone.
 
         Returns:
             [n, T, d].
         """
         sequences = self._projected(x, positions)
         drops = bool(training and self.rate)
-        if padding_mask is None and not drops and not on_cpu():
+        if self.bias is not None:
+            view = self._in_blocks(sequences, padding_mask, turn, drops, gaps)
+        elif padding_mask is None and not drops and not on_cpu():
             view = self._fused(*sequences, is_causal=True)
         elif (training or native_attention.run_here.holds()) and self._is_native():
             drop = (self.drop.seed_at(turn), 1.0 - self.rate) if drops else None
@@ -149,7 +166,12 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
         return [*(rotated(part, positions) for part in parts[:2]), parts[2]]
 
     def _in_blocks(
-        self, sequences: list[Tensor], padding_mask: Tensor | None, turn: Tensor | None, drops: bool
+        self,
+        sequences: list[Tensor],
+        padding_mask: Tensor | None,
+        turn: Tensor | None,
+        drops: bool,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """Values [n, T, heads, width] as all queries see them."""
         query, key, value = sequences
@@ -158,9 +180,12 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             part = query[:, start:end], key[:, :end], value[:, :end]
             visible = _visible(start, end, padding_mask)
             own = None if turn is None else turn + block * _APART
-            views.append(
-                self._dropped(*part, visible, own) if drops else self._fused(*part, mask=visible)
-            )
+            drop = partial(self.drop, turn=own, training=True) if drops else None
+            bias = None if gaps is None else self.bias(gaps[:, start:end, :end])
+            if drop is None and bias is None:
+                views.append(self._fused(*part, mask=visible))
+            else:
+                views.append(self._scored(part, visible, drop, bias))
         return ops.concatenate(views, axis=1)
 
     def _fused(self, query: Tensor, key: Tensor, value: Tensor, **mask: Any) -> Tensor:
@@ -173,16 +198,23 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             query, key, value, scale=scale, flash_attention=flash, **mask
         )
 
-    def _dropped(
-        self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor, turn: Tensor | None
+    def _scored(
+        self,
+        part: tuple[Tensor, Tensor, Tensor],
+        visible: Tensor,
+        drop: Callable[[Tensor], Tensor] | None,
+        bias: Tensor | None,
     ) -> Tensor:
-        """As `_fused`, with some of the shares dropped out."""
+        """As `_fused`, with a bias on scores, or some of the shares dropped out."""
+        query, key, value = part
         query = query * ops.cast(self.key_dim**-0.5, query.dtype)
         scores = ops.einsum("nkhd,nqhd->nhqk", key, query)
+        if bias is not None:
+            scores = scores + ops.cast(bias, scores.dtype)
         half = keras.backend.standardize_dtype(scores.dtype) == "float16"
         scores = ops.where(visible, scores, -3e4 if half else -1e9)  # finite where all is masked
         shares = ops.softmax(scores, axis=-1) if scores.shape[-1] > 1 else ops.ones_like(scores)
-        shares = self.drop(shares, turn=turn, training=True)
+        shares = shares if drop is None else drop(shares)
         return ops.einsum("nhqk,nkhd->nqhd", shares, value)
 
     def get_config(self) -> dict[str, Any]:
@@ -193,6 +225,7 @@ class CausalAttention(keras.layers.Layer):  # type: ignore[misc]
             "key_dim": self.key_dim,
             "dropout": self.rate,
             "rotary": self.rotary,
+            "time": self.time,
         }
 
 

@@ -26,6 +26,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         pre_norm: Whether the input of each sublayer is normalised (LiGR's always is), or the sum
             after it.
         attention_dropout: Rate, on the shares of attention; None means `dropout`.
+        time: What the scores of attention depend on besides, see `CausalAttention`.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -41,6 +42,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         rotary: bool = False,
         pre_norm: bool = True,
         attention_dropout: float | None = None,
+        time: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,6 +53,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         self.activation = keras.activations.get(activation or self.default_activation)
         self.rotary = rotary
         self.pre_norm = pre_norm
+        self.time = time
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the sublayers for inputs [n, T, d]."""
@@ -60,6 +63,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
             width // self.num_heads,
             dropout=self.attention_rate,
             rotary=self.rotary,
+            time=self.time,
             dtype=dtype,
             name="attention",
         )
@@ -83,7 +87,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal layer."""
-        names = ("intermediate_dim", "num_heads", "dropout", "rotary", "pre_norm")
+        names = ("intermediate_dim", "num_heads", "dropout", "rotary", "pre_norm", "time")
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
@@ -116,11 +120,14 @@ class TransformerBlock(CausalBlock):
         positions: Tensor | None = None,
         turn: Tensor | None = None,
         training: bool = False,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """The block's output, see `CausalBlock`."""
         now = {"turn": turn, "training": training}
         before = self.attention_norm(x) if self.pre_norm else x
-        attended = self.attention(before, decoder_padding_mask, positions=positions, **now)
+        attended = self.attention(
+            before, decoder_padding_mask, positions=positions, gaps=gaps, **now
+        )
         x = x + self.attention_dropout(attended, **now)
         x = x if self.pre_norm else self.attention_norm(x)
         before = self.feed_forward_norm(x) if self.pre_norm else x
@@ -162,11 +169,14 @@ class LiGRBlock(CausalBlock):
         positions: Tensor | None = None,
         turn: Tensor | None = None,
         training: bool = False,
+        gaps: Tensor | None = None,
     ) -> Tensor:
         """The block's output, see `CausalBlock`."""
         now = {"turn": turn, "training": training}
         normal = self.attention_norm(x)
-        attended = self.attention(normal, decoder_padding_mask, positions=positions, **now)
+        attended = self.attention(
+            normal, decoder_padding_mask, positions=positions, gaps=gaps, **now
+        )
         x = x + self.attention_dropout(self.attention_gate(x) * attended, **now)
         normal = self.feed_forward_norm(x)
         fed = self.down(self.up_gate(normal) * self.up(normal))

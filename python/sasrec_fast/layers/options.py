@@ -8,6 +8,7 @@ import keras
 from sasrec_fast import checks
 from sasrec_fast.backend import on_cpu
 from sasrec_fast.layers.blocks import LiGRBlock, TransformerBlock
+from sasrec_fast.layers.times import TIMES
 
 BLOCKS = ("transformer", "ligr", "keras_hub")
 POSITIONS = ("end", "start", "rotary")
@@ -31,10 +32,14 @@ class BlockOptions:
     pre_norm: bool
     positions: str
     attention_dropout: float | None = None
+    time: str | None = None
+    query_time: bool = True
 
     def __post_init__(self) -> None:
         checks.one_of("block", self.block, BLOCKS)
         checks.one_of("positions", self.positions, POSITIONS)
+        checks.one_of("time", self.time, (None, *TIMES))
+        checks.flag("query_time", self.query_time)
         for name in ("hidden_dim", "num_heads", "feed_forward_dim"):
             value = getattr(self, name)
             if value is not None:
@@ -54,6 +59,11 @@ class BlockOptions:
             )
         if self.block == "ligr" and not self.pre_norm:
             raise ValueError("block='ligr' normalises before its sublayers: pre_norm must be True")
+        if self.block == "keras_hub" and self.time is not None:
+            raise ValueError(
+                "block='keras_hub' has attention that knows no times: time must be None, or block "
+                "'transformer' or 'ligr'"
+            )
         if self.block == "keras_hub" and self.rotary:
             raise ValueError(
                 "block='keras_hub' has no rotary attention: positions must be 'end' or 'start', or "
@@ -84,7 +94,10 @@ class BlockOptions:
         """The options as plain values."""
         named = callable(self.activation)
         activation = keras.activations.serialize(self.activation) if named else self.activation
-        return {**asdict(self), "activation": activation}
+        options = {**asdict(self), "activation": activation}
+        if self.time is None:  # as before there were times, so that checkpoints go on
+            del options["time"], options["query_time"]
+        return options
 
     def create(self, name: str, dtype: Any) -> Any:
         """A new layer; called as `CausalBlock`, "keras_hub" without `positions` and `turn`.
@@ -118,4 +131,5 @@ class BlockOptions:
             rotary=self.rotary,
             pre_norm=self.pre_norm,
             attention_dropout=self.attention_dropout,
+            time=self.time,
         )

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.columns import Clock
 from sasrec_fast.store import MAX_ITEMS, Vocabulary
 
 VOCABULARY = "items.json"
 COUNTS = "item_counts.npy"
+CLOCK = "clock.json"
 BINDING = "binding.json"
 _DTYPES = ("str", "int64", "uint64")
 
@@ -28,11 +30,13 @@ class Assets:
         items: The item ids.
         counts: Interactions of each item index.
         weights: Digest of the weights they belong to; None where a file does not say.
+        clock: How timestamps become seconds, for a model that looks at times.
     """
 
     items: Vocabulary | None = None
     counts: NDArray[np.int64] | None = None
     weights: str | None = None
+    clock: Clock | None = None
 
 
 def digest_of_weights(weights: Iterable[Any]) -> str:
@@ -57,8 +61,12 @@ def save_assets(assets: Assets, directory: str) -> None:
         Path(directory, VOCABULARY).write_text(json.dumps(content), encoding="utf-8")
     if assets.counts is not None:
         np.save(Path(directory, COUNTS), assets.counts, allow_pickle=False)
-    for name in (VOCABULARY, COUNTS):
-        binding[name] = _digest(Path(directory, name))
+    if assets.clock is not None:
+        text = json.dumps(assets.clock.to_dict())
+        Path(directory, CLOCK).write_text(text, encoding="utf-8")
+    for name in (VOCABULARY, COUNTS, CLOCK):
+        if name != CLOCK or assets.clock is not None:
+            binding[name] = _digest(Path(directory, name))
     Path(directory, BINDING).write_text(json.dumps(binding), encoding="utf-8")
 
 
@@ -79,7 +87,7 @@ def load_assets(directory: str | None, vocabulary_size: int) -> Assets:
         binding = json.loads((folder / BINDING).read_text(encoding="utf-8"))
         if not isinstance(binding, dict) or not isinstance(binding.get("weights"), str):
             raise ValueError(f"{BINDING} is {checks.received(binding)}, expected digests")
-        for name in (VOCABULARY, COUNTS):
+        for name in (VOCABULARY, COUNTS, CLOCK):
             if _digest(folder / name) != binding.get(name):
                 raise ValueError(f"{name} is not the one that the model was saved with")
     items = counts = None
@@ -87,7 +95,10 @@ def load_assets(directory: str | None, vocabulary_size: int) -> Assets:
         items = _items(json.loads((folder / VOCABULARY).read_text(encoding="utf-8")))
     if (folder / COUNTS).exists():
         counts = _counts(folder / COUNTS, vocabulary_size)
-    return Assets(items, counts, binding.get("weights"))
+    clock = None
+    if (folder / CLOCK).exists():
+        clock = Clock.from_dict(json.loads((folder / CLOCK).read_text(encoding="utf-8")))
+    return Assets(items, counts, binding.get("weights"), clock)
 
 
 def _items(content: Any) -> Vocabulary:

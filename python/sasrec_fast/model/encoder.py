@@ -7,10 +7,15 @@ import keras
 from keras import ops
 
 from sasrec_fast.layers import (
+    NUM_BUCKETS,
     BlockOptions,
     Dropout,
     PositionEmbedding,
+    RandomShift,
+    asked_last,
+    gap_buckets,
     has_shortcut,
+    last_position,
     last_state,
     padding_behind,
     positions_from_end,
@@ -18,7 +23,7 @@ from sasrec_fast.layers import (
     states_back,
 )
 from sasrec_fast.model.inference import ItemScorer
-from sasrec_fast.model.inputs import sequence_inputs
+from sasrec_fast.model.inputs import TIME_INPUTS, sequence_inputs, time_inputs
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -29,6 +34,7 @@ class SequenceEncoder(ItemScorer):
 
     block_options: BlockOptions
     num_layers: int
+    position_shift: int
     scale_embeddings: bool
     tie_embeddings: bool
     l2: float
@@ -42,10 +48,15 @@ class SequenceEncoder(ItemScorer):
         self.output_embedding = (
             None if self.tie_embeddings else self._item_table("output_embedding")
         )
-        self.position_embedding = None
-        if not self.block_options.rotary:
-            self.position_embedding = PositionEmbedding(
-                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
+        self._create_positions()
+        self.gap_embedding = None
+        if self.looks_at_times and self.block_options.query_time:
+            self.gap_embedding = keras.layers.Embedding(
+                NUM_BUCKETS,
+                self.hidden_dim,
+                embeddings_initializer="zeros",
+                dtype=dtype.variable_dtype,
+                name="gap_embedding",
             )
         self.embeddings_add = keras.layers.Add(dtype=dtype, name="embeddings_add")
         self.embeddings_dropout = Dropout(
@@ -57,6 +68,20 @@ class SequenceEncoder(ItemScorer):
         ]
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _create_positions(self) -> None:
+        """Make the layers that say where an item stands, but for rotations."""
+        self.position_embedding = self.random_shift = None
+        if self.block_options.rotary:
+            return
+        length = self.max_sequence_length
+        if self.position_shift:
+            from_end = self.block_options.positions == "end"
+            shift = RandomShift(self.position_shift, length, from_end, name="random_shift")
+            self.random_shift, length = shift, shift.table_length
+        self.position_embedding = PositionEmbedding(
+            length, dtype=self.dtype_policy.variable_dtype, name="position_embedding"
         )
 
     def _item_table(self, name: str) -> Any:
@@ -71,6 +96,11 @@ class SequenceEncoder(ItemScorer):
         )
 
     @property
+    def looks_at_times(self) -> bool:
+        """As of `ItemScorer`: with `time`."""
+        return self.block_options.time is not None
+
+    @property
     def scoring_table(self) -> Any:
         """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
         return (self.output_embedding or self.item_embedding).embeddings
@@ -82,12 +112,16 @@ class SequenceEncoder(ItemScorer):
             table.build(hidden[:2])
         if self.position_embedding is not None:
             self.position_embedding.build(hidden)
+        if self.gap_embedding is not None:
+            self.gap_embedding.build(hidden[:2])
         self.embeddings_add.build((hidden, hidden))
         for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
             layer.build(hidden)
 
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
+
+        Of `asked_last` those of the last items of rows, [n, 1, hidden_dim].
 
         Raises:
             ValueError, TypeError: Inputs that `sequence_inputs` refuses.
@@ -98,7 +132,12 @@ class SequenceEncoder(ItemScorer):
         if length == 1 and self.block_options.block == "keras_hub":
             wider = ((0, 0), (0, 1))  # Keras warns of a softmax over one score
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
-        x, columns, context = self._entered(item_ids, padding_mask, training)
+        times = time_inputs(inputs) if self.looks_at_times else None
+        x, columns, context = self._entered(item_ids, padding_mask, times, training)
+        if asked_last.holds():
+            if columns is not None:
+                padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
+            return self._last_states(x, padding_mask, context, training)
         for layer in self.transformer_layers:
             x = layer(x, training=training, **context)
         x = self.layer_norm(x[:, :length])
@@ -107,21 +146,28 @@ class SequenceEncoder(ItemScorer):
     def _encode_last(self, inputs: Inputs) -> Tensor:
         if type(self).encode is not SequenceEncoder.encode or not self._has_shortcut:
             return super()._encode_last(inputs)
-        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
-        x, columns, context = self._entered(item_ids, padding_mask, training=False)
-        for layer in self.transformer_layers[:-1]:
-            x = layer(x, **context)
-        if columns is not None:
-            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
-        x = last_state(self.transformer_layers[-1], x, padding_mask)
-        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+        with asked_last.within():
+            return ops.cast(self.encode(inputs)[:, 0], "float32")
+
+    def _last_states(
+        self, x: Tensor, padding_mask: Tensor, context: dict[str, Any], training: bool
+    ) -> Tensor:
+        """The states [n, 1, hidden_dim] after the last real items of what enters the blocks."""
+        others = len(self.transformer_layers) - int(self._has_shortcut)
+        for layer in self.transformer_layers[:others]:
+            x = layer(x, training=training, **context)
+        if self._has_shortcut:
+            x = last_state(self.transformer_layers[-1], x, padding_mask, context, training)
+        else:
+            x = last_position(x, padding_mask)[:, None]
+        return self.layer_norm(x)
 
     @property
     def _has_shortcut(self) -> bool:
         return bool(self.transformer_layers) and has_shortcut(self.transformer_layers[-1])
 
     def _entered(
-        self, item_ids: Tensor, padding_mask: Tensor, training: bool
+        self, item_ids: Tensor, padding_mask: Tensor, times: Inputs | None, training: bool
     ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
 
@@ -136,11 +182,35 @@ class SequenceEncoder(ItemScorer):
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
         if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask, columns) if from_end else columns
+            positions = self._shifted(padding_mask, columns, training)
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
-        x = self.embeddings_dropout(x, turn=turn, training=training)
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
+        if times is not None:
+            x, context["gaps"] = self._with_gaps(x, times, columns)
+        x = self.embeddings_dropout(x, turn=turn, training=training)
         if self.block_options.block != "keras_hub":
             context |= {"positions": columns, "turn": turn}
         return x, columns, context
+
+    def _with_gaps(self, x: Tensor, times: Inputs, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The states with the gap after each item, and all gaps, uint8 [n, T, T]."""
+        own, asked = (ops.cast(times[name], "int32") for name in TIME_INPUTS)
+        if columns is not None:
+            own, asked = (ops.take_along_axis(each, columns, axis=1) for each in (own, asked))
+        if self.gap_embedding is None:
+            asked = own
+        else:
+            after = self.gap_embedding(ops.cast(gap_buckets(asked, own), "int32"))
+            x = x + ops.cast(after, x.dtype)
+        return x, gap_buckets(asked[:, :, None], own[:, None, :])
+
+    def _shifted(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
+        """Which embeddings positions have, int [n, T]; None: 0..T - 1 in each row."""
+        positions = columns
+        if self.block_options.positions == "end":
+            positions = positions_from_end(padding_mask, columns)
+        if self.random_shift is None or not training:
+            return positions
+        if positions is None:
+            positions = ops.arange(padding_mask.shape[1], dtype="int32")[None]
+        return self.random_shift(positions, padding_mask)

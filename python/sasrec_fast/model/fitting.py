@@ -12,10 +12,13 @@ from sasrec_fast.backend import on_jax
 from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
 from sasrec_fast.model.averaging import between_averages
 from sasrec_fast.model.checkpoint import Checkpoint
+from sasrec_fast.store import TimedSequences
 
 
 def adopt(model: Any, x: Any) -> None:
-    """Give a model that was made without items those of its `Batches`, and the counts."""
+    """Give a model without items, or clock, those of its `Batches`, and the counts of items."""
+    if isinstance(x, Batches) and isinstance(x.split.sequences, TimedSequences):
+        model.clock = model.clock or x.split.sequences.clock
     if not isinstance(x, Batches) or model.items is not None or x.split.items is None:
         return
     model.items = x.split.items
@@ -94,7 +97,7 @@ def in_runs(
     steps = len(x)
     followed = []
     if _plain(x):
-        x = Runs(x, negatives)
+        x = Runs(x, negatives, asked=name == "train" and model.asks_last)
         followed.append((name, x))
     if _plain(validation):
         options["validation_data"] = Runs(validation, negatives)

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from sasrec_fast.backend import native_attention, on_cpu, on_jax
 from sasrec_fast.layers import last_position, padding_behind
-from sasrec_fast.model.inputs import host_values, require_finite, sequence_inputs
+from sasrec_fast.model.inputs import (
+    TIME_INPUTS,
+    host_values,
+    require_finite,
+    sequence_inputs,
+    time_inputs,
+)
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -160,13 +166,23 @@ class ItemScorer:
             assert self._inference is not None
             return self._inference.start(self._count_above, inputs, k=k)
 
+    @property
+    def looks_at_times(self) -> bool:
+        """Whether the inputs are also when items were, and when the next ones are asked for."""
+        return False
+
+    @property
+    def _input_names(self) -> tuple[str, ...]:
+        names = ("item_ids", "padding_mask")
+        return (*names, *TIME_INPUTS) if self.looks_at_times else names
+
     def _encode_last(self, inputs: Inputs) -> Tensor:
         last = last_position(self.encode(inputs), inputs["padding_mask"])
         return ops.cast(last, "float32")
 
     def _encode_rows(self, inputs: Inputs) -> Tensor:
         """As `_encode_last`; on a CPU for a few rows at a time, which is faster than many."""
-        names = ("item_ids", "padding_mask")
+        names = self._input_names
         count, length = inputs["item_ids"].shape
         most = max(1, _STATES_AT_ONCE // (length * self.hidden_dim))
         if not on_cpu() or count <= most:
@@ -218,4 +234,5 @@ class ItemScorer:
         if self._inference is None:
             self.build()
             self._inference = Inference(self)
-        return {"item_ids": item_ids, "padding_mask": padding_mask}
+        inputs = {"item_ids": item_ids, "padding_mask": padding_mask}
+        return {**inputs, **time_inputs({**x, **inputs})} if self.looks_at_times else inputs

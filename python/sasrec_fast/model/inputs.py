@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.columns import LONGEST
 from sasrec_fast.store import Vocabulary
 
+TIME_INPUTS = ("times", "query_times")
 _INDICES = ("item_ids", "positive_sequence", "negative_sequence")
 
 
@@ -110,6 +112,37 @@ def checked_inputs(inputs: Any, max_sequence_length: int, vocabulary_size: int) 
     """The inputs with both arrays of `sequence_inputs` as it returns them."""
     item_ids, padding_mask = sequence_inputs(inputs, max_sequence_length, vocabulary_size)
     return {**inputs, "item_ids": item_ids, "padding_mask": padding_mask}
+
+
+def time_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The two further inputs of a model that looks at times, "times" and "query_times", [n, T].
+
+    Raises:
+        ValueError: One is missing, or of another shape than the items, or holds negative times.
+        TypeError: They are no integers.
+    """
+    missing = [name for name in TIME_INPUTS if name not in inputs]
+    if missing:
+        raise ValueError(
+            f"the model looks at times, but the inputs have no {' and no '.join(missing)}: prepare "
+            "the data with times=True, or, of histories, give their times, too"
+        )
+    found = {name: _array(name, inputs[name]) for name in TIME_INPUTS}
+    for name, values in found.items():
+        if tuple(values.shape) != tuple(inputs["item_ids"].shape):
+            raise ValueError(
+                f"{name} must have the shape of item_ids, {tuple(inputs['item_ids'].shape)}, "
+                f"received {tuple(values.shape)}"
+            )
+        here = host_values(values)
+        if here is not None and here.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, whole seconds, received {here.dtype}")
+        if here is not None and here.size and (here.min() < 0 or here.max() > LONGEST):
+            raise ValueError(
+                f"{name} must be in 0..{LONGEST}, seconds since the first of its row, received "
+                f"{here.min()} to {here.max()}"
+            )
+    return found
 
 
 def _array(name: str, values: Any) -> Any:

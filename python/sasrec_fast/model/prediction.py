@@ -8,7 +8,7 @@ from sasrec_fast.model.data_sets import SplitRows, require_data
 from sasrec_fast.model.inputs import checked_inputs, require_indices, require_predictions
 from sasrec_fast.model.steps import WholeSteps
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Arrays, Split, require_same_items
+from sasrec_fast.store import Arrays, Split, require_same_items, timed
 
 
 class PredictingModel(WholeSteps):
@@ -88,13 +88,15 @@ class PredictingModel(WholeSteps):
         return result
 
     def check_rows(self, split: Split, longest: int) -> None:
-        """Refuse rows of a split of other items, or longer than the model takes.
+        """Refuse rows of a split of other items, longer than the model takes, or without times.
 
         Raises:
             ValueError: They are.
         """
         require_indices(split, self.vocabulary_size)
         require_same_items(self, split, f"the {split.name} split")
+        if getattr(self, "looks_at_times", False):
+            timed(split.sequences, f"the {split.name} split")
         if longest > self.max_sequence_length:
             raise ValueError(
                 f"the model takes sequences of at most {self.max_sequence_length}, the "

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.backend import Uninterrupted
+from sasrec_fast.columns import Clock
 from sasrec_fast.later import later
 from sasrec_fast.layers import (
     BlockOptions,
@@ -22,7 +23,7 @@ from sasrec_fast.model.files import ModelFiles
 from sasrec_fast.model.inputs import checked_counts, checked_items
 from sasrec_fast.model.training import NextItemModel
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Vocabulary, model_candidates, pack_mask
+from sasrec_fast.store import TimedSequences, Vocabulary, model_candidates, pack_mask
 
 Tensor = Any
 Inputs = Mapping[str, Any]
@@ -64,10 +65,25 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             paper's authors do by padding on the left; "start" from the first one on. Each number
             has an embedding (`position_embedding`, otherwise None). "rotary" rotates queries and
             keys instead (RoFormer, Su et al. 2021), so that attention sees distances alone.
+        position_shift: In training the positions of each row move by a random number up to this,
+            at most max_sequence_length - 1; 0: never. With "end" every item of a row so
+            stands in turn where questions are asked, as if the row ended there, and not the last
+            one alone (max_sequence_length - 1: each equally often); this
+            adds as many embeddings, which are used in training alone. With "start" rows move
+            towards the end, within max_sequence_length, so that short ones train the later
+            embeddings. Not with "rotary", whose distances no shift changes.
         attention_dropout: Rate in [0, 1), on the shares of attention; None means `dropout`. On a
             GPU 0 is the better choice: cuDNN's kernel for attention in half precision takes no
             dropout, and without the kernel the shares, [n, heads, T, T], are stored. Not with
             block="keras_hub", which has one rate.
+        time: What attention knows of when items were, of data prepared with times=True: "buckets"
+            adds to each score a learned number for the gap, in logarithmic buckets of seconds
+            (HSTU, Zhai et al. 2024), "decay" a * g^(gap^b), with three learned numbers a head
+            (FuXi-gamma, arXiv 2512.12740); None: nothing. Not with block="keras_hub". See
+            docs/time.md.
+        query_time: Whether each position knows the moment at which the next item is asked for: the
+            gaps are those before that moment, and the one after its own item has an embedding
+            (`gap_embedding`). Else gaps are between items alone. Only with `time`.
         scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
         tie_embeddings: Score items with their input embeddings, or else with a table of their own
             (`output_embedding`).
@@ -92,6 +108,8 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     """
 
     built: bool
+    clock: Clock | None = None
+    """How the timestamps of its data became seconds; `for_data` and `fit` set it, files keep it."""
     saved_weights: str | None = None
     """Digest of the weights that the assets of a loaded file belong to."""
 
@@ -109,7 +127,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         activation: Any = None,
         pre_norm: bool = True,
         positions: str = "end",
+        position_shift: int = 0,
         attention_dropout: float | None = None,
+        time: str | None = None,
+        query_time: bool = True,
         scale_embeddings: bool = True,
         tie_embeddings: bool = True,
         l2: float = 0.0,
@@ -135,8 +156,17 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             pre_norm=pre_norm,
             positions=positions,
             attention_dropout=attention_dropout,
+            time=time,
+            query_time=query_time,
         )
         self.hidden_dim = int(hidden_dim)
+        most = self.max_sequence_length - 1
+        self.position_shift = checks.integer("position_shift", position_shift, 0, most)
+        if self.position_shift and self.block_options.rotary:
+            raise ValueError(
+                f"position_shift={self.position_shift} changes nothing with positions='rotary', "
+                "which sees distances alone: positions must be 'end' or 'start', or the shift 0"
+            )
         self.scale_embeddings = bool(scale_embeddings)
         self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
@@ -167,7 +197,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             "items": data.items,
             "item_counts": data.item_counts,
         }
-        return cls(**{**own, **options})
+        model = cls(**{**own, **options})
+        if isinstance(data.sequences, TimedSequences):
+            model.clock = data.sequences.clock
+        return model
 
     def recommend(self, data: Prepared | None = None, **options: Any) -> Any:
         """The k items each user is most likely to choose next, by `sasrec_fast.recommend`.
@@ -179,6 +212,12 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             **options: See `sasrec_fast.recommend`.
         """
         return later("recommendation", "recommend")(self, data, **options)
+
+    @property
+    def asks_last(self) -> bool:
+        """Whether a training step can do with the states of the last items of rows alone."""
+        parts = ("call", "encode", "compute_loss", "train_step")
+        return all(getattr(type(self), name) is getattr(SASRec, name) for name in parts)
 
     @property
     def candidate_mask(self) -> NDArray[np.bool_]:
@@ -221,6 +260,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         return {
             **self.training_config(),
             **super().get_config(),
+            "position_shift": self.position_shift,
             "k": self.retrieval.k,
             "candidates": None if every else pack_mask(self.candidate_mask),
         }
@@ -235,7 +275,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             "tie_embeddings",
             "l2",
         )
+        # No entry for 0, as in the checkpoints of versions that had no shift.
+        shift = {"position_shift": self.position_shift} if self.position_shift else {}
         return {
+            **shift,
             "dtype": self.dtype_policy.name,
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),
@@ -244,7 +287,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     def save_assets(self, directory: str) -> None:
         """Write item ids and counts into the model file's assets (called by `save`)."""
         weights = digest_of_weights(self.weights)
-        save_assets(Assets(self.items, self.item_counts, weights), directory)
+        save_assets(Assets(self.items, self.item_counts, weights, self.clock), directory)
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
@@ -252,3 +295,4 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         self.items = checked_items(assets.items, self.vocabulary_size)
         self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
         self.saved_weights = assets.weights
+        self.clock = assets.clock

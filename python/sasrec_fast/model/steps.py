@@ -23,7 +23,7 @@ from jax import lax
 
 from sasrec_fast.backend import Uninterrupted, on_jax
 from sasrec_fast.batching import is_run, run_batch
-from sasrec_fast.layers import padding_behind
+from sasrec_fast.layers import asked_last, padding_behind
 from sasrec_fast.model.averaging import own_values
 
 _PARTS = (
@@ -41,6 +41,11 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
 
     _jax_state: Any
     _jax_state_synced: bool
+
+    @property
+    def asks_last(self) -> bool:
+        """Whether a training step can do with the states of the last items of rows alone."""
+        return False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As Keras', but values of a step, noted after each, are not looked through for layers."""
@@ -158,7 +163,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
         logs, state = step(state, run_batch(run, index))
         return state, logs
 
-    with padding_behind.within():
+    with padding_behind.within(), asked_last.within("asked" in run):
         if length == 1:
             return step(state, run_batch(run, 0))
         state, logs = lax.scan(body, state, jnp.arange(length))
@@ -167,7 +172,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
 
 def _looped(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
     """As `_scanned`, step by step in Python."""
-    with padding_behind.within():
+    with padding_behind.within(), asked_last.within("asked" in run):
         for index in range(run["sequences"].shape[1]):
             logs, state = step(state, run_batch(run, index))
     return logs, state

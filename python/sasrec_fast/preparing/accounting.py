@@ -13,8 +13,8 @@ from sasrec_fast import _core
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.store import Histogram, Report, Split, repeated_targets
 
-_OFFSET, _ITEM, _KEY = 8, 4, 8
-"""Bytes of the compact store: of each user, interaction and key."""
+_OFFSET, _ITEM, _KEY, _TIME = 8, 4, 8, 4
+"""Bytes of the compact store: of each user, interaction and key, and of each time."""
 
 
 COUNTED = (
@@ -130,8 +130,11 @@ def report(
     sums, by_split = counts.sums, counts.by_split
     rows_in, unknown = rows
     positions = by_split["rows"]["train"] * options.max_sequence_length
-    columns = 13 + 4 * options.num_negatives  # bytes of a position of dense arrays
-    store = (sums["users"] + 1) * _OFFSET + sums["rows_kept"] * _ITEM + keys * _KEY
+    columns = (
+        13 + 4 * options.num_negatives + (2 * _TIME if options.times else 0)
+    )  # bytes of a position of dense arrays
+    row = _ITEM + (_TIME if options.times else 0)
+    store = (sums["users"] + 1) * _OFFSET + sums["rows_kept"] * row + keys * _KEY
     return Report(
         rows_in=rows_in,
         rows_dropped_by_unknown_item=unknown,
@@ -182,6 +185,8 @@ def _users_of(splits: Sequence[Split], users: int) -> int:
 
 
 def _shown(train: Split) -> NDArray[np.bool_]:
+    if train._options.stride:  # everything, in one window or another
+        return train.item_counts > 0
     return _core.shown_items(train.sequences, train._options, train._rows)
 
 

@@ -116,7 +116,7 @@ def appended(
     starts = starts_of(times, options, names)
     found = _core.append(shards, items.codes, items.ids, rules(options), starts)
     rows = before[0] + len(table), before[1] + unknown
-    return grouped(found, (users.column, items.column), times, rows, options), users.new
+    return grouped(found, (users.column, items.column), times, rows, options, names), users.new
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from sasrec_fast.preparing.accounting import sums_of
 from sasrec_fast.preparing.options import Options
 from sasrec_fast.preparing.outcome import nothing_left
 from sasrec_fast.preparing.shards import rules
+from sasrec_fast.preparing.timing import clock_of, require_timestamps, seconds_since
 from sasrec_fast.reading import ColumnNames, Interactions
-from sasrec_fast.store import MAX_ITEMS, Log, Sequences, Vocabulary
+from sasrec_fast.store import MAX_ITEMS, Log, Sequences, TimedSequences, Vocabulary
 
 _SPARE_CODES = 1 << 16
 """Codes of a range no wider than twice the rows, and so many more, are looked up once each."""
@@ -57,6 +58,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
     keep = kept_rows(table.ratings, known, options)
     times = table.timestamps
     require_times(times is not None, options)
+    require_timestamps(names, options)
     starts = starts_of(times, options, names)
     found = _core.group(
         table.users.codes,
@@ -66,7 +68,7 @@ def group(table: Interactions, options: Options, names: ColumnNames) -> Grouped:
         rules(options),
     )
     rows = len(table), rows_unknown
-    return grouped(found, (table.users, table.items), times, rows, options)
+    return grouped(found, (table.users, table.items), times, rows, options, names)
 
 
 def grouped(
@@ -75,6 +77,7 @@ def grouped(
     times: TimeColumn | None,
     rows: tuple[int, int],
     options: Options,
+    names: ColumnNames,
 ) -> Grouped:
     """What the native code found, with external ids and keys.
 
@@ -84,9 +87,11 @@ def grouped(
         times: Timestamps, of which the kind is kept in the log.
         rows: Rows received, and those of items outside a reused vocabulary.
         options: Those of `prepare`.
+        names: Of the columns.
 
     Raises:
-        DataError: Nothing is left.
+        DataError: Nothing is left, or times are too far apart to be kept.
+        ValueError: `times` does not suit the timestamps.
     """
     kept = found.kept
     if not kept.rows_kept:
@@ -96,11 +101,23 @@ def grouped(
     if options.ties == "hash":
         keys = stream_keys(items)
         _core.order_ties(kept.offsets, kept.items, kept.times, keys, options.seed)
-    sequences = Sequences(kept.offsets, kept.items, stream_keys(users))
+    log = Log(found.shard, *_ids_of_log(found, ids, (users, items), options), kind_of(times))
+    sequences = _store(log, kept, users, options, names)
     before = None if options.split_at is None else kept.before.reshape(-1, 2)
-    known = (users, items)
-    log = Log(found.shard, *_ids_of_log(found, ids, known, options), kind_of(times))
     return Grouped(sequences, users, items, before, rows, log, kept)
+
+
+def _store(
+    log: Log, kept: _core.Finished, users: Vocabulary, options: Options, names: ColumnNames
+) -> Sequences:
+    """The store, with times where they are to be kept."""
+    columns = kept.offsets, kept.items, stream_keys(users)
+    clock = clock_of(log.time_span, options, names)
+    if clock is None or log.times is None:
+        return Sequences(*columns)
+    scale = log.shard.time_min, log.shard.time_unit
+    times = seconds_since(kept.times, scale, log.times.values.dtype, clock)
+    return TimedSequences(*columns, times, clock)
 
 
 def _ids_of_log(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sasrec_fast import checks
+from sasrec_fast.columns import UNITS
 from sasrec_fast.store import Vocabulary
 
 DEFAULT_HOLDOUT = 2
@@ -34,6 +35,7 @@ class Options:
     negative_scope: str
     items: Vocabulary | str | None
     seed: int
+    times: bool | str = False
 
     def __post_init__(self) -> None:
         self._settle("min_user_interactions", 1, 2**63 - 1)
@@ -54,6 +56,10 @@ class Options:
                 raise ValueError(f"min_rating must be finite, received {shown}")
         if not isinstance(self.items, Vocabulary):
             checks.one_of("items", self.items, (None, "identity"), " or a Vocabulary")
+        if isinstance(self.times, str):
+            checks.one_of("times", self.times, tuple(UNITS), ", True or False")
+        else:
+            checks.flag("times", self.times)
         self._check_windows()
         self._check_negatives()
         self._check_split_at()
@@ -67,7 +73,12 @@ class Options:
         if pair:
             checks.integer("s of windows=('stride', s)", pair[1], 1, self.max_sequence_length)
         else:
-            checks.one_of("windows", self.windows, ("last",), " or ('stride', s)")
+            checks.one_of("windows", self.windows, ("last", "prefixes"), " or ('stride', s)")
+        if self.prefixes and self.truncation == "oldest":
+            raise ValueError(
+                "windows='prefixes' shows the most recent items of each prefix: truncation must be "
+                "'recent', received 'oldest'"
+            )
 
     def _check_negatives(self) -> None:
         pair = _pair(self.negatives, "popularity")
@@ -101,7 +112,14 @@ class Options:
     @property
     def stride(self) -> int:
         """Positions between the training windows of one sequence; 0 where only the last is used."""
+        if self.prefixes:
+            return 1
         return 0 if isinstance(self.windows, str) else int(self.windows[1])
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether each prefix of a training sequence is a row."""
+        return isinstance(self.windows, str) and self.windows == "prefixes"
 
     @property
     def exponent(self) -> float | None:

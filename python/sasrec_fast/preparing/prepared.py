@@ -16,7 +16,16 @@ from sasrec_fast.later import later
 from sasrec_fast.saving import artifact, parts
 from sasrec_fast.saving.content import Parts, fingerprint
 from sasrec_fast.saving.writing import Origin, save
-from sasrec_fast.store import Histories, user_positions
+from sasrec_fast.store import (
+    Histories,
+    Moments,
+    TimedSequences,
+    asked_at,
+    given_histories,
+    timed,
+    times_in_rows,
+    user_positions,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,40 +75,61 @@ class Prepared(Parts):
         counts.flags.writeable = False
         return counts
 
-    def encode(self, histories: Iterable[Iterable[Any]]) -> dict[str, NDArray[Any]]:
+    def encode(
+        self, histories: Iterable[Iterable[Any]], *, times: Any = None, at: Any = None
+    ) -> dict[str, NDArray[Any]]:
         """Model inputs for users that were not prepared.
 
         Args:
             histories: For each of n users, external item ids in time order, the latest last.
+            times: When these were, in the same form, of data prepared with times.
+            at: When the next items are asked for, see `recommend`.
 
         Returns:
             {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}: the most recent L known items,
-            right-padded with 0.
+            right-padded with 0. With times also "times" and "query_times", int32 [n, L].
 
         Raises:
+            ValueError: The data was prepared without times, or they do not fit the histories.
             MemoryError: The arrays are larger than half of the free memory.
 
         Warns:
             UserWarning: Unknown ids were skipped; says how many, and the first.
         """
-        return Histories.of_ids(histories, self.items).inputs(self.max_sequence_length)
+        rows, keys = given_histories(histories)
+        moments = None
+        if times is not None or at is not None:
+            clock = timed(self.sequences, "the data").clock
+            if times is None:
+                raise ValueError("at is given without times: give those of the histories, times=")
+            seconds = times_in_rows(times, rows, keys, clock)
+            moments = Moments(seconds, asked_at(at, clock, len(rows)))
+        return Histories.of_ids(rows, self.items, moments).inputs(self.max_sequence_length)
 
-    def inputs(self, users: Iterable[Any] | None = None) -> dict[str, NDArray[Any]]:
+    def inputs(
+        self, users: Iterable[Any] | None = None, *, at: Any = None
+    ) -> dict[str, NDArray[Any]]:
         """Model inputs of prepared users, from their whole kept history, held-out items included.
 
         Args:
             users: External user ids, n of them; all users in index order where None.
+            at: When the next items are asked for, of data prepared with times, see `recommend`.
 
         Returns:
-            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}
+            {"item_ids": int32 [n, L], "padding_mask": bool [n, L]}, and of data prepared with times
+            "times" and "query_times", int32 [n, L].
 
         Raises:
             KeyError: A user id is unknown.
             MemoryError: The arrays are larger than half of the free memory.
         """
         rows = user_positions(users, self.users)
-        offsets = self.sequences.offsets
-        histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1])
+        offsets, moments = self.sequences.offsets, None
+        if at is not None or isinstance(self.sequences, TimedSequences):
+            store = timed(self.sequences, "the data")
+            asked = asked_at(at, store.clock, len(rows))
+            moments = Moments(store.times, None if asked is None else asked - store.clock.origin)
+        histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1], moments)
         return histories.inputs(self.max_sequence_length)
 
     @cached_property

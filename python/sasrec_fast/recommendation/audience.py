@@ -1,5 +1,7 @@
 """Whom to recommend to: known users or raw histories, as item indices of the model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sasrec_fast.evaluation import Scorer
+from sasrec_fast.columns import Clock
+from sasrec_fast.evaluation import Scorer, knows_query_time, looks_at_times
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import (
     Histories,
+    Moments,
     Vocabulary,
+    asked_at,
     given_histories,
     require_same_items,
+    timed,
+    times_in_rows,
     user_positions,
 )
 
@@ -48,18 +55,84 @@ def shared_items(model: Scorer, data: Prepared | None) -> Vocabulary:
     return data.items
 
 
-def known_users(data: Prepared, users: Iterable[Any] | None) -> Audience:
-    """Users of the data, see `user_positions`, with their whole kept histories."""
+@dataclass(frozen=True)
+class Asking:
+    """What a model that looks at times is told of them; see `recommend`.
+
+    Attributes:
+        times: Of the items of histories; None where there are none.
+        at: When the next items are asked for; None: at the time of each last item.
+        clock: Of the model; None for one that looks at no times.
+    """
+
+    times: Any = None
+    at: Any = None
+    clock: Clock | None = None
+
+    @classmethod
+    def of(cls, model: Scorer, data: Prepared | None, times: Any, at: Any) -> Asking:
+        """What is asked of a model, once it is known to look at it.
+
+        Raises:
+            ValueError: It looks at no times, or does not say how timestamps become seconds.
+        """
+        if not looks_at_times(model):
+            if times is not None or at is not None:
+                name = "at" if at is not None else "times"
+                raise ValueError(f"{name} is given, but the model looks at no times: SASRec(time=)")
+            return cls()
+        if at is not None and not knows_query_time(model):
+            raise ValueError(
+                "at is given, but the model knows no moment of the question: query_time=False"
+            )
+        clock = getattr(model, "clock", None)
+        if data is not None:
+            clock = timed(data.sequences, "the data").clock
+        if clock is None:
+            raise ValueError(
+                "the model does not say how timestamps become seconds: give the data, or set "
+                "model.clock = data.sequences.clock"
+            )
+        return cls(times, at, clock)
+
+
+NOTHING = Asking()
+"""What other models are told."""
+
+
+def known_users(data: Prepared, users: Iterable[Any] | None, asking: Asking) -> Audience:
+    """Users of the data, see `user_positions`, with their whole kept histories.
+
+    Raises:
+        ValueError: Times are given besides; or the moments are none.
+    """
+    if asking.times is not None:
+        raise ValueError("times is given without histories: those of users are the data's")
     positions = user_positions(users, data.users)
-    offsets = data.sequences.offsets
-    histories = Histories(data.sequences.items, offsets[positions], offsets[positions + 1])
+    offsets, moments = data.sequences.offsets, None
+    if asking.clock is not None:
+        asked = asked_at(asking.at, asking.clock, len(positions))
+        asked = None if asked is None else asked - asking.clock.origin
+        moments = Moments(timed(data.sequences, "the data").times, asked)
+    spans = offsets[positions], offsets[positions + 1]
+    histories = Histories(data.sequences.items, *spans, moments)
     return Audience("user_id", data.users.ids[positions], histories)
 
 
-def raw_histories(histories: Any, items: Vocabulary) -> Audience:
-    """Histories of external item ids, see `given_histories` and `Histories.of_ids`."""
+def raw_histories(histories: Any, items: Vocabulary, asking: Asking = NOTHING) -> Audience:
+    """Histories of external item ids, see `given_histories` and `Histories.of_ids`.
+
+    Raises:
+        ValueError: The model looks at times, and there are none, or others than of the items.
+    """
     rows, keys = given_histories(histories)
-    found = Histories.of_ids(rows, items)
+    moments = None
+    if asking.clock is not None:
+        if asking.times is None:
+            raise ValueError("the model looks at times: give those of the histories, times=")
+        seconds = times_in_rows(asking.times, rows, keys, asking.clock)
+        moments = Moments(seconds, asked_at(asking.at, asking.clock, len(rows)))
+    found = Histories.of_ids(rows, items, moments)
     if keys is None:
         return Audience("history", np.arange(len(found)), found)
     values = np.asarray(keys)

@@ -10,11 +10,17 @@ import pandas as pd
 
 from sasrec_fast import checks
 from sasrec_fast.errors import note
-from sasrec_fast.evaluation import Scorer, input_length, require_scorer
+from sasrec_fast.evaluation import Scorer, input_length, refuse_times, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.recommendation import delivery
-from sasrec_fast.recommendation.audience import Audience, known_users, raw_histories, shared_items
+from sasrec_fast.recommendation.audience import (
+    Asking,
+    Audience,
+    known_users,
+    raw_histories,
+    shared_items,
+)
 from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
 from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
@@ -43,6 +49,8 @@ class Request:
 class _Options(TypedDict, total=False):
     users: Iterable[Any] | None
     histories: Any
+    times: Any
+    at: Any
     k: int
     exclude_seen: bool
     candidates: Iterable[Any] | None
@@ -69,6 +77,8 @@ def recommend(
     *,
     users: Iterable[Any] | None = None,
     histories: Any = None,
+    times: Any = None,
+    at: Any = None,
     k: int = 10,
     exclude_seen: bool = True,
     candidates: Iterable[Any] | None = None,
@@ -97,6 +107,11 @@ def recommend(
             with a warning that counts them. A history without any known item gets the most popular
             items of `data` or of the model's `item_counts`, with a warning; their scores are
             numbers of interactions.
+        times: When the items of histories were, in the form of histories, for a model that looks
+            at times: timestamps of the kind of the data's.
+        at: The moment at which the items are asked for, of such a model: a timestamp of the data's
+            kind (a datetime also as text), or one for each user or history. None: the time of each
+            one's last item, which earlier moments count as, too, with a warning.
         k: Items for each; fewer where fewer are left to recommend.
         exclude_seen: Never recommend an item of the history, however old. `evaluate` measures
             what is recommended with the same arguments.
@@ -140,15 +155,17 @@ def recommend(
                 "of a Spark DataFrame each row is a user with a list of items: give no users or "
                 "histories besides, and no output: write the DataFrame that is returned"
             )
+        refuse_times(model)
         options = {"k": k, "exclude_seen": exclude_seen, "batch_size": batch_size}
         return recommend_spark(model, data, (candidates, exclude), titles, options)
     if data is not None:
         require_prepared(data, "recommend")
     items = shared_items(model, data)
+    asking = Asking.of(model, data, times, at)
     if histories is not None:
-        audience = raw_histories(histories, items)
+        audience = raw_histories(histories, items, asking)
     elif data is not None:
-        audience = known_users(data, users)
+        audience = known_users(data, users, asking)
     else:
         raise ValueError("give the data whose users to recommend to, or histories")
     return serve(model, data, audience, request)
@@ -162,6 +179,11 @@ def serve(
     catalogue = open_catalogue(model, data, request.candidates, request.exclude)
     titles = None if request.titles is None else item_titles(request.titles, catalogue)
     _note_empty(audience, catalogue)
+    if early := audience.histories.asked_early:
+        note(
+            f"at is before the last item of {early:,} of {len(audience.histories):,}, of whom the "
+            "next one is asked for at the time of that item"
+        )
     ranker = Ranker(
         model,
         catalogue,

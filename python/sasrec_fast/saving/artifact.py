@@ -3,7 +3,8 @@
 The manifest, `manifest.json`, has the options, the report, versions, and what each file must be
 like. The files are `offsets`, `items` and `user_keys` (the compact store) and the ids in `user_ids`
 and `item_ids`, `.npy` for integers and `.arrow` for strings. Item ids that are their own indices
-have no file. Where times decide what is held out, `train_users`, `train_ends` and so on list the
+have no file. Data prepared with times has `times`, and how these came of the timestamps is in the
+manifest. Where times decide what is held out, `train_users`, `train_ends` and so on list the
 rows of each split.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.columns import LONGEST, Clock
 from sasrec_fast.errors import DataError, note
 from sasrec_fast.saving import manifest, stored
 from sasrec_fast.saving.content import (
@@ -32,6 +34,7 @@ from sasrec_fast.saving.first_use import (
     Column,
     StoredRows,
     StoredSequences,
+    StoredTimedSequences,
     anything,
     ascending,
     require_length,
@@ -190,7 +193,13 @@ class Folder:
                 f"{offsets.path} is damaged: it runs from {first} to {last}, expected 0 to "
                 f"{total}, the length of items.npy"
             )
-        return StoredSequences(columns)
+        if "clock" not in self.content:
+            return StoredSequences(columns)
+        columns["times"] = self.column("times", partial(within, 0, LONGEST))
+        require_length(columns["times"], total)
+        with stored.damage(self.path / manifest.FILE_NAME):
+            clock = Clock.from_dict(self.content["clock"])
+        return StoredTimedSequences(columns, clock)
 
     def vocabulary(self, name: str) -> Vocabulary:
         """The ids of "users" or "items"."""

@@ -1,12 +1,20 @@
 """What prepared data consists of, as files and a manifest say it, and its fingerprint."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 from sasrec_fast.saving import manifest, stored
 from sasrec_fast.saving.log_files import StoredLog
-from sasrec_fast.store import Log, Report, Sequences, Split, Vocabulary
+from sasrec_fast.store import (
+    Log,
+    Report,
+    Sequences,
+    Split,
+    TimedSequences,
+    Vocabulary,
+    stored_columns,
+)
 
 VOCABULARIES = {"users": "user_ids", "items": "item_ids"}
 """The files of vocabularies, by attribute."""
@@ -61,7 +69,7 @@ def _fingerprint(content: Mapping[str, Any], digests: Mapping[str, str]) -> str:
 
 def parts_of(data: Parts) -> dict[str, Any]:
     """The content of each file, by its name in the manifest."""
-    columns = {f"{f.name}.npy": getattr(data.sequences, f.name) for f in fields(Sequences)}
+    columns = {f"{name}.npy": array for name, array in stored_columns(data.sequences).items()}
     for split in splits_of(data):
         if split._options.holdout is None:
             rows = split.sequence_rows
@@ -85,15 +93,17 @@ def described(data: Parts) -> dict[str, Any]:
     """All of the manifest of a folder of files but for these."""
     from sasrec_fast import __version__
 
+    store = data.sequences
+    timed = isinstance(store, TimedSequences)
     return {
         "format": manifest.FORMAT,
-        "format_version": manifest.WITH_EDITS,
+        "format_version": manifest.WITH_TIMES if timed else manifest.WITH_EDITS,
         "package_version": __version__,
         "options": {name: _option(name, value, data) for name, value in data.options.items()},
         "splits": {
             split.name: {
                 name: manifest.encode(value, f"{split.name}.{name}")
-                for name, value in vars(split._options).items()
+                for name, value in split._options.named.items()
             }
             for split in splits_of(data)
         },
@@ -102,6 +112,7 @@ def described(data: Parts) -> dict[str, Any]:
             for name, ids in (("users", data.users), ("items", data.items))
         },
         "report": data.report.to_dict(),
+        **({"clock": store.clock.to_dict()} if isinstance(store, TimedSequences) else {}),
     }
 
 

@@ -5,7 +5,7 @@ what they cost anywhere.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.columns import Clock
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import stored
-from sasrec_fast.store import Rows, Sequences
+from sasrec_fast.store import Rows, Sequences, TimedSequences, stored_columns
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,18 @@ class StoredSequences(_FirstUse, Sequences):
         return int(vars(self)["_columns"]["items"].length)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sequences, tuple(getattr(self, field.name) for field in fields(Sequences))
+        return Sequences, tuple(stored_columns(self).values())
+
+
+class StoredTimedSequences(StoredSequences, TimedSequences):
+    """The compact store in a folder, with times."""
+
+    def __init__(self, columns: Mapping[str, Column], clock: Clock) -> None:
+        super().__init__(columns)
+        vars(self)["clock"] = clock
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TimedSequences, (*stored_columns(self).values(), self.clock)
 
 
 class StoredRows(_FirstUse, Rows):

@@ -13,7 +13,7 @@ from sasrec_fast.columns import TimeColumn
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import stored
 from sasrec_fast.saving.first_use import Column, require_length
-from sasrec_fast.store import Log, Sequences, Vocabulary
+from sasrec_fast.store import Log, Sequences, TimedSequences, Vocabulary
 
 
 def log_parts(log: Log, store: Sequences, users: Vocabulary, items: Vocabulary) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def log_parts(log: Log, store: Sequences, users: Vocabulary, items: Vocabulary) 
     for name in ("offsets", "items"):
         if getattr(shard, name) is not getattr(store, name):
             parts[f"log_{name}.npy"] = stored.little_endian(getattr(shard, name))
-    if len(shard.times):
+    if len(shard.times) and shard.times is not getattr(store, "times", None):
         parts["log_times.npy"] = stored.little_endian(shard.times)
     return parts
 
@@ -76,7 +76,7 @@ class StoredLog:
         users = self.vocabularies["user_ids"]
         offsets, items = self._array("offsets", len(users) + 1), self._array("items", None)
         times = np.zeros(0, np.uint32)
-        if "times" in self.columns:
+        if "times" in self.columns or isinstance(self.store, TimedSequences):
             times = self._array("times", len(items))
         shard = _core.Shard(
             np.arange(len(users)),

@@ -19,8 +19,8 @@ from sasrec_fast.saving.schema import require_sound
 
 FILE_NAME = "manifest.json"
 FORMAT = "sasrec_fast.Prepared"
-WITHOUT_EDITS, WITH_EDITS, OF_PARTS = 2, 3, 4
-FORMAT_VERSION = OF_PARTS
+WITHOUT_EDITS, WITH_EDITS, OF_PARTS, WITH_TIMES = 2, 3, 4, 5
+FORMAT_VERSION = WITH_TIMES
 """The newest. 1 had files of plain names, which were replaced together with their folder; each
 folder says the least version that reads it."""
 

@@ -20,6 +20,7 @@ DTYPES: Mapping[str, tuple[str, ...]] = {
     "offsets.npy": ("<i8",),
     "items.npy": ("<i4",),
     "user_keys.npy": ("<u8",),
+    "times.npy": ("<u4",),
     **{f"{split}_{column}.npy": ("<i4",) for split in SPLITS for column in ("users", "ends")},
     **{f"{whose}_ids.npy": _IDS for whose in ("user", "item")},
     **{f"{whose}_ids.arrow": (STRINGS,) for whose in ("user", "item")},
@@ -35,7 +36,7 @@ LOG_DTYPES: Mapping[str, tuple[str, ...]] = {
 }
 """The same, of the log."""
 
-_EDITED = ("items.npy", "log_items.npy", "log_times.npy")
+_EDITED = ("items.npy", "times.npy", "log_items.npy", "log_times.npy")
 _EDIT_PARTS = {"places": "<i8", "removed": "<i8", "codes": "<i4"}
 _EDIT_NEEDS = ("places", "values")
 
@@ -189,8 +190,10 @@ def _require_window(name: str, window: Any) -> None:
     for key, (least, most) in limits.items():
         if key != "holdout" or window.get(key) is not None:
             checks.integer(f"{key} of {name}", window.get(key), least, most)
-    for key in ("oldest", "reject_all"):
+    for key in ("oldest", "reject_all", *(["prefixes"] if "prefixes" in window else [])):
         _truth(f"{key} of {name}", window.get(key))
+    if window.get("prefixes") and (window["stride"] != 1 or window["oldest"] or window["split"]):
+        raise ValueError(f"prefixes of {name}: they are of training, recent, and have stride 1")
     if window.get("exponent") is not None:
         checks.fraction(f"exponent of {name}", window["exponent"])
 

@@ -16,6 +16,7 @@ from sasrec_fast.saving.edited import RowsOfUsers, edit, edited_entry
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.log_files import described_log, log_parts
 from sasrec_fast.saving.replaced_file import replaced_file
+from sasrec_fast.store import TimedSequences
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def write_into(
         entries = {name: writer.entry("log", name, part) for name, part in parts.items()}
         content["log"] = {**described_log(log), "files": entries}
     of_log = content.get("log", {"files": {}})["files"]
-    if not any("edits" in entry for entry in (*files.values(), *of_log.values())):
+    edited = any("edits" in entry for entry in (*files.values(), *of_log.values()))
+    if not edited and "clock" not in content:
         content["format_version"] = manifest.WITHOUT_EDITS  # which earlier versions read, too
     content["fingerprint"] = fingerprint_of(content)
     manifest.write(target, content)
@@ -151,6 +153,10 @@ def _rows_of(data: Parts, name: str) -> RowsOfUsers | None:
     if name == "items.npy":
         store = data.sequences
         return RowsOfUsers(data.users, store.offsets, store.items, data.items)
+    if name == "times.npy":
+        timed = data.sequences
+        assert isinstance(timed, TimedSequences)
+        return RowsOfUsers(data.users, timed.offsets, timed.times, None)
     if data.log is None or name not in ("log_items.npy", "log_times.npy"):
         return None
     log = data.log.opened

@@ -5,14 +5,24 @@ from sasrec_fast.store.candidates import candidate_mask, given_mask, model_candi
 from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind_note
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
-from sasrec_fast.store.log import KEEP_ALL, Log
+from sasrec_fast.store.log import KEEP_ALL, Log, time_values
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
+from sasrec_fast.store.moments import Moments, asked_at, times_in_rows
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Histogram, Lengths, Report
 from sasrec_fast.store.rows import Rows, dated
 from sasrec_fast.store.same_items import require_same_items
-from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions
+from sasrec_fast.store.sequences import (
+    SPLITS,
+    Arrays,
+    Sequences,
+    TimedArrays,
+    TimedSequences,
+    WindowOptions,
+    stored_columns,
+    timed,
+)
 from sasrec_fast.store.split import Split
 from sasrec_fast.store.splits import make_splits
 from sasrec_fast.store.unions import require_one_kind, union
@@ -28,12 +38,16 @@ __all__ = [
     "Histories",
     "Lengths",
     "Log",
+    "Moments",
     "Report",
     "Rows",
     "Sequences",
     "Split",
+    "TimedArrays",
+    "TimedSequences",
     "Vocabulary",
     "WindowOptions",
+    "asked_at",
     "candidate_mask",
     "dated",
     "free_memory",
@@ -54,7 +68,11 @@ __all__ = [
     "shown",
     "shown_bytes",
     "slices",
+    "stored_columns",
     "streams",
+    "time_values",
+    "timed",
+    "times_in_rows",
     "union",
     "unpacked",
     "user_positions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from sasrec_fast.store.given import (
     kind_note,
 )
 from sasrec_fast.store.memory import require_memory
+from sasrec_fast.store.moments import Moments
 from sasrec_fast.store.vocabulary import Vocabulary
 
 SCORES_PER_CHUNK = 1 << 24
@@ -40,15 +41,25 @@ class Histories:
         items: int32, item indices of all rows.
         starts: int64 [n].
         ends: int64 [n].
+        moments: When each item was, and when the next one is asked for; None where nobody asks.
     """
 
     items: NDArray[np.int32]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    moments: Moments | None = None
 
     @classmethod
-    def of_ids(cls, histories: Iterable[Iterable[Any]], items: Vocabulary) -> Histories:
-        """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped."""
+    def of_ids(
+        cls,
+        histories: Iterable[Iterable[Any]],
+        items: Vocabulary,
+        moments: Moments | None = None,
+    ) -> Histories:
+        """Histories of external item ids, see `given_histories`; warns of unknown ones, skipped.
+
+        Moments, where they are given, are those of all ids, end to end.
+        """
         rows, _ = given_histories(histories)
         indices = indices_in_rows(rows, "history {}".format, items)
         numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
@@ -64,7 +75,18 @@ class Histories:
             )
         counts = np.bincount(numbers[known], minlength=len(rows))
         ends = np.cumsum(counts)
-        return cls(indices[known], ends - counts, ends)
+        if moments is not None:
+            moments = replace(moments, times=moments.times[known])
+        return cls(indices[known], ends - counts, ends, moments)
+
+    @property
+    def asked_early(self) -> int:
+        """Rows whose next item is asked for before their last one was."""
+        if self.moments is None or self.moments.asked is None:
+            return 0
+        rows = np.flatnonzero(self.ends > self.starts)
+        last = self.moments.times[self.ends[rows] - 1]
+        return int(np.count_nonzero(self.moments.asked[rows] < last))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -73,33 +95,42 @@ class Histories:
         """Model inputs: each row's most recent items, right-padded with 0 to `length` columns T.
 
         Returns:
-            {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}.
+            {"item_ids": int32 [n, T], "padding_mask": bool [n, T], True = real item}, and with
+            `moments` "times" and "query_times", as of `TimedArrays`.
 
         Raises:
             MemoryError: They are larger than half of the free memory.
         """
         rows = len(self)
         what = f"the model inputs of {rows:,} histories, {length:,} positions each,"
-        require_memory(what, 5 * rows * length, "take fewer histories at a time")
+        bytes_each = 5 if self.moments is None else 13
+        require_memory(what, bytes_each * rows * length, "take fewer histories at a time")
         item_ids = np.zeros((rows, length), np.int32)
         mask = np.zeros((rows, length), np.bool_)
+        times = np.zeros((0 if self.moments is None else rows, length), np.int64)
         step = max(1, _CELLS_AT_ONCE // length)
         for first in range(0, rows, step):
             part = slice(first, first + step)
             ends = self.ends[part, None]
             positions = np.maximum(self.starts[part, None], ends - length) + np.arange(length)
             np.less(positions, ends, out=mask[part])
-            item_ids[part][mask[part]] = self.items[positions[mask[part]]]
-        return {"item_ids": item_ids, "padding_mask": mask}
+            shown = positions[mask[part]]
+            item_ids[part][mask[part]] = self.items[shown]
+            if self.moments is not None:
+                times[part][mask[part]] = self.moments.times[shown]
+        inputs = {"item_ids": item_ids, "padding_mask": mask}
+        return inputs if self.moments is None else {**inputs, **self.moments.inputs(times, mask)}
 
     def take(self, rows: NDArray[np.int64] | slice) -> Histories:
         """Some of the rows, in the order given."""
-        return Histories(self.items, self.starts[rows], self.ends[rows])
+        moments = None if self.moments is None else self.moments.take(rows)
+        return Histories(self.items, self.starts[rows], self.ends[rows], moments)
 
     def padded(self, count: int) -> Histories:
         """These rows and empty ones after them, `count` together."""
         fill = (0, count - len(self))
-        return Histories(self.items, np.pad(self.starts, fill), np.pad(self.ends, fill))
+        moments = None if self.moments is None else self.moments.padded(fill)
+        return Histories(self.items, np.pad(self.starts, fill), np.pad(self.ends, fill), moments)
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row number and item index of every item of every row, whole rows."""

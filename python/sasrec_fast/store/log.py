@@ -77,12 +77,24 @@ class Log:
     def _values(self, times: NDArray[Any]) -> NDArray[Any]:
         """The numbers whose keys, of the same order, the native code has."""
         assert self.times is not None
-        scale = np.uint64(self.shard.time_unit), np.uint64(self.shard.time_min)
-        keys = times.astype(np.uint64) * scale[0] + scale[1]
-        if self.times.values.dtype == np.int64:
-            return (keys ^ _SIGN).view(np.int64)
-        # Of floats, how far a key is from the middle has the bits of the magnitude.
-        return np.where(keys < _SIGN, 0 - keys, keys ^ _SIGN).view(np.float64)
+        scale = self.shard.time_min, self.shard.time_unit
+        return time_values(times, scale, self.times.values.dtype)
+
+
+def time_values(times: NDArray[Any], scale: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Relative times of a shard as the numbers that it was given.
+
+    Args:
+        times: The times.
+        scale: The smallest, and the unit, of the shard.
+        dtype: int64 or float64, of the numbers.
+    """
+    least, unit = map(np.uint64, scale)
+    keys = times.astype(np.uint64) * unit + least
+    if dtype == np.int64:
+        return (keys ^ _SIGN).view(np.int64)
+    # Of floats, how far a key is from the middle has the bits of the magnitude.
+    return np.where(keys < _SIGN, 0 - keys, keys ^ _SIGN).view(np.float64)
 
 
 def ids_at(vocabulary: Vocabulary, places: NDArray[np.int64]) -> Any:

@@ -1,12 +1,13 @@
 """The compact store, what makes rows of it, and the dense arrays a model trains on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
+from sasrec_fast.columns import Clock
 from sasrec_fast.store.rows import Rows
 
 SPLITS = ("train", "validation", "test")
@@ -54,12 +55,48 @@ class Sequences:
 
 
 @dataclass(frozen=True)
+class TimedSequences(Sequences):
+    """The compact store with the time of every interaction.
+
+    Attributes:
+        times: uint32 [N], seconds since the origin of the clock, below 2^31.
+        clock: How they came of the timestamps.
+    """
+
+    times: NDArray[np.uint32]
+    clock: Clock
+
+
+def timed(sequences: Sequences, what: str) -> TimedSequences:
+    """The store, with times; an error that says what has none.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if not isinstance(sequences, TimedSequences):
+        raise ValueError(
+            f"{what} has no times, which are asked for: prepare the data with times=True, or make "
+            "the model with time=None"
+        )
+    return sequences
+
+
+def stored_columns(sequences: Sequences) -> dict[str, NDArray[Any]]:
+    """The arrays of a store, by name."""
+    names = [field.name for field in fields(Sequences)]
+    if isinstance(sequences, TimedSequences):
+        names.append("times")
+    return {name: getattr(sequences, name) for name in names}
+
+
+@dataclass(frozen=True)
 class WindowOptions:
     """What the native code needs to know about the rows of a split, and how they are found.
 
     Attributes:
         holdout: Last interactions of each user that are held out; None where times decide.
         stride: Positions between the windows of one sequence; 0 for the last window alone.
+        prefixes: Whether the windows, 1 apart, are all prefixes, of which the last target counts.
         exponent: Of popularity in the proposals of negatives; None for uniform ones.
     """
 
@@ -73,6 +110,12 @@ class WindowOptions:
     exponent: float | None
     num_items: int
     seed: int
+    prefixes: bool = False
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The options by name; prefixes, which not every version knew, only where there are."""
+        return {name: value for name, value in vars(self).items() if name != "prefixes" or value}
 
 
 @dataclass(frozen=True)
@@ -108,6 +151,26 @@ class Arrays:
         if self.negative_sequence.shape[2:] != (0,):
             y["negative_sequence"] = self.negative_sequence
         return x, y, dict.fromkeys(y, self.sample_weight)
+
+
+@dataclass(frozen=True)
+class TimedArrays(Arrays):
+    """Dense arrays with times, in seconds since the first input of each row; 0 on padding.
+
+    Attributes:
+        times: int32 [n, L], when each input was.
+        query_times: int32 [n, L], when each target was: the moment at which it is asked for.
+    """
+
+    times: NDArray[np.int32]
+    query_times: NDArray[np.int32]
+
+    def xyw(
+        self,
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+        """As of `Arrays`, with "times" and "query_times" among the inputs."""
+        x, y, weights = super().xyw()
+        return {**x, "times": self.times, "query_times": self.query_times}, y, weights
 
 
 def require_room(out: Any, shape: tuple[int, ...]) -> None:

@@ -18,8 +18,17 @@ from sasrec_fast.store.digests import digest
 from sasrec_fast.store.histories import user_positions
 from sasrec_fast.store.memory import require_memory
 from sasrec_fast.store.popularity import PopularityDistribution
+from sasrec_fast.store.row_times import row_times
 from sasrec_fast.store.rows import Rows, held_out, row_numbers, smallest, with_windows
-from sasrec_fast.store.sequences import SPLITS, Arrays, Sequences, WindowOptions, require_room
+from sasrec_fast.store.sequences import (
+    SPLITS,
+    Arrays,
+    Sequences,
+    TimedArrays,
+    TimedSequences,
+    WindowOptions,
+    require_room,
+)
 from sasrec_fast.store.vocabulary import Vocabulary
 
 _LARGEST = 2**64 - 1
@@ -29,7 +38,7 @@ _LARGEST = 2**64 - 1
 class Split:
     """Rows of training, validation or test.
 
-    One a user with at least two items there, or several in training where `windows` is a stride.
+    One a user with at least two items there; in training several where `windows` says so.
 
     Attributes:
         name: "train", "validation" or "test".
@@ -65,7 +74,8 @@ class Split:
     def _rows(self) -> Rows:
         if not self._options.stride:
             return self.sequence_rows
-        return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+        targets = 1 if self.prefixes else self.max_sequence_length
+        return with_windows(self.sequence_rows, targets, self._options.stride)
 
     @cached_property
     def digest(self) -> str:
@@ -111,6 +121,16 @@ class Split:
     def lengths(self) -> NDArray[np.int32]:
         """int32 [n], real positions of each row: at most L."""
         return self._rows.lengths(self.max_sequence_length, self._options.stride)
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether rows are all prefixes of the sequences."""
+        return self._options.prefixes
+
+    @property
+    def counts_last(self) -> bool:
+        """Whether the loss counts the last target of each row alone, not all of them."""
+        return self.name != SPLITS[0] or self.prefixes
 
     def __len__(self) -> int:
         return len(self.users)
@@ -167,7 +187,8 @@ class Split:
 
     @property
     def _position_bytes(self) -> int:
-        return 4 + 1 + 4 + 4 * self.num_negatives + 4
+        times = 8 if isinstance(self.sequences, TimedSequences) else 0
+        return 4 + 1 + 4 + 4 * self.num_negatives + 4 + times
 
     def _require_memory(self, needed: int, rows: int, max_bytes: Any = None) -> None:
         most = None if max_bytes is None else checks.fraction("max_bytes", max_bytes)
@@ -258,8 +279,11 @@ class Split:
         return None if self._popularity is None else self._popularity.table
 
     def _fill(self, rows: Rows, columns: int, epoch: int) -> Arrays:
-        options = self._options
-        return Arrays(*_core.fill(self.sequences, options, rows, self._table, columns, epoch))
+        store, options = self.sequences, self._options
+        filled = _core.fill(store, options, rows, self._table, columns, epoch)
+        if not isinstance(store, TimedSequences):
+            return Arrays(*filled)
+        return TimedArrays(*filled, *row_times(store, options, rows, columns))
 
     def sample(self, users: int, seed: int = 0) -> Split:
         """The rows of some users, the same ones for the same seed.

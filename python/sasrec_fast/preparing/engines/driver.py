@@ -71,6 +71,11 @@ def prepare_on(
     require_times(names.timestamp is not None, options)
     if names.timestamp is None:
         raise ValueError("timestamp is None, but an engine keeps no order of rows: name a column")
+    if options.times:
+        raise ValueError(
+            f"times is {options.times!r}, but what an engine writes has no times yet: times=False, "
+            "or prepare files with output="
+        )
     place, reader = Place.of(output), Reader(names, options)
     seen = table.gather(reader.scan, Seen.merge)
     if seen is not None and seen.failure is not None:

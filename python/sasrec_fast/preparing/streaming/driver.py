@@ -26,6 +26,7 @@ from sasrec_fast.preparing.streaming.progress import Progress
 from sasrec_fast.preparing.streaming.rows import Rows
 from sasrec_fast.preparing.streaming.spill import Spill, most_shards
 from sasrec_fast.preparing.streaming.store import Store
+from sasrec_fast.preparing.timing import require_timestamps
 from sasrec_fast.reading import Chunks, ColumnNames, Copies, Scratch
 from sasrec_fast.saving.folder import writable_folder
 from sasrec_fast.saving.writing import write_into
@@ -82,6 +83,7 @@ def stream(source: Any, target: Target, options: Options, names: ColumnNames) ->
     """
     limit = target.limit()
     require_times(names.timestamp is not None, options)
+    require_timestamps(names, options)
     if names.timestamp is None:
         starts_of(None, options, names)
     chunk = max(_LEAST_CHUNK, min(limit // _CHUNK_BYTES, _LARGEST_CHUNK))

@@ -18,6 +18,8 @@ from sasrec_fast.preparing.streaming.spill import Spill
 from sasrec_fast.reading import Chunks
 
 _MOST_TICKS = 2**31 - 2
+_MIDDLE = 2**63
+"""What the native code calls time 0, so that times before it are less."""
 
 
 @dataclass
@@ -65,6 +67,13 @@ class First:
         least, step = self.ticks
         counted = [-((least - _ceiling(start)) // step) for start in starts.tolist()]
         return np.array([min(max(ticks, 0), _MOST_TICKS + 1) for ticks in counted])
+
+    def scale_of(self, time_min: int, time_unit: int) -> tuple[int, int]:
+        """Smallest time and unit of a shard whose times are counted, of the times themselves."""
+        assert self.ticks is not None
+        least, step = self.ticks
+        first = least + step * (time_min - _MIDDLE)
+        return first + _MIDDLE, time_unit * step
 
 
 def _ceiling(start: float) -> int:

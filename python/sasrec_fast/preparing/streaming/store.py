@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
+from sasrec_fast.columns import Clock
 from sasrec_fast.preparing.accounting import COUNTED, Counts, count, report, sums_of
 from sasrec_fast.preparing.grouping import starts_of, stream_keys
 from sasrec_fast.preparing.outcome import nothing_left, require_rows
@@ -20,9 +21,10 @@ from sasrec_fast.preparing.streaming.passes import First
 from sasrec_fast.preparing.streaming.progress import Progress
 from sasrec_fast.preparing.streaming.rows import Rows
 from sasrec_fast.preparing.streaming.spill import Kept, Spill
+from sasrec_fast.preparing.timing import clock_of, seconds_since
 from sasrec_fast.saving.content import Parts
 from sasrec_fast.saving.growing import GrowingArray
-from sasrec_fast.store import SPLITS, Sequences, Split, Vocabulary
+from sasrec_fast.store import SPLITS, Sequences, Split, TimedSequences, Vocabulary
 from sasrec_fast.store import Rows as SplitRows
 
 _Clock = tuple[int, int]
@@ -57,6 +59,7 @@ class Store:
         self._rules = rules(self._options)
         starts = starts_of(first.times, self._options, rows.names)
         self._starts = first.ticks_of(starts)
+        self._clock = clock_of(first.times, self._options, rows.names)
         self._arrays: dict[str, GrowingArray] = {}
         self._parts: list[_Part] = []
         self._texts: list[NDArray[np.int64]] = []  # codes of users whose ids are text
@@ -125,10 +128,24 @@ class Store:
                 items = found.items
                 _core.order_ties(found.offsets, items, found.times, keys, self._options.seed)
             self._append(found, number)
+            if self._clock is not None:
+                self._file("times", np.uint32).append(self._seconds(found, shard, self._clock))
         sums = {name: sum(part.sums[name] for part in self._parts) for name in COUNTED}
         if not sums["rows_kept"]:
             raise nothing_left(self._rows.received, self._rows.unknown, sums, self._options)
         self._index()
+
+    def _seconds(
+        self, found: _core.Finished, shard: _core.Shard, clock: Clock
+    ) -> NDArray[np.uint32]:
+        """Times of a part of the store."""
+        scale = shard.time_min, shard.time_unit
+        if self._first.ticks is not None:
+            scale = self._first.scale_of(*scale)
+        assert self._first.times is not None
+        whole = self._first.ticks is not None
+        dtype = np.dtype(np.int64) if whole else self._first.times.values.dtype
+        return seconds_since(found.times, scale, dtype, clock)
 
     def _item_keys(self) -> NDArray[np.uint64]:
         """The key of each item code, from 1 on."""
@@ -200,7 +217,11 @@ class Store:
             DataError: There is a user for whom no negative exists, or none to train on.
         """
         names = ("offsets", "items", "user_keys")
-        store = Sequences(*(self._arrays[name].values() for name in names))
+        columns = {name: self._arrays[name].values() for name in names}
+        store = Sequences(**columns)
+        if self._clock is not None:
+            times = self._arrays["times"].values()
+            store = TimedSequences(**columns, times=times, clock=self._clock)
         users, rows = self._users(), self._split_rows()
         counts = reduce(Counts.merge, self._counted(store, rows))
         if counts.stuck is not None:

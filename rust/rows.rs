@@ -36,6 +36,8 @@ pub struct Window {
     pub oldest: bool,
     /// Positions between the windows of one sequence.
     pub stride: usize,
+    /// The windows are prefixes, of which the last target alone counts.
+    pub prefixes: bool,
     /// Reject all items of the user, not only those of the row's sequence.
     pub reject_all: bool,
     /// Negatives a position.
@@ -187,6 +189,7 @@ mod tests {
             max_sequence_length: 3,
             oldest: false,
             stride: 3,
+            prefixes: false,
             reject_all: false,
             num_negatives: 1,
             num_items: 9,

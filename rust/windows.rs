@@ -177,9 +177,9 @@ impl Row<'_> {
         out.item_ids[..positions].copy_from_slice(&self.shown[..positions]);
         out.positive_sequence[..positions].copy_from_slice(&self.shown[1..]);
         out.padding_mask[..positions].fill(true);
-        if window.split == 0 {
+        if window.split == 0 && !window.prefixes {
             out.sample_weight[..positions].fill(1.0);
-        } else if self.shows_last {
+        } else if window.prefixes || self.shows_last {
             out.sample_weight[positions - 1] = 1.0;
         }
     }
@@ -257,6 +257,23 @@ mod tests {
         assert_eq!(filled(&recent, &[0], 2).unwrap().weights, [0.0, 1.0]);
         let oldest = Window { oldest: true, ..recent };
         assert_eq!(filled(&oldest, &[0], 2).unwrap().weights, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_last_target_of_a_prefix_counts_alone() {
+        let prefixes = Window { prefixes: true, stride: 1, num_negatives: 0, ..WINDOW };
+        let (mut item_ids, mut positive_sequence, mut weights) = ([0; 2], [0; 2], [0.0; 2]);
+        let out = Arrays {
+            item_ids: &mut item_ids,
+            padding_mask: &mut [false; 2],
+            positive_sequence: &mut positive_sequence,
+            negative_sequence: &mut [],
+            sample_weight: &mut weights,
+        };
+        let source = Source { store: STORE, window: prefixes, popularity: None, epoch: 0 };
+        let rows = Rows { users: &[0], ends: &[4], windows: &[1] };
+        fill(&source, &rows, 2, out, &Pause::default()).unwrap();
+        assert_eq!((item_ids, positive_sequence, weights), ([1, 2], [2, 3], [0.0, 1.0]));
     }
 
     #[test]

@@ -62,7 +62,7 @@ def softmax(smoothing: float) -> Callable[[np.ndarray, np.ndarray, Batch], float
 
 
 def sampled_softmax(
-    counts: np.ndarray | None = None, drawn: np.ndarray | None = None
+    counts: np.ndarray | None = None, drawn: np.ndarray | None = None, smoothing: float = 0.0
 ) -> Callable[[np.ndarray, np.ndarray, Batch], float]:
     """`drawn` items [K] for all positions, or else the negatives of each."""
 
@@ -78,6 +78,7 @@ def sampled_softmax(
             own = table[target] @ state - log_q[target]
             rest = table[others] @ state - log_q[others]
             total += weight * (log_sum_exp(np.append(rest, own)) - own)
+            total += weight * smoothing * (table[target] @ state - np.mean(table[1:] @ state))
         return total
 
     return loss

@@ -284,6 +284,8 @@ def windows(length: int, split: str, options: Options) -> list[range]:
     size = options.max_sequence_length + 1
     oldest = options.truncation == "oldest"
     first = range(min(size, length)) if oldest else range(max(length - size, 0), length)
+    if split == "train" and options.windows == "prefixes":
+        return [range(max(end - size, 0), end) for end in range(length, 1, -1)]
     if split != "train" or isinstance(options.windows, str):
         return [first]
     stride = options.windows[1]
@@ -304,9 +306,11 @@ def refuse_users_without_negatives(splits: dict[str, list[Row]], num_items: int)
         raise NoNegativeError(sorted(impossible))
 
 
-def weights(row: Row, split: str) -> list[float]:
+def weights(row: Row, split: str, options: Options) -> list[float]:
     """One weight for each target of the row's window."""
     targets = row.places[1:]
+    if split == "train" and options.windows == "prefixes":
+        return [float(place == targets[-1]) for place in targets]
     if split == "train":
         return [1.0 for _ in targets]
     return [float(place == len(row.sequence) - 1) for place in targets]
@@ -425,7 +429,7 @@ def dense(
     for i, row in enumerate(rows):
         items = row.shown
         draws = raw_draws(options.seed, epoch, split, row)
-        for t, weight in enumerate(weights(row, split)):
+        for t, weight in enumerate(weights(row, split, options)):
             arrays.item_ids[i, t] = items[t]
             arrays.padding_mask[i, t] = True
             arrays.positive_sequence[i, t] = items[t + 1]

@@ -69,6 +69,7 @@ def options(draw: st.DrawFn, items: str | None = None) -> Options:
     length = draw(st.integers(1, 6))
     strides = st.tuples(st.just("stride"), st.integers(1, length))
     exponents = st.sampled_from([0.0, 0.75, 1, 3.5])
+    windows = draw(st.sampled_from(["last", "prefixes"]) | strides)
     return Options(
         min_rating=draw(st.sampled_from([None, 2, 3.5])),
         min_user_interactions=draw(st.integers(1, 4)),
@@ -77,8 +78,8 @@ def options(draw: st.DrawFn, items: str | None = None) -> Options:
         ties=draw(st.sampled_from(["input", "hash"])),
         holdout=draw(st.integers(0, 2)),
         max_sequence_length=length,
-        truncation=draw(st.sampled_from(["recent", "oldest"])),
-        windows=draw(st.just("last") | strides),
+        truncation=draw(st.sampled_from(["recent", "oldest"][: 1 if windows == "prefixes" else 2])),
+        windows=windows,
         num_negatives=draw(st.integers(1, 3)),
         negatives=draw(
             st.sampled_from(["uniform", "popularity"]) | st.tuples(st.just("popularity"), exponents)

@@ -110,6 +110,22 @@ def test_training_batches_hold_equally_many_targets(data, batch_size):
     assert np.std(targets) < 0.08 * wanted
 
 
+def test_batches_of_prefixes_hold_equally_many_rows_which_are_the_targets():
+    prefixes = sf.prepare(
+        {"user_id": np.repeat(np.arange(20), 30), "item_id": np.arange(600) % 97},
+        timestamp=None,
+        max_sequence_length=24,
+        windows="prefixes",
+    )
+    split = prefixes.train
+    batches = split.batches(32, workers=0, max_buckets=3)
+    assert shown_rows(batches) == list(range(len(split))) == list(range(20 * 27))
+    weights = [batches[i][2]["positive_sequence"] for i in range(len(batches))]
+    assert {int(weight.sum()) for weight in weights} <= {31, 32, 33, 34}
+    assert len({weight.shape[1] for weight in weights}) == 3
+    assert split.arrays(max_bytes=1e9).sample_weight.sum() == len(split)
+
+
 def test_an_epoch_deals_rows_and_orders_batches_anew(data):
     batches = data.train.batches(16)
     rows, lengths = {}, {}

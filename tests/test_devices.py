@@ -24,8 +24,10 @@ def start(variables, **options):
 
 
 def test_two_devices_train_to_the_loss_of_one():
-    one = start({}, epochs=3, dropout=0.0, run_length=3)
-    two = start(TWO, epochs=3, dropout=0.0, distribute=True, run_length=3)
+    options = {"epochs": 3, "dropout": 0.0, "run_length": 3}
+    options |= {"ema_momentum": 0.5, "position_shift": 11}
+    one = start({}, **options)
+    two = start(TWO, **options, distribute=True)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=2e-5)
     np.testing.assert_allclose(two["val_loss"], one["val_loss"], rtol=2e-5)
     np.testing.assert_allclose(two["embeddings"], one["embeddings"], atol=1e-3)

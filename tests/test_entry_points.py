@@ -133,6 +133,8 @@ CALLS: dict[str, Any] = {
         data.item_counts, items=x
     ),
     "MarkovChain": lambda x, data, model, chain: sf.baselines.MarkovChain(x),
+    "ItemNeighbours": lambda x, data, model, chain: sf.baselines.ItemNeighbours(x),
+    "compare": lambda x, data, model, chain: sf.compare(sf.evaluate(chain, data), x),
     "RankingMetrics": lambda x, data, model, chain: sf.RankingMetrics(x),
     "RankingMetrics k": lambda x, data, model, chain: sf.RankingMetrics(data.validation, k=x),
     "RankingMetrics candidates": lambda x, data, model, chain: sf.RankingMetrics(
@@ -178,6 +180,8 @@ TAKEN = {
     "similar_items model": {"model"},
     "RankingMetrics": {"split"},
     "MarkovChain": {"prepared", "split"},
+    "ItemNeighbours": {"prepared", "split"},
+    "compare": set(),
     "Popularity items": {"None", "vocabulary"},
     "SASRec items": {"None", "vocabulary"},
     "SASRec for data": {"prepared"},

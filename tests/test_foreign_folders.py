@@ -153,6 +153,8 @@ MANIFESTS = {
     "no length": in_split(max_sequence_length=None),
     "other length": in_split(max_sequence_length=6),
     "negative stride": in_split(stride=-1),
+    "prefixes of no kind": in_split(stride=1, prefixes="yes"),
+    "prefixes far apart": in_split(stride=2, prefixes=True),
     "endless exponent": in_split(exponent=float("nan")),
     "text seed": in_split(seed="1"),
     "negative seed": in_split(seed=-1),

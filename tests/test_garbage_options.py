@@ -59,7 +59,7 @@ GARBAGE: list[Any] = [
     *(("popularity", 0.5), ("popularity", math.inf), ("popularity", 10**400), ("popularity", "1")),
     *((3, 6), (6, 3), (3, math.nan), (-(2**70), 2**70), (None, 3), ("2001", "2002"), (0.5, 4.5)),
     *([], ["keep"], ("keep",), {}, np.array(["keep", "all"]), np.arange(3), pd.Series([1, 2])),
-    *(object(), int, pa.scalar(1), pd.DataFrame({"a": [1]}), Ellipsis),
+    *(object(), int, pa.scalar(1), pd.DataFrame({"a": [1]}), Ellipsis, "prefixes"),
 ]
 NAMES = list(asdict(SOUND))
 HUGE = {"max_sequence_length", "num_negatives"}

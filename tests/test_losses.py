@@ -76,6 +76,16 @@ CASES = {
         plain.sampled_softmax(COUNTS),
     ),
     "shared": (losses.SampledSoftmax, {"num_negatives": 5}, plain.sampled_softmax(drawn=DRAWN)),
+    "shared smoothed": (
+        losses.SampledSoftmax,
+        {"num_negatives": 5, "item_counts": COUNTS, "label_smoothing": 0.3},
+        plain.sampled_softmax(COUNTS, DRAWN_BY_COUNT, 0.3),
+    ),
+    "own smoothed": (
+        losses.SampledSoftmax,
+        {"num_negatives": None, "label_smoothing": 0.3},
+        plain.sampled_softmax(smoothing=0.3),
+    ),
     "shared log-q": (
         losses.SampledSoftmax,
         {"num_negatives": 5, "item_counts": COUNTS},

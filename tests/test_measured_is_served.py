@@ -34,6 +34,7 @@ def models(data: sf.Prepared) -> dict[str, Any]:
     return {
         "popularity": sf.baselines.Popularity(data.train),
         "chain": sf.baselines.MarkovChain(data.train),
+        "neighbours": sf.baselines.ItemNeighbours(data.train),
         "sasrec": make_model(
             vocabulary_size=data.vocabulary_size, items=data.items, max_sequence_length=8
         ),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.layers import positions_from_end
+from sasrec_fast.layers import RandomShift, positions_from_end
 from sasrec_fast.layers.blocks import LiGRBlock
+from sasrec_fast.layers.last_position import _view
 from sasrec_fast.model import inference
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
@@ -19,7 +20,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rotary": {"positions": "rotary", "num_heads": 2, "num_layers": 2},
     "post-norm": {"pre_norm": False, "activation": "gelu", "feed_forward_dim": 24},
     "separate": {"tie_embeddings": False, "scale_embeddings": False},
-    "ligr": {"block": "ligr", "num_heads": 2, "num_layers": 2},
+    "ligr": {"block": "ligr", "num_heads": 2, "num_layers": 2, "position_shift": 5},
 }
 
 
@@ -77,6 +78,7 @@ def test_every_argument_is_in_the_config():
         "hidden_dim": np.int64(8),
         "dropout": 0.3,
         "attention_dropout": 0.1,
+        "position_shift": 3,
     }
     config = make_model(**options).get_config()
     assert config == {**config, **options, "activation": "gelu"}
@@ -93,6 +95,7 @@ def test_defaults_are_the_paper_s():
         "scale_embeddings": True,
         "tie_embeddings": True,
         "attention_dropout": None,
+        "position_shift": 0,
     }
     block = make_model().transformer_layers[0]
     assert block.intermediate_dim == WIDTH
@@ -117,6 +120,75 @@ def test_positions_count_back_from_the_last_item_wherever_the_padding_is():
     mask = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
     expected = [[2, 1, 0, 0], [3, 2, 1, 0], [3, 2, 1, 0], [0, 0, 0, 0]]
     np.testing.assert_array_equal(positions_from_end(mask), expected)
+
+
+@pytest.mark.parametrize(
+    ("from_end", "rows", "unshifted", "most"),
+    [
+        (True, [[1, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 1, 0]], None, [2, 2, 0, 1]),
+        (False, [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 1, 2, 3]], [2, 1, 2]),
+    ],
+)
+def test_every_shift_is_as_likely_as_another_and_keeps_the_table(from_end, rows, unshifted, most):
+    mask = np.array(rows, bool)
+    layer = RandomShift(2, 5, from_end)
+    positions = positions_from_end(mask) if unshifted is None else np.array(unshifted)
+    many = layer(
+        np.repeat(np.broadcast_to(positions, mask.shape), 2000, 0), np.repeat(mask, 2000, 0)
+    )
+    shifted = np.array(many).reshape(len(mask), 2000, -1)
+    assert shifted.min() >= 0
+    assert shifted.max() < layer.table_length == (7 if from_end else 5)
+    size = layer.table_length
+    for row, place in enumerate(positions if from_end else np.repeat(positions, len(mask), 0)):
+        steps = (place - shifted[row]) % size if from_end else shifted[row] - place
+        steps = steps[:, mask[row]]
+        assert (steps == steps[:, :1]).all()
+        counts = np.bincount(steps[:, 0])
+        assert len(counts) == most[row] + 1
+        assert (abs(counts - 2000 / len(counts)) < 120).all()
+
+
+def repeated(rows: Arrays, times: int) -> Arrays:
+    """The first four positions of the first row, so often."""
+    return {name: np.repeat(values[:1, :4], times, axis=0) for name, values in rows.items()}
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_training_asks_after_each_item_of_a_row_as_after_its_prefix(masked, monkeypatch, rows):
+    monkeypatch.setattr("sasrec_fast.layers.options.on_cpu", lambda: masked)
+    model = make_model(position_shift=LENGTH - 1, dropout=0.0)
+    model.build()
+    assert model.position_embedding.position_embeddings.shape == (2 * LENGTH - 1, WIDTH)
+    shown = np.tri(4, dtype=bool)
+    prefixes = {"item_ids": rows["item_ids"][0, :4] * shown, "padding_mask": shown}
+    found = np.array(model.encode(repeated(rows, 60), training=True))
+    same = np.isclose(found, model.encode_last(prefixes), atol=1e-5).all(axis=2)
+    assert (same.sum(axis=1) == 1).all()
+    assert same.any(axis=0).all()
+
+
+def test_rows_counted_from_the_start_are_shifted_within_the_table(rows):
+    model = make_model(positions="start", position_shift=LENGTH - 1, dropout=0.0)
+    model.build()
+    assert model.position_embedding.position_embeddings.shape == (LENGTH, WIDTH)
+    found = np.array(model.encode(repeated(rows, 60), training=True))
+    number = 0
+    for shift in range(3):
+        moved = {k: np.pad(v, ((0, 0), (shift, 0))) for k, v in repeated(rows, 1).items()}
+        same = np.isclose(found, np.array(model.encode(moved))[:, shift:], atol=1e-5)
+        number += same.all(axis=(1, 2)).sum()
+        assert same.all(axis=(1, 2)).any()
+    assert number == 60
+
+
+def test_shifts_that_change_nothing_or_leave_the_row_are_refused():
+    with pytest.raises(
+        ValueError, match="position_shift=1 changes nothing with positions='rotary'"
+    ):
+        make_model(positions="rotary", position_shift=1)
+    with pytest.raises(ValueError, match=rf"position_shift must be in 0..{LENGTH - 1}, received 6"):
+        make_model(position_shift=LENGTH)
 
 
 @pytest.mark.parametrize(("positions", "same"), [("end", True), ("rotary", True), ("start", False)])
@@ -259,6 +331,26 @@ def test_the_longest_row_has_a_position_for_each_item():
     model = make_model(positions="end")
     scores = model.score_items(make_rows([LENGTH])[0])
     assert np.isfinite(scores).all()
+
+
+def test_the_last_state_alone_drops_out_as_all_states_do():
+    """On average a query sees what it sees without dropout, its bias included."""
+    model = make_model(attention_dropout=0.5, dropout=0.0, num_heads=2)
+    model.build()
+    attention = model.transformer_layers[0].attention
+    attention.value_dense.bias.assign(np.full((2, WIDTH // 2), 0.3))
+    x = np.random.default_rng(0).normal(size=(1, 4, WIDTH)).astype(np.float32)
+    mask = np.array([[1, 1, 1, 0]], bool)
+
+    def seen(count, **now):
+        rows = np.repeat(x, count, axis=0)
+        return np.array(_view(attention, rows[:, 2:3], rows, np.repeat(mask, count, 0), now))
+
+    plain = seen(1, turn=None, training=False)
+    dropped = seen(20_000, turn=0, training=True)
+    assert np.ptp(dropped, axis=0).max() > 0.1
+    np.testing.assert_allclose(dropped.mean(axis=0), plain[0], atol=0.01)
+    np.testing.assert_allclose(plain, attention(x, mask)[:, 2:3], atol=1e-5)
 
 
 @pytest.mark.parametrize(

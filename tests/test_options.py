@@ -26,12 +26,19 @@ def table(users: int = 30, each: int = 12) -> dict[str, npt.NDArray[Any]]:
     ("options", "said"),
     [
         ({"ties": "random"}, r"\['input', 'hash'\] or \('column', name\), received 'random'"),
-        ({"windows": "all"}, r"windows must be one of \['last'\] or \('stride', s\), received"),
+        (
+            {"windows": "all"},
+            r"windows must be one of \['last', 'prefixes'\] or \('stride', s\), received",
+        ),
         (
             {"windows": ("stride", 0)},
             r"s of windows=.* must be in 1\.\.200, received 0",
         ),
         ({"windows": ("stride", 201)}, r"windows=.* must be in 1\.\.200, received 201"),
+        (
+            {"windows": "prefixes", "truncation": "oldest"},
+            "windows='prefixes' shows the most recent .* truncation must be 'recent', received 'ol",
+        ),
         (
             {"negatives": "zipf"},
             r"negatives must be one of .*'popularity'\] or .*'zipf'",
@@ -146,12 +153,42 @@ def test_dated_splits_survive_saving(tmp_path: Any) -> None:
     assert data.train.arrays().item_ids[0].tolist()[:6] == [*data.sequences.items[:5].tolist(), 0]
 
 
-def test_strided_windows_survive_saving(tmp_path: Any) -> None:
-    data = sf.prepare(table(), windows=("stride", 2), max_sequence_length=3)
+@pytest.mark.parametrize(("windows", "count"), [(("stride", 2), 4), ("prefixes", 9)])
+def test_windows_survive_saving(windows: Any, count: int, tmp_path: Any) -> None:
+    data = sf.prepare(table(), windows=windows, max_sequence_length=3)
     data.save(tmp_path / "data")
     loaded = sf.load(tmp_path / "data")
-    assert loaded.train.windows.tolist() == data.train.windows.tolist() == [0, 1, 2, 3] * 30
-    np.testing.assert_array_equal(loaded.train.arrays().item_ids, data.train.arrays().item_ids)
+    numbers = list(range(count)) * 30
+    assert loaded.train.windows.tolist() == data.train.windows.tolist() == numbers
+    assert loaded.train.digest == data.train.digest
+    for name, array in vars(data.train.arrays()).items():
+        np.testing.assert_array_equal(getattr(loaded.train.arrays(), name), array)
+
+
+def test_each_prefix_is_a_row_in_which_its_last_target_counts_alone() -> None:
+    data = sf.prepare(table(3, 9), windows="prefixes", max_sequence_length=4, holdout=1)
+    arrays, train = data.train.arrays(), data.train
+    assert train.windows.tolist() == [0, 1, 2, 3, 4, 5, 6] * 3
+    assert train.lengths.tolist() == [4, 4, 4, 4, 3, 2, 1] * 3
+    assert arrays.sample_weight.sum(axis=1).tolist() == [1] * 21
+    history = data.sequences.items[:8].tolist()
+    for row in range(7):
+        *before, target = history[: 8 - row]
+        before = before[-4:]
+        assert arrays.item_ids[row, : len(before)].tolist() == before
+        assert arrays.positive_sequence[row][arrays.sample_weight[row] > 0].tolist() == [target]
+    plain = sf.prepare(table(3, 9), max_sequence_length=4, holdout=1)
+    np.testing.assert_array_equal(train.item_counts, plain.train.item_counts)
+    assert data.report.rows_by_split == {"train": 21, "validation": 3}
+    assert data.report.fill_rate == 22 / 28
+    assert data.report.interactions_truncated == 0
+    # 8 bytes more of each of 3 rows that there were, and 12 of each further one
+    assert data.report.store_bytes - plain.report.store_bytes == 21 * 12 - 3 * 8
+    assert plain.train.digest != train.digest
+    some = train.of_users([1])
+    assert (len(some), some.users.tolist()) == (7, [1] * 7)
+    np.testing.assert_array_equal(some.fill([0]).item_ids, arrays.item_ids[7:8])
+    assert len(train.sample(2)) == 14
 
 
 def test_a_stride_of_the_window_shows_every_target_once() -> None:

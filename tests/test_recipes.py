@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.recipes import RECIPES, Progress, Recipe, Training
+from sasrec_fast.recipes import RECIPES, Progress, Recipe, Training, claim
+from sasrec_fast.recipes.training import optimizer
 from small_models import keras
 
 TINY = Recipe(
@@ -75,7 +78,7 @@ def test_the_test_is_read_once_when_it_is_asked_for(
     assert "test" not in vars(done)
     expected = sf.evaluate(done.model, done.data.test, k=(1, 5, 10, 20))
     assert dict(done.test) == dict(expected)
-    assert set(done.baselines) == {"popularity", "Markov chain"}
+    assert set(done.baselines) == {"popularity", "Markov chain", "neighbours"}
     monkeypatch.setattr("sasrec_fast.evaluation.evaluate", lambda *_, **__: pytest.fail("again"))
     assert dict(done.test) == dict(expected)
     assert done.baselines["popularity"]["mrr"] > 0
@@ -157,3 +160,59 @@ def test_an_interrupted_run_hands_over_the_best_weights(done: sf.recipes.Run) ->
     metrics = sf.evaluate(model, done.data.validation, k=10)
     assert metrics["ndcg@10"] == pytest.approx(done.epochs[0]["val_ndcg@10"])
     assert model.items == done.data.items
+
+
+@pytest.mark.parametrize(
+    ("figures", "name", "says", "changed"),
+    [
+        ((6040, 3416, 999_611, 96), "ml-1m-softmax", r"median 96 interactions, density 4\.84%", {}),
+        ((22_363, 12_101, 198_502, 6), "s3-beauty", "short .median 6 interactions.$", {}),
+        ((943, 1682, 100_000, 65), "ml-1m-softmax", "100,000 are few: dropout 0.3", {"small"}),
+        ((9000, 50_000, 900_000, 40), "ml-1m-softmax", "50,000 items are many", {"sampled"}),
+        ((1000, 500, 15_000, 12), "ml-1m-softmax", "density 3.00%.*few", {"small"}),
+        ((9000, 9000, 110_000, 12), "s3-beauty", "median 12", {}),
+    ],
+)
+def test_a_recipe_is_suggested_by_the_report(done, figures, name, says, changed):
+    users, items, rows, median = figures
+    report = done.data.report
+    lengths = replace(report.sequence_lengths, median=float(median))
+    report = replace(report, users=users, items=items, rows_kept=rows, sequence_lengths=lengths)
+    found = sf.recipes.suggest(report)
+    assert found.name == name
+    assert re.search(says, str(found))
+    whole, recipe = RECIPES[name], found.recipe
+    assert (recipe.model["dropout"], recipe.training.batch_size) == (
+        (0.3, 8) if "small" in changed else (whole.model["dropout"], whole.training.batch_size)
+    )
+    assert (recipe.training.loss != whole.training.loss) == ("sampled" in changed)
+    assert not recipe.required
+
+
+def test_a_suggestion_is_of_prepared_data_and_can_be_run(done):
+    found = sf.recipes.suggest(done.data)
+    assert str(found) == "s3-beauty: histories are short (median 8 interactions)"
+    small = found.recipe.changed(TINY.prepare, TINY.model, {"epochs": 2, "warmup_epochs": 0})
+    assert small.prepare["max_sequence_length"] == 8
+    with pytest.raises(TypeError, match="suggest takes what prepare"):
+        sf.recipes.suggest([1, 2])
+
+
+def test_training_options_become_those_of_the_optimizer():
+    averaged = optimizer(Training(ema_momentum=0.9, weight_decay=0.1), 10)
+    assert (averaged.use_ema, averaged.ema_momentum, averaged.weight_decay) == (True, 0.9, 0.1)
+    plain = optimizer(Training(), 10)
+    assert (type(plain), plain.use_ema) == (keras.optimizers.Adam, False)
+    with pytest.raises(ValueError, match=r"ema_momentum must be in \[0, 1\), received 1"):
+        optimizer(Training(ema_momentum=1.0), 10)
+
+
+def test_a_folder_of_an_earlier_version_has_the_defaults_of_later_options(tmp_path):
+    claim(tmp_path, TINY)
+    path = tmp_path / "options.json"
+    before = json.loads(path.read_text())
+    del before["training"]["ema_momentum"]
+    path.write_text(json.dumps(before))
+    claim(tmp_path, TINY)
+    with pytest.raises(ValueError, match="holds a run with training="):
+        claim(tmp_path, TINY.changed(training={"ema_momentum": 0.9}))

@@ -82,7 +82,7 @@ def test_a_recipe_is_run_and_recorded_for_each_seed(folder, capsys):
     assert [epoch["epoch"] for epoch in first["epochs"]] == [1, 2, 3]
     best = max(first["epochs"], key=lambda epoch: epoch["val_ndcg@10"])
     assert (first["best_epoch"], first["validation"]["val_mrr"]) == (best["epoch"], best["val_mrr"])
-    assert set(first["baselines"]) == {"popularity", "Markov chain"}
+    assert set(first["baselines"]) == {"popularity", "Markov chain", "neighbours"}
     assert "hit_rate@10" in first["standard_errors"]
     assert first["data"]["report"]["users"] == first["data"]["users"] == 60
     assert "tiny: a tiny one\n" in printed

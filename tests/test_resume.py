@@ -27,11 +27,12 @@ def start(**options):
 @pytest.mark.parametrize("kill", [(2, 1)])
 def test_a_killed_process_ends_in_the_weights_of_an_uninterrupted_one(tmp_path, kill):
     cache = str(tmp_path / "compiled")
-    whole = json.loads(start(epochs=4, cache=cache).stdout)
+    options = {"epochs": 4, "cache": cache, "position_shift": 3}
+    whole = json.loads(start(**options).stdout)
     folder = str(tmp_path / "run")
-    killed = start(epochs=4, resume=folder, kill=kill, cache=cache)
+    killed = start(**options, resume=folder, kill=kill)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    resumed = json.loads(start(epochs=4, resume=folder, cache=cache).stdout)
+    resumed = json.loads(start(**options, resume=folder).stdout)
     assert resumed["loss"] == whole["loss"][2:]
     assert resumed["val_loss"] == whole["val_loss"][2:]
     assert resumed["weights"] == whole["weights"]
@@ -148,6 +149,7 @@ OTHER_RUNS = {
     "dropout": lambda: compiled_by(adam(), dropout=0.5),
     "scale_embeddings": lambda: compiled_by(adam(), scale_embeddings=False),
     "l2": lambda: compiled_by(adam(), l2=0.1),
+    "position_shift": lambda: compiled_by(adam(), position_shift=1),
     "loss": lambda: compiled_by(adam(), loss="gbce"),
     "loss.max_bytes": lambda: compiled_by(adam(), sf.losses.BinaryCrossEntropy(max_bytes=10**6)),
     "optimizer": lambda: compiled_by(keras.optimizers.AdamW(1e-2)),
@@ -171,6 +173,7 @@ def test_a_checkpoint_of_other_interactions_or_options_is_refused(run):
         "interactions": other_items().train,
         "reject_all": training_run.small_data(negative_scope="all").train,
         "exponent": training_run.small_data(negatives="popularity").train,
+        "prefixes|stride": training_run.small_data(windows="prefixes").train,
         "stride": training_run.small_data(windows=("stride", 6)).train,
         "split seed|seed": training_run.small_data(seed=1).train,
     }

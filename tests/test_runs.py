@@ -28,15 +28,18 @@ def batches_of(split, run_length, **options):
     return split.batches(8, max_buckets=2, workers=0, run_length=run_length, **options)
 
 
-def small_model(loss="bce"):
-    model = make_model(vocabulary_size=51, max_sequence_length=12, num_layers=0)
+def small_model(loss="bce", **options):
+    options = {"num_layers": 0, **options}
+    model = make_model(vocabulary_size=51, max_sequence_length=12, **options)
     model.build()
     model.compile(keras.optimizers.Adam(1e-2), loss=loss)
     return model
 
 
 @pytest.mark.parametrize("name", ["train", "validation", "test"])
-@pytest.mark.parametrize("options", [{}, {"num_negatives": 3, "truncation": "oldest"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"num_negatives": 3, "truncation": "oldest"}, {"windows": "prefixes"}]
+)
 def test_a_run_holds_what_its_batches_hold(name, options):
     batches = batches_of(getattr(data(**options), name), 3)
     batches.epoch = 1
@@ -50,6 +53,48 @@ def test_a_run_holds_what_its_batches_hold(name, options):
             for array, known in zip(jax.tree.leaves(made), jax.tree.leaves(expected), strict=True):
                 assert array.dtype == known.dtype
                 np.testing.assert_array_equal(array, known)
+
+
+def test_of_prefixes_that_are_asked_the_last_target_alone_is_made():
+    batches = batches_of(data(windows="prefixes", num_negatives=2).train, 3)
+    runs = Runs(batches, negatives=True, asked=True)
+    (run,) = runs[len(runs) - 1]
+    for index in range(3):
+        x, y, weight = unpacked(run, index)
+        number = runs.first(len(runs) - 1) + index
+        real, (inputs, targets, counted) = batches.rows(number) >= 0, batches[number]
+        for name, values in inputs.items():
+            np.testing.assert_array_equal(x[name], values)
+        last = counted["positive_sequence"].argmax(axis=1)
+        rows = np.arange(len(last))
+        np.testing.assert_array_equal(weight["negative_sequence"][:, 0], real)
+        for name, values in targets.items():
+            assert y[name].shape == (len(rows), 1, *values.shape[2:])
+            np.testing.assert_array_equal(y[name][real, 0], values[rows, last][real])
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("bce", {"num_layers": 1, "num_heads": 2}),
+        ("softmax", {"num_layers": 1, "block": "ligr", "positions": "rotary"}),
+    ],
+)
+def test_prefixes_teach_by_their_last_states_what_they_do_by_all(loss, options, monkeypatch):
+    split = data(windows="prefixes").train
+    model, single = (small_model(loss, dropout=0.0, **options) for _ in range(2))
+    shapes, kind = [], type(model.loss)
+    of_loss = kind.__call__
+    monkeypatch.setattr(
+        kind, "__call__", lambda own, p: shapes.append(p.weight.shape) or of_loss(own, p)
+    )
+    batches = batches_of(split, 4).in_steps(8)
+    model.fit(batches, verbose=0)
+    assert {shape for (shape,) in shapes} <= {b.batch_rows for b in batches.buckets}
+    for x, y, weight in batches_of(split, 4).in_steps(8):
+        single.train_on_batch(x, y, weight)
+    for a, b in zip(model.get_weights(), single.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_negatives_are_neither_drawn_nor_sent_where_the_loss_has_no_use_for_them(monkeypatch):

@@ -27,7 +27,7 @@ def laid_out(
 
 def ascending(table: _core.StringTable) -> list[str]:
     """The strings of a table, by way of Arrow."""
-    buffers = [None, *map(pa.py_buffer, table.ascending())]
+    buffers = [None, *map(pa.py_buffer, table.ranked()[1])]
     strings = pa.Array.from_buffers(pa.large_string(), len(table), buffers)
     strings.validate(full=True)
     return strings.to_pylist()
@@ -43,7 +43,8 @@ def test_chunks_give_the_codes_of_the_whole(
     arrived = list(dict.fromkeys(texts))
     assert np.concatenate([[], *numbers]).tolist() == [arrived.index(text) for text in texts]
     codes, _ = _core.encode_strings([laid_out(texts)])
-    assert [table.ranks()[number] for chunk in numbers for number in chunk] == codes.tolist()
+    ranks, _ = table.ranked()
+    assert [ranks[number] for chunk in numbers for number in chunk] == codes.tolist()
     assert ascending(table) == sorted(arrived, key=str.encode)
     expected = [arrived.index(text) if text in arrived else -1 for text in others]
     assert table.find(laid_out(others, width)).tolist() == expected
@@ -60,9 +61,9 @@ def test_many_strings(form: str) -> None:
         [table.add(laid_out(texts[i : i + 7001])) for i in range(0, 60_000, 7001)]
     )
     codes, (ends, _) = _core.encode_strings([laid_out(texts)])
-    np.testing.assert_array_equal(table.ranks()[found], codes)
+    np.testing.assert_array_equal(table.ranked()[0][found], codes)
     assert ascending(table) == sorted(set(texts))
-    np.testing.assert_array_equal(table.ascending()[0], ends)
+    np.testing.assert_array_equal(table.ranked()[1][0], ends)
     np.testing.assert_array_equal(table.find(laid_out(texts)), found)
     least = sum(len(text) for text in set(texts)) + 32 * len(table)
     assert least < table.nbytes - empty < 4 * least

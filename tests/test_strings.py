@@ -64,6 +64,36 @@ def test_many_strings(form: str) -> None:
     np.testing.assert_array_equal(found.decode(np.arange(9)), categories.categories[:9])
 
 
+@pytest.mark.parametrize("form", ["user_{:05}", "{:05}", "{}", "{:x}"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "",
+        "0",
+        "x",
+        "7\0",
+        "\0",
+        "99999",
+        "user_9",
+        "user_9\0234",
+        "user_99999",
+        "uses_00001",
+        "é" * 5,
+    ]
+    + ["user_00001 and more"],
+)
+def test_a_few_strings_that_are_unlike_the_others(form: str, odd: str) -> None:
+    """Between those that are looked at first, and in the part of every thread."""
+    numbers = np.random.default_rng(0).integers(0, 3000, 40_000)
+    texts = [form.format(number) for number in numbers]
+    texts[1000] = texts[21_000] = texts[-1] = odd
+    found = columns.read_ids(pa.chunked_array([texts[:999], texts[999:]]), "x")
+    decoded = found.decode(found.codes.astype(np.int64))
+    assert decoded.to_pylist() == texts
+    names = sorted(set(texts), key=str.encode)
+    assert found.decode(np.arange(len(names))).to_pylist() == names
+
+
 @pytest.mark.parametrize("prefix", ["", "shared and the same for long"])
 def test_strings_that_differ_late_or_in_zeros_are_told_apart(prefix: str) -> None:
     """In several tables: more rows than one thread takes alone."""

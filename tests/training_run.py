@@ -64,6 +64,8 @@ def run(
     distribute: bool = False,
     run_length: int | None = None,
     time: str | None = None,
+    ema_momentum: float = 0.0,
+    position_shift: int = 0,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -78,8 +80,10 @@ def run(
         dropout=dropout,
         max_sequence_length=LENGTH,
         time=time,
+        position_shift=position_shift,
     )
-    model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98))
+    average = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
+    model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))
     seen = Compilations()
     history = model.fit(
         data.train.batches(16, max_buckets=2, run_length=run_length),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sasrec_fast.backend import keep_compilations
     from sasrec_fast.batching import Batches
     from sasrec_fast.errors import DataError, DataWarning
-    from sasrec_fast.evaluation import Metrics, baselines, evaluate
+    from sasrec_fast.evaluation import Comparison, Metrics, baselines, compare, evaluate
     from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
     from sasrec_fast.model import SASRec, load_model
     from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
@@ -32,6 +32,7 @@ __all__ = [
     "KERAS_EXAMPLE",
     "Arrays",
     "Batches",
+    "Comparison",
     "DataError",
     "DataWarning",
     "Metrics",
@@ -42,6 +43,7 @@ __all__ = [
     "Split",
     "Vocabulary",
     "baselines",
+    "compare",
     "datasets",
     "evaluate",
     "keep_compilations",
@@ -60,6 +62,7 @@ _HOMES = {
     "KERAS_EXAMPLE": "preparing",
     "Arrays": "store",
     "Batches": "batching",
+    "Comparison": "evaluation",
     "DataError": "errors",
     "DataWarning": "errors",
     "Metrics": "evaluation",
@@ -70,6 +73,7 @@ _HOMES = {
     "Split": "store",
     "Vocabulary": "store",
     "baselines": "evaluation",
+    "compare": "evaluation",
     "evaluate": "evaluation",
     "keep_compilations": "backend",
     "load": "preparing",

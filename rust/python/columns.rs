@@ -90,12 +90,9 @@ impl StringTable {
         Ok(numbers.into_pyarray(py))
     }
 
-    fn ranks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
-        Ok(run_alone(py, &self.0, |table, _| table.ranks())?.into_pyarray(py))
-    }
-
-    fn ascending<'py>(&self, py: Python<'py>) -> PyResult<Buffers<'py>> {
-        Ok(buffers(py, run_alone(py, &self.0, |table, _| table.ascending())?))
+    fn ranked<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyArray1<i32>>, Buffers<'py>)> {
+        let (ranks, ascending) = run_alone(py, &self.0, |table, _| table.ranked())?;
+        Ok((ranks.into_pyarray(py), buffers(py, ascending)))
     }
 
     #[getter]

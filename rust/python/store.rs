@@ -61,6 +61,7 @@ impl FromPyObject<'_, '_> for Window {
             max_sequence_length: options.getattr(intern!(py, "max_sequence_length"))?.extract()?,
             oldest: options.getattr(intern!(py, "oldest"))?.extract()?,
             stride: options.getattr(intern!(py, "stride"))?.extract()?,
+            prefixes: options.getattr(intern!(py, "prefixes"))?.extract()?,
             reject_all: options.getattr(intern!(py, "reject_all"))?.extract()?,
             num_negatives: options.getattr(intern!(py, "num_negatives"))?.extract()?,
             num_items: options.getattr(intern!(py, "num_items"))?.extract()?,

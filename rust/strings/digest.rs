@@ -8,7 +8,7 @@ pub const SHORT: usize = 15;
 /// Of strings of each length up to `SHORT` the bytes.
 const MASKS: [[u64; 2]; SHORT + 1] = masks();
 /// How far the length is from the lowest bit.
-const LENGTH_BIT: u32 = 56;
+pub const LENGTH_BIT: u32 = 56;
 
 /// A string of at most 15 bytes itself and its length from 1, or the hash of a longer one.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +39,12 @@ impl Digest {
     /// What is hashed and compared.
     pub fn words(self) -> [u64; 2] {
         self.0
+    }
+
+    /// Of a short string its letters, zeros behind them, and its length from 1.
+    #[inline]
+    pub fn letters(&self) -> &[u8] {
+        bytemuck::bytes_of(&self.0)
     }
 
     /// Of any string.

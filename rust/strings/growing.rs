@@ -90,23 +90,12 @@ impl StringTable {
         self.0.slot_bytes() + ends.capacity() * size_of::<usize>() + bytes.capacity()
     }
 
-    /// The rank of each number: that of its string in ascending order of bytes.
+    /// The rank of each number, which is that of its string in ascending order of bytes, and the
+    /// strings in that order.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn ranks(&self) -> Result<Vec<i32>, Error> {
-        Ok(self.ranked()?.0)
-    }
-
-    /// The strings in ascending order.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn ascending(&self) -> Result<Buffers, Error> {
-        Ok(self.ranked()?.1)
-    }
-
-    fn ranked(&self) -> Result<(Vec<i32>, Buffers), Error> {
+    pub fn ranked(&self) -> Result<(Vec<i32>, Buffers), Error> {
         let strings = collected((0..self.len()).map(|number| self.0.strings.get(number)))?;
         rank(&strings, &sorted(&strings)?)
     }
@@ -136,10 +125,9 @@ mod tests {
         let mut numbers = table.add(&chunk(0, 4), &pause).unwrap();
         numbers.extend(table.add(&chunk(4, 6), &pause).unwrap());
         assert_eq!(numbers, [0, 1, 2, 3, 0, 4]);
-        let ranks = table.ranks().unwrap();
+        let (ranks, ascending) = table.ranked().unwrap();
         let codes: Vec<i32> = numbers.iter().map(|number| ranks[*number as usize]).collect();
         assert_eq!(codes, encode(&[chunk(0, 6)], &pause).unwrap().codes);
-        let ascending = table.ascending().unwrap();
         assert_eq!(
             ascending.bytes,
             [words[1], words[3], words[5], words[2], words[0]].concat().as_bytes()

@@ -1,10 +1,13 @@
-//! Strings -> codes in ascending order of their bytes, which is that of their code points.
-//! Each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
+//! Strings -> codes in ascending order of their bytes, which is that of their code points. Those
+//! that say a number are coded by it. Of others, each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
 //! then sorted together, which ranks the strings and brings equal ones of several tables together.
 
+mod block;
 mod digest;
 pub mod growing;
 pub mod keys;
+mod letters;
+mod numbered;
 mod order;
 mod table;
 
@@ -87,9 +90,12 @@ pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
     if rows > MAX_ROWS {
         return Err(Error::TooMany { what: "rows", found: rows, max: MAX_ROWS });
     }
+    if let Some(encoded) = numbered::encode(chunks, rows, pause)? {
+        return Ok(encoded);
+    }
     let mut codes: Vec<i32> = zeroed(rows)?;
     pause.between()?;
-    let size = rows.div_ceil(rayon::current_num_threads()).max(MIN_PART_ROWS);
+    let size = part_rows(rows);
     let tables: Vec<Table<Borrowed>> = codes
         .par_chunks_mut(size)
         .enumerate()
@@ -115,6 +121,11 @@ pub fn encode(chunks: &[Chunk], pause: &Pause) -> Result<Encoded, Error> {
     Ok(Encoded { codes, distinct })
 }
 
+/// Rows that each thread takes.
+fn part_rows(rows: usize) -> usize {
+    rows.div_ceil(rayon::current_num_threads()).max(MIN_PART_ROWS)
+}
+
 /// Number the strings of the rows from `first` on, as many as `codes` are.
 fn number<'a>(
     chunks: &[Chunk<'a>],
@@ -123,19 +134,31 @@ fn number<'a>(
     pause: &Pause,
 ) -> Result<Table<Borrowed<'a>>, Error> {
     let mut table = Table::new(Borrowed(Vec::new()))?;
-    let last = first + codes.len();
+    let rows = first..first + codes.len();
     let mut rest = codes;
-    let mut start = 0;
-    for chunk in chunks {
-        let end = start + chunk.rows();
-        if start < last && first < end {
-            let rows = first.saturating_sub(start)..last.min(end) - start;
-            let codes = split_off(&mut rest, rows.len());
-            table.number(chunk, rows, codes, pause)?;
-        }
-        start = end;
+    for (chunk, rows) in pieces(chunks, rows) {
+        let codes = split_off(&mut rest, rows.len());
+        table.number(chunk, rows, codes, pause)?;
     }
     Ok(table)
+}
+
+/// The rows of each chunk that are among some of all rows.
+fn pieces<'c, 'a>(
+    chunks: &'c [Chunk<'a>],
+    rows: Range<usize>,
+) -> impl Iterator<Item = (&'c Chunk<'a>, Range<usize>)> {
+    chunks
+        .iter()
+        .scan(0, |end, chunk| {
+            let start = std::mem::replace(end, *end + chunk.rows());
+            Some((chunk, start))
+        })
+        .filter_map(move |(chunk, start)| {
+            let end = rows.end.min(start + chunk.rows());
+            (start.max(rows.start) < end)
+                .then(|| (chunk, rows.start.saturating_sub(start)..end - start))
+        })
 }
 
 /// A few bytes, and zeros behind them.

@@ -2,6 +2,7 @@
 //! their number, so that most rows touch neither the bytes of a string again nor a second line.
 
 use super::Chunk;
+use super::block::{BLOCK_ROWS, Block};
 use super::digest::{Digest, EMPTY, SHORT};
 use crate::error::Error;
 use crate::memory::{filled, push};
@@ -10,8 +11,6 @@ use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-/// Strings read together, apart from the lookups, of which the processor then overlaps many.
-const BLOCK_ROWS: usize = 256;
 /// Slots of an empty table.
 const FIRST_SLOTS: usize = 1 << 10;
 
@@ -98,10 +97,11 @@ impl<'a, S: Strings<'a>> Table<S> {
         for (first, codes) in rows.step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS)) {
             pause.ask()?;
             self.make_room()?;
-            block.read(chunk, first..first + codes.len(), &self.state)?;
-            for &row in block.look_up(self, codes, &mut missed) {
+            block.read(chunk, first..first + codes.len())?;
+            block.digest(&self.state);
+            for &row in self.look_up(&block, codes, &mut missed) {
                 let row = usize::from(row);
-                let (string, digest) = (block.string(row), block.digests[row]);
+                let (string, digest) = (block.string(row), block.digests()[row]);
                 codes[row] = match self.find(string, digest) {
                     Ok(number) => number as i32,
                     Err(empty) => self.insert(string, digest, empty)? as i32,
@@ -120,14 +120,38 @@ impl<'a, S: Strings<'a>> Table<S> {
         let rows = 0..chunk.rows();
         for (first, codes) in rows.step_by(BLOCK_ROWS).zip(codes.chunks_mut(BLOCK_ROWS)) {
             pause.ask()?;
-            block.read(chunk, first..first + codes.len(), &self.state)?;
-            for &row in block.look_up(self, codes, &mut missed) {
+            block.read(chunk, first..first + codes.len())?;
+            block.digest(&self.state);
+            for &row in self.look_up(&block, codes, &mut missed) {
                 let row = usize::from(row);
-                let found = self.find(block.string(row), block.digests[row]);
+                let found = self.find(block.string(row), block.digests()[row]);
                 codes[row] = found.map_or(-1, |number| number as i32);
             }
         }
         Ok(())
+    }
+
+    /// Look up each string in the slot of its hash, without waiting for any. What is there becomes
+    /// its code, right or not; the rows where it is not are returned.
+    fn look_up<'m>(
+        &self,
+        block: &Block,
+        codes: &mut [i32],
+        missed: &'m mut [u8; BLOCK_ROWS],
+    ) -> &'m [u8] {
+        let mut misses = 0;
+        for (row, (code, &digest)) in codes.iter_mut().zip(block.digests()).enumerate() {
+            let slot = &self.slots[self.home(digest)];
+            *code = slot.number as i32;
+            let found = if block.short {
+                slot.digest == digest
+            } else {
+                self.has(slot, block.string(row), digest)
+            };
+            missed[misses] = row as u8;
+            misses += usize::from(!found);
+        }
+        &missed[..misses]
     }
 
     /// Where a string is, unless others took its place.
@@ -184,74 +208,5 @@ impl<'a, S: Strings<'a>> Table<S> {
             }
         }
         Ok(())
-    }
-}
-
-/// Strings read together.
-struct Block<'a> {
-    bytes: &'a [u8],
-    bounds: [usize; BLOCK_ROWS + 1],
-    digests: [Digest; BLOCK_ROWS],
-    /// Whether all strings are short.
-    short: bool,
-}
-
-impl<'a> Block<'a> {
-    fn new() -> Self {
-        Self { bytes: &[], bounds: [0; BLOCK_ROWS + 1], digests: [EMPTY; BLOCK_ROWS], short: true }
-    }
-
-    /// Read strings of a chunk.
-    fn read(
-        &mut self,
-        chunk: &Chunk<'a>,
-        rows: Range<usize>,
-        state: &RandomState,
-    ) -> Result<(), Error> {
-        let bounds = &mut self.bounds[..=rows.len()];
-        chunk.bounds(rows, bounds).ok_or(Error::DamagedStrings)?;
-        self.bytes = chunk.bytes;
-        let longest = bounds.windows(2).fold(0, |longest, pair| longest.max(pair[1] - pair[0]));
-        self.short = longest <= SHORT;
-        let rows = self.digests.iter_mut().zip(bounds.windows(2));
-        if self.short && bounds[bounds.len() - 1] + SHORT < chunk.bytes.len() {
-            for (digest, bound) in rows {
-                let behind = &chunk.bytes[bound[0]..=bound[0] + SHORT];
-                *digest = Digest::short(behind, bound[1] - bound[0]);
-            }
-        } else {
-            for (digest, bound) in rows {
-                *digest = Digest::of(&chunk.bytes[bound[0]..bound[1]], state);
-            }
-        }
-        Ok(())
-    }
-
-    /// Look up each string in the slot of its hash, without waiting for any. What is there becomes
-    /// its code, right or not; the rows where it is not are returned.
-    fn look_up<'b, 'm, S: Strings<'b>>(
-        &self,
-        table: &Table<S>,
-        codes: &mut [i32],
-        missed: &'m mut [u8; BLOCK_ROWS],
-    ) -> &'m [u8] {
-        let mut misses = 0;
-        for (row, code) in codes.iter_mut().enumerate() {
-            let digest = self.digests[row];
-            let slot = &table.slots[table.home(digest)];
-            *code = slot.number as i32;
-            let found = if self.short {
-                slot.digest == digest
-            } else {
-                table.has(slot, self.string(row), digest)
-            };
-            missed[misses] = row as u8;
-            misses += usize::from(!found);
-        }
-        &missed[..misses]
-    }
-
-    fn string(&self, row: usize) -> &'a [u8] {
-        &self.bytes[self.bounds[row]..self.bounds[row + 1]]
     }
 }

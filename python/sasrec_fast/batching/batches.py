@@ -94,7 +94,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.num_shards = checks.integer("num_shards", num_shards, 1)
         self.shard = checks.integer("shard", shard, 0, self.num_shards - 1)
         self._training = split.name == "train"
-        targets = split.lengths if self._training else np.ones(len(split), np.int32)
+        targets = np.ones(len(split), np.int32) if split.counts_last else split.lengths
         if run_length is None:
             run_length = choose_run_length(split, self.batch_size)
         run_length = checks.integer("run_length", run_length, 1)
@@ -171,7 +171,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def identity(self) -> dict[str, Any]:
         """What decides every batch: two `Batches` of equal identity give the same ones."""
         return {
-            **vars(self.split._options),
+            **self.split._options.named,
             "split": self.split.name,
             "rows": len(self.split),
             "positions": int(self.split.lengths.sum()),

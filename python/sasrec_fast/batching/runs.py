@@ -6,11 +6,13 @@ that share the rows of a batch share those of a run by the first one as well:
 | entry | shape | dtype | |
 |---|---|---|---|
 | sequences | [B, k, L + 1] | int32 | inputs and the last target: targets are the inputs, shifted |
-| counted | [B, k] | int32 | first position that the loss counts; absent in training, where all do |
+| counted | [B, k] | int32 | first position that the loss counts; absent in training where all do |
+| asked | [B, k] | int32 | of prefixes, instead of it: the position whose target alone is wanted |
 | times | [B, k, L + 1] | int32 | of inputs and the last target, where the data has them |
 | negatives | [B, k, L] or [B, k, L, K] | int32 | absent where the loss has no use for them |
 
-`run_batch` makes a batch of it again, on the device.
+`run_batch` makes a batch of it again, on the device. With `asked` it has L inputs and 1 target a
+row, with its negatives.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         batches: Whose epochs these are; its epoch is looked at whenever a run is asked for.
         negatives: Whether they are wanted.
+        asked: Whether of prefixes no more is wanted than the states of their last items.
     """
 
-    def __init__(self, batches: Batches, negatives: bool) -> None:
+    def __init__(self, batches: Batches, negatives: bool, asked: bool = False) -> None:
         super().__init__(workers=1)
         self.batches = batches
+        self._asked = asked and batches.split.prefixes
         self._split = batches.split if negatives else _without_negatives(batches.split)
         self._lookahead = Lookahead(self._make, self._follow, batches._threads)
 
@@ -80,13 +84,16 @@ class Runs(keras.utils.PyDataset):  # type: ignore[misc]
         filled = self._split.fill(rows.ravel(), epoch=turn, length=length)
         sequences = np.concatenate([filled.item_ids[:, :1], filled.positive_sequence], axis=1)
         run = {"sequences": sequences.reshape(*rows.shape, length + 1)}
-        if self._split.name != "train":
-            run["counted"] = _first_counted(filled.sample_weight).reshape(rows.shape)
+        drawn = filled.negative_sequence
+        if self._split.counts_last:
+            counted = _first_counted(filled.sample_weight)
+            run["asked" if self._asked else "counted"] = counted.reshape(rows.shape)
+            if self._asked:
+                drawn = drawn[np.arange(len(counted)), np.minimum(counted, length - 1), None]
         if isinstance(filled, TimedArrays):
             times = np.concatenate([filled.times[:, :1], filled.query_times], axis=1)
             run["times"] = times.reshape(*rows.shape, length + 1)
         if self._split.num_negatives:
-            drawn = filled.negative_sequence
             run["negatives"] = drawn.reshape(*rows.shape, *drawn.shape[1:])
         return (sent_ahead(run),)
 
@@ -127,10 +134,14 @@ def run_batch(run: Run, index: Tensor) -> tuple[Any, Any, Any]:
     if "counted" in batch:
         positions = lax.broadcasted_iota(jnp.int32, targets.shape, 1)
         weight = real & (positions >= batch["counted"][:, None])
+    x = {"item_ids": jnp.where(real, batch["sequences"][:, :-1], 0), "padding_mask": real}
+    if "asked" in batch:
+        last = batch["asked"][:, None]  # beyond the end in an empty row
+        targets = jnp.take_along_axis(targets, last, axis=1, mode="fill", fill_value=0)
+        weight = targets != 0
     y = {"positive_sequence": targets}
     if "negatives" in batch:
         y["negative_sequence"] = batch["negatives"]
-    x = {"item_ids": jnp.where(real, batch["sequences"][:, :-1], 0), "padding_mask": real}
     if "times" in batch:
         x["times"] = jnp.where(real, batch["times"][:, :-1], 0)
         x["query_times"] = batch["times"][:, 1:]

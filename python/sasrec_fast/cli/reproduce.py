@@ -52,7 +52,7 @@ def reproduce(arguments: Any, screen: Screen) -> None:
     if name not in RECIPES:
         raise ValueError(f"RECIPE {name}: the recipes are {', '.join(RECIPES)}")
     recipe = RECIPES[name]
-    recipe, interactions = _smoke(recipe) if arguments.smoke else _with_data(recipe, arguments.data)
+    recipe, interactions = _smoke(recipe) if arguments.smoke else with_data(recipe, arguments.data)
     if seeds:
         recipe = replace(recipe, seeds=tuple(dict.fromkeys(seeds)))
     output = arguments.output or Path("reproduced") / name
@@ -100,7 +100,7 @@ def _smoke(recipe: Recipe) -> tuple[Recipe, Any]:
     return recipe, made.ratings
 
 
-def _with_data(recipe: Recipe, chosen: Path | None) -> tuple[Recipe, Path]:
+def with_data(recipe: Recipe, chosen: Path | None) -> tuple[Recipe, Path]:
     """The recipe and its file in a folder; or held to nothing, with another file.
 
     Raises:

@@ -34,6 +34,8 @@ ORDER = "order of equal timestamps: that of the file, or of a hash of the item"
 NEGATIVES = "random items against each target, for bce (then the default), gbce, sampled_softmax"
 LOSS = "what is minimised; for a large catalogue: sampled_softmax"
 BLOCK = "the paper's, with learned gates, or keras-hub's decoder"
+WINDOWS = "rows of a training history: its last items, or each prefix of it"
+SHIFT = "in training, move the places of a row at random by up to so many"
 PATIENCE = "stop after so many epochs without a better validation NDCG@10"
 PANELS = {
     "Files": {
@@ -50,6 +52,7 @@ PANELS = {
         "duplicates": Flag(Literal["keep", "first", "last"], "same user and item, in time"),
         "ties": Flag(Literal["input", "hash"], ORDER),
         "max_sequence_length": whole("most items the model looks at", 1),
+        "windows": Flag(Literal["last", "prefixes"], WINDOWS),
         "num_negatives": whole(NEGATIVES, 1),
     },
     "Model": {
@@ -58,7 +61,9 @@ PANELS = {
         "num_heads": whole("attention heads", 1),
         "block": Flag(Literal["transformer", "ligr", "keras_hub"], BLOCK),
         "positions": Flag(Literal["end", "start", "rotary"], "how places in a history are told"),
+        "position_shift": whole(SHIFT, 0),
         "dropout": real("dropout rate", 0, below=1),
+        "attention_dropout": real("of attention's shares; where not given, that rate", 0, below=1),
         "l2": real("penalty on item embeddings", 0),
         "dtype": Flag(str, "of Keras, such as mixed_bfloat16"),
     },
@@ -72,6 +77,7 @@ PANELS = {
         "schedule": Flag(Literal["constant", "cosine"], "of the rate; cosine ends at 0"),
         "warmup_epochs": whole("in which a cosine first rises from 0", 0),
         "weight_decay": real("of AdamW", 0),
+        "ema_momentum": real("of averaged weights, which are kept instead; 0: none", 0, below=1),
         "seed": whole("of negatives and training", 0),
     },
 }

@@ -173,6 +173,8 @@ class TimeColumn:
             edges = edges.view(np.uint64) ^ _SIGN
         elif self.dtype.kind == "M":
             edges = edges.view(self.dtype)
+        elif self.dtype.kind == "f":
+            edges = edges + 0.0  # of zeros either may be found, and -0.0 is shown as another
         if self.zone is not None:
             return shown_at(edges[0], self.zone), shown_at(edges[1], self.zone)
         return edges[0], edges[1]

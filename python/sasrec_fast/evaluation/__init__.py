@@ -3,7 +3,8 @@
 `ranking_metrics` is not loaded here: as a callback it needs Keras, all else does not.
 """
 
-from sasrec_fast.evaluation.baselines import MarkovChain, Popularity
+from sasrec_fast.evaluation.baselines import ItemNeighbours, MarkovChain, Popularity
+from sasrec_fast.evaluation.comparison import Comparison, compare
 from sasrec_fast.evaluation.evaluation import evaluate
 from sasrec_fast.evaluation.metrics import Metrics, digest_of
 from sasrec_fast.evaluation.scoring import (
@@ -23,6 +24,8 @@ from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
+    "Comparison",
+    "ItemNeighbours",
     "MarkovChain",
     "Metrics",
     "Popularity",
@@ -32,6 +35,7 @@ __all__ = [
     "VectorScorer",
     "checked_scores",
     "chosen_columns",
+    "compare",
     "digest_of",
     "evaluate",
     "input_length",

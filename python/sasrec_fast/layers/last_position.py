@@ -9,9 +9,14 @@ from typing import Any
 
 from keras import ops
 
+from sasrec_fast.backend import Known
 from sasrec_fast.layers.blocks import CausalBlock, LiGRBlock, TransformerBlock
 
 Tensor = Any
+
+
+asked_last = Known("asked_last")
+"""In a block in which states are wanted of the last items of rows alone, [n, 1, d]."""
 
 
 def has_shortcut(block: Any) -> bool:
@@ -20,37 +25,44 @@ def has_shortcut(block: Any) -> bool:
 
 
 def last_state(
-    block: CausalBlock, x: Tensor, padding_mask: Tensor, gaps: Tensor | None = None
+    block: CausalBlock,
+    x: Tensor,
+    padding_mask: Tensor,
+    context: dict[str, Any] | None = None,
+    training: bool = False,
 ) -> Tensor:
-    """What the block gives for each row's last real item, up to rounding.
+    """What the block gives for each row's last real item, up to rounding and the bits of dropout.
 
     Args:
         block: One that `has_shortcut`.
         x: [n, T, d].
         padding_mask: bool [n, T], True = real item, wherever the padding is.
-        gaps: As of `CausalAttention.call`.
+        context: What the block is told besides: "gaps", "turn".
+        training: Whether dropout is on.
 
     Returns:
         [n, 1, d]; of position 0 where a row has no real item.
     """
+    told = context or {}
+    now = {"turn": told.get("turn"), "training": training}
     own = last_position(x, padding_mask)[:, None]
     before, states = own, x
     if block.pre_norm:
         before, states = block.attention_norm(own), block.attention_norm(x)
     bias: Tensor = 0.0
-    if gaps is not None:
+    if (gaps := told.get("gaps")) is not None:
         asked = last_position(gaps, padding_mask)[:, None]
         bias = ops.cast(block.attention.bias(asked)[:, :, 0], "float32")
-    attended = _view(block.attention, before, states, padding_mask, bias)
+    attended = _view(block.attention, (before, states), padding_mask, bias, now)
     if isinstance(block, LiGRBlock):
-        own = own + block.attention_gate(own) * attended
+        own = own + block.attention_dropout(block.attention_gate(own) * attended, **now)
         normal = block.feed_forward_norm(own)
         fed = block.down(block.up_gate(normal) * block.up(normal))
-        return own + block.feed_forward_gate(own) * fed
-    own = own + attended
+        return own + block.feed_forward_dropout(block.feed_forward_gate(own) * fed, **now)
+    own = own + block.attention_dropout(attended, **now)
     own = own if block.pre_norm else block.attention_norm(own)
     before = block.feed_forward_norm(own) if block.pre_norm else own
-    own = own + block.down(block.up(before))
+    own = own + block.feed_forward_dropout(block.down(block.up(before)), **now)
     return own if block.pre_norm else block.feed_forward_norm(own)
 
 
@@ -70,17 +82,25 @@ def last_position(hidden: Tensor, padding_mask: Tensor) -> Tensor:
 
 
 def _view(
-    attention: Any, before: Tensor, states: Tensor, padding_mask: Tensor, bias: Tensor
+    attention: Any,
+    states: tuple[Tensor, Tensor],
+    padding_mask: Tensor,
+    bias: Tensor,
+    now: dict[str, Any],
 ) -> Tensor:
     """What a query [n, 1, d] sees of states [n, T, d], summed up in float32."""
+    before, seen = states
     query = ops.cast(attention.query_dense(before)[:, 0], "float32")
-    states = ops.cast(states, "float32")
+    seen = ops.cast(seen, "float32")
     kernels = (attention.key_dense.kernel, attention.value_dense.kernel)
     key, value = (ops.cast(kernel, "float32") for kernel in kernels)
     asked = ops.einsum("nhw,dhw->nhd", query, key) * query.shape[-1] ** -0.5
-    scores = ops.einsum("nhd,ntd->nht", asked, states) + bias
+    scores = ops.einsum("nhd,ntd->nht", asked, seen) + bias
     shares = ops.softmax(ops.where(padding_mask[:, None], scores, -1e9), axis=-1)
-    mean = ops.einsum("nht,ntd->nhd", shares, states)
-    seen = ops.einsum("nhd,dhw->nhw", mean, value)
-    seen = seen + ops.cast(attention.value_dense.bias, "float32")
-    return attention.output_dense(ops.cast(seen, before.dtype)[:, None])
+    bias = ops.cast(attention.value_dense.bias, "float32")
+    if now["training"] and attention.rate:
+        shares = ops.cast(attention.drop(shares, **now), "float32")
+        bias = ops.sum(shares, axis=-1, keepdims=True) * bias
+    mean = ops.einsum("nht,ntd->nhd", shares, seen)
+    view = ops.einsum("nhd,dhw->nhw", mean, value) + bias
+    return attention.output_dense(ops.cast(view, before.dtype)[:, None])

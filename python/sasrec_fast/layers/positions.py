@@ -62,6 +62,71 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "sequence_length": self.sequence_length}
 
 
+@keras.saving.register_keras_serializable(package="sasrec_fast")
+class RandomShift(keras.layers.Layer):  # type: ignore[misc]
+    """Moves the positions of a row, all by one random number of its own, in training alone.
+
+    Counted from the end ("end"), position 0 is where a question is asked, and only a row's last
+    item ever stands there. A shift by r, uniform in 0..min(shift, n - 1) for a row of n items,
+    puts the item r before the last there, and those before it as far away as they are in inference:
+    the row is then one of its own prefix, whose later items stand at -1, -2, .... These are in
+    training alone and have embeddings of their own, behind the others.
+
+    Counted from the start, each item already stands where its question is asked. A shift by r,
+    uniform in 0..min(shift, sequence_length - n), moves the row to the right by it, so that short
+    rows train the later embeddings too.
+
+    Args:
+        shift: Largest shift.
+        sequence_length: Positions of inference.
+        from_end: Whether positions count from the end.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    built: bool
+
+    def __init__(self, shift: int, sequence_length: int, from_end: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shift, self.sequence_length, self.from_end = shift, sequence_length, from_end
+        self.seed_generator = keras.random.SeedGenerator()
+        self.built = True
+
+    @property
+    def table_length(self) -> int:
+        """Embeddings that the positions need."""
+        return self.sequence_length + (self.shift if self.from_end else 0)
+
+    def call(self, positions: Tensor, padding_mask: Tensor) -> Tensor:
+        """The positions, shifted.
+
+        Args:
+            positions: int32 [n, T].
+            padding_mask: bool [n, T], True = real item, wherever they are; in its own order, which
+                need not be that of the positions.
+
+        Returns:
+            int32 [n, T], indices of embeddings, in 0..table_length - 1.
+        """
+        mask = ops.cast(padding_mask, "bool")
+        if self.from_end:
+            room = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
+        else:
+            columns = ops.arange(mask.shape[1], dtype="int32")
+            last = ops.max(ops.where(mask, columns, 0), axis=1, keepdims=True)
+            room = self.sequence_length - 1 - last
+        most = ops.clip(room, 0, self.shift)
+        share = keras.random.uniform(ops.shape(room), dtype="float32", seed=self.seed_generator)
+        drawn = ops.minimum(ops.cast(share * ops.cast(most + 1, "float32"), "int32"), most)
+        if self.from_end:
+            return (positions - drawn) % self.table_length
+        return ops.minimum(positions + drawn, self.sequence_length - 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal layer."""
+        names = ("shift", "sequence_length", "from_end")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
 def rotated(x: Tensor, positions: Tensor | None = None) -> Tensor:
     """Vectors turned by their positions (RoFormer, Su et al. 2021, section 3.2.2).
 

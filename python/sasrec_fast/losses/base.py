@@ -55,6 +55,12 @@ class Positions:
         """Scores of the targets, float32 [N]."""
         return ops.sum(ops.cast(self.hidden, "float32") * self.rows(self.targets), axis=-1)
 
+    def mean_logits(self) -> Tensor:
+        """Mean score of all items of the catalogue, float32 [N]: that of their mean row."""
+        padding = ops.expand_dims(ops.arange(self.table.shape[0]) == 0, -1)
+        center = ops.sum(ops.where(padding, 0.0, self.table), axis=0) / self.num_items
+        return ops.sum(ops.cast(self.hidden, "float32") * center, axis=-1)
+
     def negative_logits(self) -> Tensor:
         """Scores of the negatives, float32 [N, K]."""
         return self.scores(self.negatives)

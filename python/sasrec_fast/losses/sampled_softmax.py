@@ -27,7 +27,9 @@ class SampledSoftmax(NextItemLoss):
         w (log(exp(p') + sum_k exp(n_k')) - p'),    s' = s - log q(item)
 
     where q is the probability of sampling an item (Bengio & Senecal 2008). Items sampled
-    uniformly need no correction, and s' = s. A sampled item that is the target is left out.
+    uniformly need no correction, and s' = s. A sampled item that is the target is left out. Label
+    smoothing e adds w e (p - mean_i s_i), the mean over the whole catalogue, as in `Softmax`; its
+    gradient reaches every row of the table.
 
     Args:
         num_negatives: K items drawn in each step; None takes those of the batch,
@@ -39,6 +41,7 @@ class SampledSoftmax(NextItemLoss):
             occurs counts as one that occurs once: as a target it needs a probability. None:
             uniformly.
         max_bytes: See `NextItemLoss`.
+        label_smoothing: e in [0, 1), spread over all items.
 
     Raises:
         ValueError: An argument out of range, or `shared` without `num_negatives`.
@@ -52,8 +55,10 @@ class SampledSoftmax(NextItemLoss):
         shared: bool = True,
         item_counts: ArrayLike | str | None = None,
         max_bytes: int | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(max_bytes)
+        self.label_smoothing = checks.fraction("label_smoothing", label_smoothing, below=1.0)
         self.num_negatives = num_negatives
         self.shared = bool(shared) and num_negatives is not None
         if num_negatives is not None:
@@ -93,7 +98,11 @@ class SampledSoftmax(NextItemLoss):
             else:
                 negatives = self._sampler.draw(shape, positions.seed)
         against = self._against_shared if self.shared else self._against_own
-        return against(positions, negatives)
+        loss = against(positions, negatives)
+        if self.label_smoothing:
+            spread = positions.target_logits() - positions.mean_logits()
+            loss = loss + self.label_smoothing * ops.sum(positions.weight * spread)
+        return loss
 
     def _against_shared(self, positions: Positions, items: Tensor) -> Tensor:
         own = positions.target_logits() - self._log_q(positions.targets)
@@ -129,11 +138,13 @@ class SampledSoftmax(NextItemLoss):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal loss."""
+        smoothing = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
         return {
             **super().get_config(),
             "num_negatives": self.num_negatives,
             "shared": self.shared,
             "item_counts": None if self.item_counts is None else pack_counts(self.item_counts),
+            **smoothing,  # not 0, which checkpoints of earlier versions do not have
         }
 
 

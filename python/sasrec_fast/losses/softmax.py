@@ -40,14 +40,10 @@ class Softmax(NextItemLoss):
 
     def __call__(self, positions: Positions) -> Tensor:
         """Sum over the positions, a float32 scalar."""
-        table = positions.table
-        normalizer = log_normalizer_sum(positions, table, self.max_bytes)
+        normalizer = log_normalizer_sum(positions, positions.table, self.max_bytes)
         own = (1 - self.label_smoothing) * positions.target_logits()
         if self.label_smoothing:
-            padding = ops.expand_dims(ops.arange(table.shape[0]) == 0, -1)
-            center = ops.sum(ops.where(padding, 0.0, table), axis=0) / positions.num_items
-            mean = ops.sum(ops.cast(positions.hidden, "float32") * center, axis=-1)
-            own = own + self.label_smoothing * mean
+            own = own + self.label_smoothing * positions.mean_logits()
         return normalizer - ops.sum(positions.weight * own)
 
     def get_config(self) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from sasrec_fast.layers import (
     BlockOptions,
     Dropout,
     PositionEmbedding,
+    RandomShift,
+    asked_last,
     gap_buckets,
     has_shortcut,
+    last_position,
     last_state,
     padding_behind,
     positions_from_end,
@@ -31,6 +34,7 @@ class SequenceEncoder(ItemScorer):
 
     block_options: BlockOptions
     num_layers: int
+    position_shift: int
     scale_embeddings: bool
     tie_embeddings: bool
     l2: float
@@ -44,11 +48,7 @@ class SequenceEncoder(ItemScorer):
         self.output_embedding = (
             None if self.tie_embeddings else self._item_table("output_embedding")
         )
-        self.position_embedding = None
-        if not self.block_options.rotary:
-            self.position_embedding = PositionEmbedding(
-                self.max_sequence_length, dtype=dtype.variable_dtype, name="position_embedding"
-            )
+        self._create_positions()
         self.gap_embedding = None
         if self.looks_at_times and self.block_options.query_time:
             self.gap_embedding = keras.layers.Embedding(
@@ -68,6 +68,20 @@ class SequenceEncoder(ItemScorer):
         ]
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=1e-8, dtype=dtype, name="layer_norm"
+        )
+
+    def _create_positions(self) -> None:
+        """Make the layers that say where an item stands, but for rotations."""
+        self.position_embedding = self.random_shift = None
+        if self.block_options.rotary:
+            return
+        length = self.max_sequence_length
+        if self.position_shift:
+            from_end = self.block_options.positions == "end"
+            shift = RandomShift(self.position_shift, length, from_end, name="random_shift")
+            self.random_shift, length = shift, shift.table_length
+        self.position_embedding = PositionEmbedding(
+            length, dtype=self.dtype_policy.variable_dtype, name="position_embedding"
         )
 
     def _item_table(self, name: str) -> Any:
@@ -107,6 +121,8 @@ class SequenceEncoder(ItemScorer):
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
         """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
 
+        Of `asked_last` those of the last items of rows, [n, 1, hidden_dim].
+
         Raises:
             ValueError, TypeError: Inputs that `sequence_inputs` refuses.
         """
@@ -118,6 +134,10 @@ class SequenceEncoder(ItemScorer):
             item_ids, padding_mask = ops.pad(item_ids, wider), ops.pad(padding_mask, wider)
         times = time_inputs(inputs) if self.looks_at_times else None
         x, columns, context = self._entered(item_ids, padding_mask, times, training)
+        if asked_last.holds():
+            if columns is not None:
+                padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
+            return self._last_states(x, padding_mask, context, training)
         for layer in self.transformer_layers:
             x = layer(x, training=training, **context)
         x = self.layer_norm(x[:, :length])
@@ -126,15 +146,21 @@ class SequenceEncoder(ItemScorer):
     def _encode_last(self, inputs: Inputs) -> Tensor:
         if type(self).encode is not SequenceEncoder.encode or not self._has_shortcut:
             return super()._encode_last(inputs)
-        item_ids, padding_mask = inputs["item_ids"], inputs["padding_mask"]
-        times = inputs if self.looks_at_times else None
-        x, columns, context = self._entered(item_ids, padding_mask, times, training=False)
-        for layer in self.transformer_layers[:-1]:
-            x = layer(x, **context)
-        if columns is not None:
-            padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
-        x = last_state(self.transformer_layers[-1], x, padding_mask, context.get("gaps"))
-        return ops.cast(self.layer_norm(x)[:, 0], "float32")
+        with asked_last.within():
+            return ops.cast(self.encode(inputs)[:, 0], "float32")
+
+    def _last_states(
+        self, x: Tensor, padding_mask: Tensor, context: dict[str, Any], training: bool
+    ) -> Tensor:
+        """The states [n, 1, hidden_dim] after the last real items of what enters the blocks."""
+        others = len(self.transformer_layers) - int(self._has_shortcut)
+        for layer in self.transformer_layers[:others]:
+            x = layer(x, training=training, **context)
+        if self._has_shortcut:
+            x = last_state(self.transformer_layers[-1], x, padding_mask, context, training)
+        else:
+            x = last_position(x, padding_mask)[:, None]
+        return self.layer_norm(x)
 
     @property
     def _has_shortcut(self) -> bool:
@@ -156,8 +182,7 @@ class SequenceEncoder(ItemScorer):
         if self.scale_embeddings:
             x = x * self.hidden_dim**0.5
         if self.position_embedding is not None:
-            from_end = self.block_options.positions == "end"
-            positions = positions_from_end(padding_mask, columns) if from_end else columns
+            positions = self._shifted(padding_mask, columns, training)
             x = self.embeddings_add((x, self.position_embedding(x, positions=positions)))
         context: dict[str, Any] = {"decoder_padding_mask": padding_mask if masked else None}
         if times is not None:
@@ -178,3 +203,14 @@ class SequenceEncoder(ItemScorer):
             after = self.gap_embedding(ops.cast(gap_buckets(asked, own), "int32"))
             x = x + ops.cast(after, x.dtype)
         return x, gap_buckets(asked[:, :, None], own[:, None, :])
+
+    def _shifted(self, padding_mask: Tensor, columns: Tensor | None, training: bool) -> Any:
+        """Which embeddings positions have, int [n, T]; None: 0..T - 1 in each row."""
+        positions = columns
+        if self.block_options.positions == "end":
+            positions = positions_from_end(padding_mask, columns)
+        if self.random_shift is None or not training:
+            return positions
+        if positions is None:
+            positions = ops.arange(padding_mask.shape[1], dtype="int32")[None]
+        return self.random_shift(positions, padding_mask)

@@ -10,6 +10,7 @@ import keras
 
 from sasrec_fast.backend import on_jax
 from sasrec_fast.batching import Batches, EpochCallback, Runs, batch_devices
+from sasrec_fast.model.averaging import between_averages
 from sasrec_fast.model.checkpoint import Checkpoint
 from sasrec_fast.store import TimedSequences
 
@@ -66,6 +67,13 @@ def follow_epochs(
     return x, _with_callbacks(options, [EpochCallback(x, x.epoch), *_callbacks(options)])
 
 
+def averaged(model: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `fit` with averaged weights at the end of an epoch, where any are kept."""
+    callbacks = _callbacks(options)
+    between = between_averages(model, callbacks)
+    return options if between is callbacks else _with_callbacks(options, between)
+
+
 def in_runs(
     model: Any, x: Any, options: dict[str, Any], negatives: bool, name: str = "train"
 ) -> tuple[Any, dict[str, Any]]:
@@ -89,7 +97,7 @@ def in_runs(
     steps = len(x)
     followed = []
     if _plain(x):
-        x = Runs(x, negatives)
+        x = Runs(x, negatives, asked=name == "train" and model.asks_last)
         followed.append((name, x))
     if _plain(validation):
         options["validation_data"] = Runs(validation, negatives)

@@ -65,6 +65,13 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             paper's authors do by padding on the left; "start" from the first one on. Each number
             has an embedding (`position_embedding`, otherwise None). "rotary" rotates queries and
             keys instead (RoFormer, Su et al. 2021), so that attention sees distances alone.
+        position_shift: In training the positions of each row move by a random number up to this,
+            at most max_sequence_length - 1; 0: never. With "end" every item of a row so
+            stands in turn where questions are asked, as if the row ended there, and not the last
+            one alone (max_sequence_length - 1: each equally often); this
+            adds as many embeddings, which are used in training alone. With "start" rows move
+            towards the end, within max_sequence_length, so that short ones train the later
+            embeddings. Not with "rotary", whose distances no shift changes.
         attention_dropout: Rate in [0, 1), on the shares of attention; None means `dropout`. On a
             GPU 0 is the better choice: cuDNN's kernel for attention in half precision takes no
             dropout, and without the kernel the shares, [n, heads, T, T], are stored. Not with
@@ -120,6 +127,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         activation: Any = None,
         pre_norm: bool = True,
         positions: str = "end",
+        position_shift: int = 0,
         attention_dropout: float | None = None,
         time: str | None = None,
         query_time: bool = True,
@@ -152,6 +160,13 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             query_time=query_time,
         )
         self.hidden_dim = int(hidden_dim)
+        most = self.max_sequence_length - 1
+        self.position_shift = checks.integer("position_shift", position_shift, 0, most)
+        if self.position_shift and self.block_options.rotary:
+            raise ValueError(
+                f"position_shift={self.position_shift} changes nothing with positions='rotary', "
+                "which sees distances alone: positions must be 'end' or 'start', or the shift 0"
+            )
         self.scale_embeddings = bool(scale_embeddings)
         self.tie_embeddings = bool(tie_embeddings)
         self.l2 = checks.fraction("l2", l2)
@@ -199,6 +214,12 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         return later("recommendation", "recommend")(self, data, **options)
 
     @property
+    def asks_last(self) -> bool:
+        """Whether a training step can do with the states of the last items of rows alone."""
+        parts = ("call", "encode", "compute_loss", "train_step")
+        return all(getattr(type(self), name) is getattr(SASRec, name) for name in parts)
+
+    @property
     def candidate_mask(self) -> NDArray[np.bool_]:
         """Which item indices may be recommended, bool [vocabulary_size]."""
         return self.retrieval.mask
@@ -239,6 +260,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         return {
             **self.training_config(),
             **super().get_config(),
+            "position_shift": self.position_shift,
             "k": self.retrieval.k,
             "candidates": None if every else pack_mask(self.candidate_mask),
         }
@@ -253,7 +275,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             "tie_embeddings",
             "l2",
         )
+        # No entry for 0, as in the checkpoints of versions that had no shift.
+        shift = {"position_shift": self.position_shift} if self.position_shift else {}
         return {
+            **shift,
             "dtype": self.dtype_policy.name,
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),

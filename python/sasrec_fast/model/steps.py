@@ -23,7 +23,8 @@ from jax import lax
 
 from sasrec_fast.backend import Uninterrupted, on_jax
 from sasrec_fast.batching import is_run, run_batch
-from sasrec_fast.layers import padding_behind
+from sasrec_fast.layers import asked_last, padding_behind
+from sasrec_fast.model.averaging import own_values
 
 _PARTS = (
     "trainable_variables",
@@ -40,6 +41,11 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
 
     _jax_state: Any
     _jax_state_synced: bool
+
+    @property
+    def asks_last(self) -> bool:
+        """Whether a training step can do with the states of the last items of rows alone."""
+        return False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As Keras', but values of a step, noted after each, are not looked through for layers."""
@@ -60,6 +66,7 @@ class WholeSteps(keras.Model):  # type: ignore[misc]
         finally:
             self.jax_state_sync()
             self._jax_state = None
+            own_values(self)
 
     def build_whole(self) -> None:
         """Create the weights of model and optimizer at once, where they are missing."""
@@ -156,7 +163,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
         logs, state = step(state, run_batch(run, index))
         return state, logs
 
-    with padding_behind.within():
+    with padding_behind.within(), asked_last.within("asked" in run):
         if length == 1:
             return step(state, run_batch(run, 0))
         state, logs = lax.scan(body, state, jnp.arange(length))
@@ -165,7 +172,7 @@ def _scanned(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
 
 def _looped(step: Step, state: Any, run: Any) -> tuple[Any, Any]:
     """As `_scanned`, step by step in Python."""
-    with padding_behind.within():
+    with padding_behind.within(), asked_last.within("asked" in run):
         for index in range(run["sequences"].shape[1]):
             logs, state = step(state, run_batch(run, index))
     return logs, state

@@ -209,6 +209,7 @@ class NextItemModel(PredictingModel):
         x, options = fitting.follow_epochs(x, options, None if own else self._turns_shown(x))
         if self.compiled:
             self.build_whole()
+            options = fitting.averaged(self, options)
         if resume is not None and self.compiled:
             options = fitting.resume_from(resume, self, x, options)
         runs, options = fitting.in_runs(self, x, options, self._sees_negatives)

@@ -185,6 +185,8 @@ def _users_of(splits: Sequence[Split], users: int) -> int:
 
 
 def _shown(train: Split) -> NDArray[np.bool_]:
+    if train._options.stride:  # everything, in one window or another
+        return train.item_counts > 0
     return _core.shown_items(train.sequences, train._options, train._rows)
 
 

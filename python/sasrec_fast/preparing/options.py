@@ -73,7 +73,12 @@ class Options:
         if pair:
             checks.integer("s of windows=('stride', s)", pair[1], 1, self.max_sequence_length)
         else:
-            checks.one_of("windows", self.windows, ("last",), " or ('stride', s)")
+            checks.one_of("windows", self.windows, ("last", "prefixes"), " or ('stride', s)")
+        if self.prefixes and self.truncation == "oldest":
+            raise ValueError(
+                "windows='prefixes' shows the most recent items of each prefix: truncation must be "
+                "'recent', received 'oldest'"
+            )
 
     def _check_negatives(self) -> None:
         pair = _pair(self.negatives, "popularity")
@@ -107,7 +112,14 @@ class Options:
     @property
     def stride(self) -> int:
         """Positions between the training windows of one sequence; 0 where only the last is used."""
+        if self.prefixes:
+            return 1
         return 0 if isinstance(self.windows, str) else int(self.windows[1])
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether each prefix of a training sequence is a row."""
+        return isinstance(self.windows, str) and self.windows == "prefixes"
 
     @property
     def exponent(self) -> float | None:

@@ -39,7 +39,7 @@ def prepare(
     split_at: tuple[Any, Any] | None = None,
     max_sequence_length: int = 200,
     truncation: Literal["recent", "oldest"] = "recent",
-    windows: Literal["last"] | tuple[str, int] = "last",
+    windows: Literal["last", "prefixes"] | tuple[str, int] = "last",
     num_negatives: int = 1,
     negatives: Literal["uniform", "popularity"] | tuple[str, float] = "uniform",
     negative_scope: Literal["past", "all"] = "past",
@@ -100,12 +100,15 @@ def prepare(
         windows: Training rows of sequences longer than L + 1: the "last" window alone (or the
             first, with "oldest"), or ("stride", s), 1 <= s <= L: further rows, each s positions
             from the one before, until every item is shown. With s = L each item but the first is
-            a target once.
+            a target once. With "prefixes" the sequence up to each target is a row of its own,
+            its last L + 1 items, in which that target alone counts: n - 1 rows of n items, an
+            epoch of which costs what all their positions do. Not with "oldest".
         num_negatives: K, negatives a position; 0 for losses that need none or draw their own.
         negatives: Proposed uniformly, or in proportion to training "popularity", or, with
             ("popularity", a), to its power a (0.75 in word2vec, Mikolov et al. 2013).
         negative_scope: Negatives avoid the items of the sequence their row is taken from ("past",
-            which knows nothing of later targets), or "all" items of the user.
+            which knows nothing of later targets; in training all that is not held out, whatever a
+            window or prefix shows of it), or "all" items of the user.
         times: Whether to keep when each interaction was, in whole seconds, for a model that looks
             at them, `SASRec(time=...)`: 4 bytes an interaction. Datetimes know their unit; numbers
             are taken for seconds, or for what is said: "s", "ms", "us" or "ns".

@@ -57,6 +57,7 @@ def splits_of(
             exponent=options.exponent,
             num_items=len(vocabularies[1]),
             seed=options.seed,
+            prefixes=options.prefixes and split == 0,
         )
         for split in range(options.holdout + 1)
     ]

@@ -23,7 +23,10 @@ class Training:
             the counts in the training sequences.
         learning_rate: Of Adam; the highest of a schedule.
         beta_2: Of Adam.
-        weight_decay: Of AdamW; 0 is Adam.
+        weight_decay: Of AdamW: every weight, embeddings and biases too, is drawn to 0 by so much
+            times the rate in each step (Loshchilov & Hutter 2019); 0 is Adam.
+        ema_momentum: m in [0, 1) of the moving average of the weights, m * average + (1 - m) *
+            weights after each step, which is validated and kept; 0: the weights themselves.
         schedule: "constant", or "cosine": down to 0 in the last of `epochs`.
         warmup_epochs: Epochs in which a cosine schedule first rises from 0.
         batch_size: Mean number of rows a batch.
@@ -37,6 +40,7 @@ class Training:
     learning_rate: float = 2e-3
     beta_2: float = 0.98
     weight_decay: float = 0.0
+    ema_momentum: float = 0.0
     schedule: str = "constant"
     warmup_epochs: int = 0
     batch_size: int = 64
@@ -86,7 +90,7 @@ class Recipe:
         """
         prepare = {**self.prepare, **(prepare or {})}
         windows, length = prepare.get("windows", "last"), prepare.get("max_sequence_length")
-        if length is not None and windows != "last" and windows[1] > length:
+        if length is not None and not isinstance(windows, str) and windows[1] > length:
             prepare["windows"] = ("stride", length)
         return replace(
             self,

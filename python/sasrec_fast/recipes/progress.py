@@ -9,6 +9,9 @@ from typing import Any
 class Progress:
     """Told how a run goes on; override the methods of interest to show it or to record it."""
 
+    def trial(self, number: int, total: int, options: Mapping[str, Any], seed: int) -> None:
+        """A sweep comes to a run, which may have been done before; numbers count from 1."""
+
     def begins(self, model: Any, candidates: tuple[str, int, int] | None) -> None:
         """A built and compiled model is about to be trained, validated among such candidates."""
 

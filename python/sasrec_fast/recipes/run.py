@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError
-from sasrec_fast.recipes.catalogue import RECIPES, Recipe
+from sasrec_fast.recipes.catalogue import RECIPES, Recipe, Training
 from sasrec_fast.recipes.progress import Progress
 from sasrec_fast.saving import replaced_file
 
@@ -61,12 +61,16 @@ class Run:
 
     @cached_property
     def baselines(self) -> dict[str, Metrics]:
-        """Metrics of popularity and a Markov chain on the test rows."""
-        from sasrec_fast.evaluation import MarkovChain, Popularity
+        """Metrics of popularity, a Markov chain and item neighbours on the test rows."""
+        from sasrec_fast.evaluation import ItemNeighbours, MarkovChain, Popularity
 
-        popularity = Popularity(self.data.train)
-        chain = MarkovChain(self.data.train)
-        return {"popularity": self._tested(popularity), "Markov chain": self._tested(chain)}
+        train = self.data.train
+        models = {
+            "popularity": Popularity(train),
+            "Markov chain": MarkovChain(train),
+            "neighbours": ItemNeighbours(train),
+        }
+        return {name: self._tested(model) for name, model in models.items()}
 
     def _tested(self, scorer: Any) -> Metrics:
         from sasrec_fast.evaluation import evaluate
@@ -184,6 +188,8 @@ def claim(folder: Path, recipe: Recipe) -> None:
             temporary.write_text(json.dumps(decisive, indent=1) + "\n", encoding="utf-8")
         return
     before = json.loads(path.read_text(encoding="utf-8"))
+    defaults = json.loads(json.dumps(asdict(Training())))  # an earlier version had fewer options
+    before["training"] = {**defaults, **before.get("training", {})}
     for name in decisive:
         if before.get(name) != decisive[name]:
             raise ValueError(

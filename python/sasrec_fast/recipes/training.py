@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from sasrec_fast import losses
+from sasrec_fast import checks, losses
 from sasrec_fast.backend import set_random_seed
 from sasrec_fast.errors import DataWarning
 from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
@@ -83,8 +83,9 @@ def optimizer(training: Training, steps_per_epoch: int) -> Any:
         )
     elif training.schedule != "constant":
         raise ValueError(f"schedule is {training.schedule!r}; allowed are 'constant' and 'cosine'")
-    if training.weight_decay:
-        return keras.optimizers.AdamW(
-            rate, beta_2=training.beta_2, weight_decay=training.weight_decay
-        )
-    return keras.optimizers.Adam(rate, beta_2=training.beta_2)
+    options: dict[str, Any] = {"beta_2": training.beta_2}
+    if momentum := checks.fraction("ema_momentum", training.ema_momentum, below=1.0):
+        options |= {"use_ema": True, "ema_momentum": momentum}
+    if decay := checks.fraction("weight_decay", training.weight_decay):
+        return keras.optimizers.AdamW(rate, weight_decay=decay, **options)
+    return keras.optimizers.Adam(rate, **options)

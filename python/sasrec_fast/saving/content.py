@@ -103,7 +103,7 @@ def described(data: Parts) -> dict[str, Any]:
         "splits": {
             split.name: {
                 name: manifest.encode(value, f"{split.name}.{name}")
-                for name, value in vars(split._options).items()
+                for name, value in split._options.named.items()
             }
             for split in splits_of(data)
         },

@@ -190,8 +190,10 @@ def _require_window(name: str, window: Any) -> None:
     for key, (least, most) in limits.items():
         if key != "holdout" or window.get(key) is not None:
             checks.integer(f"{key} of {name}", window.get(key), least, most)
-    for key in ("oldest", "reject_all"):
+    for key in ("oldest", "reject_all", *(["prefixes"] if "prefixes" in window else [])):
         _truth(f"{key} of {name}", window.get(key))
+    if window.get("prefixes") and (window["stride"] != 1 or window["oldest"] or window["split"]):
+        raise ValueError(f"prefixes of {name}: they are of training, recent, and have stride 1")
     if window.get("exponent") is not None:
         checks.fraction(f"exponent of {name}", window["exponent"])
 

@@ -87,14 +87,19 @@ def _of_two(ends: NDArray[np.int64]) -> Rows:
     return Rows(users.astype(np.int32), ends[users].astype(np.int32))
 
 
-def with_windows(rows: Rows, longest: int, stride: int) -> Rows:
-    """Several windows of each sequence that is longer than one shows, `stride` positions apart."""
-    uncovered = np.maximum(rows.ends - np.int64(1) - longest, 0)
+def with_windows(rows: Rows, targets: int, stride: int) -> Rows:
+    """Windows of each sequence, `stride` positions apart, until every target counts in one.
+
+    Of a window the last so many `targets` count. With one, and a stride of 1, they are prefixes.
+    """
+    uncovered = np.maximum(rows.ends - np.int64(1) - targets, 0)
     counts = 1 - (-uncovered // stride)
-    firsts = np.cumsum(counts) - counts
-    windows = np.arange(counts.sum()) - np.repeat(firsts, counts)
     users, ends = (np.repeat(column, counts) for column in (rows.users, rows.ends))
-    return Rows(users, ends, windows.astype(np.int32))
+    steps = np.ones(len(users), np.int32)
+    firsts = np.cumsum(counts[:-1])
+    steps[firsts] = 1 - counts[:-1]
+    steps[:1] = 0
+    return Rows(users, ends, np.cumsum(steps, out=steps))
 
 
 def row_numbers(rows: ArrayLike, count: int, name: str) -> NDArray[np.int64]:

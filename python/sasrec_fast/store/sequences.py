@@ -96,6 +96,7 @@ class WindowOptions:
     Attributes:
         holdout: Last interactions of each user that are held out; None where times decide.
         stride: Positions between the windows of one sequence; 0 for the last window alone.
+        prefixes: Whether the windows, 1 apart, are all prefixes, of which the last target counts.
         exponent: Of popularity in the proposals of negatives; None for uniform ones.
     """
 
@@ -109,6 +110,12 @@ class WindowOptions:
     exponent: float | None
     num_items: int
     seed: int
+    prefixes: bool = False
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The options by name; prefixes, which not every version knew, only where there are."""
+        return {name: value for name, value in vars(self).items() if name != "prefixes" or value}
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _LARGEST = 2**64 - 1
 class Split:
     """Rows of training, validation or test.
 
-    One a user with at least two items there, or several in training where `windows` is a stride.
+    One a user with at least two items there; in training several where `windows` says so.
 
     Attributes:
         name: "train", "validation" or "test".
@@ -74,7 +74,8 @@ class Split:
     def _rows(self) -> Rows:
         if not self._options.stride:
             return self.sequence_rows
-        return with_windows(self.sequence_rows, self.max_sequence_length, self._options.stride)
+        targets = 1 if self.prefixes else self.max_sequence_length
+        return with_windows(self.sequence_rows, targets, self._options.stride)
 
     @cached_property
     def digest(self) -> str:
@@ -120,6 +121,16 @@ class Split:
     def lengths(self) -> NDArray[np.int32]:
         """int32 [n], real positions of each row: at most L."""
         return self._rows.lengths(self.max_sequence_length, self._options.stride)
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether rows are all prefixes of the sequences."""
+        return self._options.prefixes
+
+    @property
+    def counts_last(self) -> bool:
+        """Whether the loss counts the last target of each row alone, not all of them."""
+        return self.name != SPLITS[0] or self.prefixes
 
     def __len__(self) -> int:
         return len(self.users)

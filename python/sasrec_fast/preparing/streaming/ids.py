@@ -59,8 +59,8 @@ class Ids:
     def settle(self) -> None:
         """All ids have been seen."""
         if self._table is not None:
-            self._ranks = self._table.ranks()
-            self._texts = large_strings(*self._table.ascending())
+            self._ranks, ascending = self._table.ranked()
+            self._texts = large_strings(*ascending)
             try:
                 self._texts.validate(full=True)
             except pa.ArrowInvalid as failure:  # not UTF-8

@@ -1,4 +1,4 @@
-"""Rankings that need no training, for comparison under the same `evaluate`."""
+"""Popularity, and baselines that count more than it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.preparing import Prepared
-from sasrec_fast.store import Split, Vocabulary, slices
+from sasrec_fast.store import Split, Vocabulary
 
 Scores = NDArray[np.float64]
 
@@ -59,10 +59,8 @@ class Popularity:
         return np.broadcast_to(self.counts, (len(x["item_ids"]), self.vocabulary_size))
 
 
-class MarkovChain(Popularity):
-    """Ranks items by how often they directly followed a user's last item (first order).
-
-    Items that never followed it, and equally frequent ones, are ordered by popularity.
+class CountingBaseline(Popularity):
+    """A baseline that counts in a training split, and orders by popularity what it knows not of.
 
     Args:
         train: The split to count in, usually `data.train`; or prepared data, for that split.
@@ -76,29 +74,19 @@ class MarkovChain(Popularity):
             train = train.train
         if not isinstance(train, Split):
             raise TypeError(
-                f"MarkovChain takes a split, usually data.train, received {checks.received(train)}"
+                f"{type(self).__name__} takes a split, usually data.train, received "
+                f"{checks.received(train)}"
             )
         super().__init__(train)
-        items = train.sequences.items.astype(np.int64)
-        rows = train.sequence_rows
-        starts = train.sequences.offsets[rows.users]
-        edges = np.zeros(len(items) + 1, np.int8)
-        edges[starts] += 1
-        edges[starts + rows.ends - 1] -= 1
-        before = np.flatnonzero(np.cumsum(edges, dtype=np.int8))  # the next item is of the same row
-        pairs = items[before] * self.vocabulary_size + items[before + 1]
-        self._pairs, self._times = np.unique(pairs, return_counts=True)
+        self._count(train.sequences.items.astype(np.int64), train)
 
-    def score_items(self, x: Mapping[str, Any]) -> Scores:
-        """Transitions from the last item, plus a popularity below 1, [n, vocabulary_size]."""
-        item_ids, mask = np.asarray(x["item_ids"]), np.asarray(x["padding_mask"])
-        scores = np.tile(self.counts / (self.counts[1:].max() + 1.0), (len(item_ids), 1))
-        last = np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
-        firsts = item_ids[np.arange(len(item_ids)), last] * np.int64(self.vocabulary_size)
-        starts, ends = np.searchsorted(self._pairs, [firsts, firsts + self.vocabulary_size])
-        row, place = slices(starts, ends)
-        scores[row, self._pairs[place] - firsts[row]] += self._times[place]
-        return scores
+    def _count(self, items: NDArray[np.int64], train: Split) -> None:
+        """Look at the split, and at the items of its store."""
+        raise NotImplementedError
+
+    def _popularity(self, rows: int) -> Scores:
+        """Scores [rows, vocabulary_size] in [0, 1) by popularity."""
+        return np.tile(self.counts / (self.counts[1:].max() + 1.0), (rows, 1))
 
 
 def _checked_counts(counts: Any) -> Scores:

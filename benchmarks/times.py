@@ -94,7 +94,7 @@ def main() -> None:
     args.max_buckets = 1
     if args.part == "made-up":
         args.optimizer = lambda: keras.optimizers.Adam(5e-3)
-        args.batch_size, args.epochs, args.every = 64, args.epochs or 30, 5
+        args.batch_size, args.epochs, args.every = 64, args.epochs or 90, 15
         sizes = {"hidden_dim": 32, "num_layers": 1, "dropout": 0.0}
         for rule in ("query", "past"):
             print(f"the gap before the {'target' if rule == 'query' else 'last item'} decides")

@@ -289,10 +289,10 @@ def test_what_is_no_saved_data_is_refused(saved, tmp_path):
 
 
 def test_a_newer_format_is_refused(saved):
-    newer = {"format_version": 5, "package_version": "7.1", "files": None}
+    newer = {"format_version": 6, "package_version": "7.1", "files": None}
     rewrite(saved, lambda content: content.update(newer))
     with pytest.raises(
-        sf.DataError, match=r"format version 5, written by sasrec_fast 7.1.*upgrade"
+        sf.DataError, match=r"format version 6, written by sasrec_fast 7.1.*upgrade"
     ):
         sf.load(saved)
 

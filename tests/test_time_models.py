@@ -190,8 +190,9 @@ def test_users_are_asked_at_a_moment(model, data):
         with pytest.raises(ValueError, match="knows no moment of the question"):
             model.recommend(data, users=[3], at=5)
         return
-    last = int(data.sequences.times.max()) + data.sequences.clock.origin
-    at = [last + 10, last + 10**7]
+    store = data.sequences
+    last = int(store.times[store.offsets[4] - 1]) + store.clock.origin
+    at = [last + 10, last + 10**5]  # as training has shown
     both = model.recommend(data, users=[3, 3], at=at, k=4)
     alone = [model.recommend(data, users=[3], at=moment, k=4) for moment in at]
     np.testing.assert_allclose(both.score, [*alone[0].score, *alone[1].score], rtol=1e-5)

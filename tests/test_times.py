@@ -107,7 +107,13 @@ def test_times_in_seconds_are_those_of_the_log(tmp_path):
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), min_size=8, max_size=40),
     st.sampled_from(
-        [{}, {"windows": ("stride", 2)}, {"truncation": "oldest"}, {"split_at": (20, 35)}]
+        [
+            {},
+            {"windows": ("stride", 2)},
+            {"windows": "prefixes"},
+            {"truncation": "oldest"},
+            {"split_at": (20, 35)},
+        ]
     ),
     st.integers(1, 5),
 )

@@ -168,6 +168,7 @@ class Folder:
             name: items if value == ITEMS_OPTION else manifest.decode(value)
             for name, value in self.content["options"].items()
         }
+        options.setdefault("times", False)
         for name in ("max_sequence_length", "seed"):
             expected = self.content["splits"][SPLITS[0]][name]
             if options.get(name) != expected:

@@ -99,7 +99,11 @@ def described(data: Parts) -> dict[str, Any]:
         "format": manifest.FORMAT,
         "format_version": manifest.WITH_TIMES if timed else manifest.WITH_EDITS,
         "package_version": __version__,
-        "options": {name: _option(name, value, data) for name, value in data.options.items()},
+        "options": {
+            name: _option(name, value, data)
+            for name, value in data.options.items()
+            if name != "times" or value  # which earlier versions know nothing of
+        },
         "splits": {
             split.name: {
                 name: manifest.encode(value, f"{split.name}.{name}")

@@ -266,8 +266,8 @@ def test_two_devices_train_to_the_loss_of_one_with_times():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", ["query", "past"])
-def test_a_gap_that_decides_is_learnt(rule):
+@pytest.mark.parametrize(("rule", "least"), [("query", 0.95), ("past", 0.75)])
+def test_a_gap_that_decides_is_learnt(rule, least):
     generator = np.random.default_rng(0)
     users, events, items = 300, 9, 12
     long = generator.random((users, events)) < 0.5
@@ -288,5 +288,5 @@ def test_a_gap_that_decides_is_learnt(rule):
         made.fit(data.train.batches(30, max_buckets=1), epochs=25, verbose=0)
         asked = sf.evaluate(made, data, 1, exclude_seen=False, query_time="target")
         best[name] = asked["hit_rate@1"]
-    assert best["with"] > 0.95
+    assert best["with"] > least
     assert best["without"] < 0.65

@@ -28,6 +28,7 @@ KINDS = {
     "seconds": (SECONDS + GENERATOR.integers(0, 60, 300), True),
     "narrow": ((SECONDS // 60).astype(np.int16), True),
     "milliseconds": (SECONDS * 1000 + 1, "ms"),
+    "whole milliseconds": (SECONDS * 1000, "ms"),
     "nanoseconds": (SECONDS * 10**9, "ns"),
     "floats": (SECONDS + GENERATOR.random(300), True),
     "whole floats": (SECONDS.astype(np.float64), "s"),
@@ -64,7 +65,7 @@ def test_a_store_has_seconds_since_the_earliest_row(kind):
     assert data.fingerprint != sf.prepare(table(times)).fingerprint
 
 
-@pytest.mark.parametrize("kind", ["seconds", "milliseconds", "floats", "datetime64[ns]"])
+@pytest.mark.parametrize("kind", ["seconds", "whole milliseconds", "floats", "datetime64[ns]"])
 @pytest.mark.parametrize("options", [{}, {"min_item_interactions": 9, "ties": "hash"}])
 def test_streams_folders_and_appended_rows_give_the_same_times(kind, options, tmp_path):
     times, unit = KINDS[kind]

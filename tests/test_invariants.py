@@ -37,16 +37,20 @@ def test_weights_only_on_real_targets(case: Case) -> None:
         weighted = arrays.sample_weight != 0
         assert set(np.unique(arrays.sample_weight)) <= {0.0, 1.0}
         assert not (weighted & ~real).any()
-        if name == "train":
+        if not split.counts_last:
+            assert name == "train"
             np.testing.assert_array_equal(weighted, real)
-        else:
-            assert (weighted.sum(axis=1) <= 1).all()
-            rows, columns = np.nonzero(weighted)
-            np.testing.assert_array_equal(columns, split.lengths[rows] - 1)
-            np.testing.assert_array_equal(
-                arrays.positive_sequence[rows, columns],
-                data.sequences.items[split.ends[rows] - 1],
-            )
+            continue
+        assert (weighted.sum(axis=1) <= 1).all()
+        rows, columns = np.nonzero(weighted)
+        np.testing.assert_array_equal(columns, split.lengths[rows] - 1)
+        last = split.ends - 1
+        if name == "train":
+            assert len(rows) == len(split)
+            last = last - split.windows  # of a prefix, the items that it lacks
+        np.testing.assert_array_equal(
+            arrays.positive_sequence[rows, columns], data.sequences.items[last[rows]]
+        )
 
 
 @given(valid_cases())

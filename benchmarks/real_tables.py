@@ -27,7 +27,7 @@ import synthetic_columns
 from large_columns import LEAST_SHARE, drawn
 from measurement import Size, in_turn, worker
 from requirements import Requirement, verdict
-from string_ids import NAMES, frame
+from string_ids import NAMES, UUIDS, frame
 from synthetic_columns import FIRST_SECOND, SECONDS, Column, Columns
 
 MANY = (200_000, 60_000)  # users and items
@@ -113,10 +113,10 @@ def _pandas(columns: Columns, _: Path) -> Any:
     return frame(columns, NAMES)
 
 
-def _pyarrow(columns: Columns, _: Path) -> Any:
+def _pyarrow(columns: Columns, _: Path, kind: str = NAMES) -> Any:
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(frame(columns, NAMES), preserve_index=False)
+    table = pa.Table.from_pandas(frame(columns, kind), preserve_index=False)
     for name in ("user_id", "item_id"):
         place = table.column_names.index(name)
         table = table.set_column(place, name, table.column(name).cast(pa.string()))
@@ -138,7 +138,11 @@ def _plainly_read(columns: Columns, folder: Path) -> Callable[[], Any]:
     return partial(pq.read_table, _parquet(columns, folder))
 
 
-_TEXT = {"pandas text": _pandas, "pyarrow text": _pyarrow}
+_TEXT = {
+    "pandas text": _pandas,
+    "pyarrow text": _pyarrow,
+    "pyarrow UUIDs": partial(_pyarrow, kind=UUIDS),
+}
 _TEXT_LIMITS = {FEW: 1.5, MANY: 3.0, MOST: 4.0}
 
 KINDS: dict[str, Kind] = {

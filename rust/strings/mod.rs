@@ -8,6 +8,7 @@ pub mod growing;
 pub mod keys;
 mod letters;
 mod numbered;
+mod numbering;
 mod order;
 mod table;
 

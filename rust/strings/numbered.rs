@@ -1,6 +1,7 @@
 //! Codes of strings that are numbers in disguise: what occurs is marked in a table of all numbers.
 
-use super::letters::{Letters, Numbering, Outcome};
+use super::letters::Letters;
+use super::numbering::{Numbering, Outcome};
 use super::{Buffers, Chunk, Encoded, part_rows, pieces};
 use crate::error::Error;
 use crate::memory::{room, zeroed};

@@ -151,7 +151,13 @@ impl<I> User<'_, I> {
     #[inline]
     pub fn keeps(&self, row: usize, rare: &[i32]) -> bool {
         let is_rare = !rare.is_empty() && rare[self.items[row] as usize] > 0;
-        !is_rare && (self.kept.is_empty() || self.kept[row])
+        !is_rare && self.is_distinct(row)
+    }
+
+    /// Whether the rule of duplicates keeps a row.
+    #[inline]
+    pub fn is_distinct(&self, row: usize) -> bool {
+        self.kept.is_empty() || self.kept[row]
     }
 
     /// What is left after the rounds in which items were found rare; none where `rare` is empty.
@@ -172,9 +178,12 @@ impl<I> User<'_, I> {
             return Settled { distinct, rare: 0, left: 0 };
         }
         // Rows go in the order of their items' rounds, until too few of the user's are left.
-        let is_distinct = |row: &usize| self.kept.is_empty() || self.kept[*row];
         rounds.clear();
-        rounds.extend((0..rows).filter(is_distinct).map(|row| rare[self.items[row] as usize]));
+        rounds.extend(
+            (0..rows)
+                .filter(|&row| self.is_distinct(row))
+                .map(|row| rare[self.items[row] as usize]),
+        );
         rounds.retain(|round| *round > 0);
         rounds.sort_unstable();
         let last = rounds[distinct - least.max(1)];

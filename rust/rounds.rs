@@ -69,9 +69,8 @@ fn losses<I: Instant>(
         for (user, left) in users.zip(left).filter(|(_, left)| **left > 0) {
             let user = shard.user(user);
             let is_new = |row: usize| rare[user.items[row] as usize] == round;
-            let is_kept = |row: usize| user.kept.is_empty() || user.kept[row];
             let rows = 0..user.items.len();
-            let going = rows.clone().filter(|&row| is_new(row) & is_kept(row)).count();
+            let going = rows.clone().filter(|&row| is_new(row) & user.is_distinct(row)).count();
             if going == 0 {
                 continue;
             }
@@ -80,7 +79,7 @@ fn losses<I: Instant>(
             tally.users_dropped += usize::from(!stays);
             tally.rows_kept += if stays { going } else { *left as usize };
             *left = if stays { *left - going as u32 } else { 0 };
-            for row in rows.filter(|&row| is_kept(row)) {
+            for row in rows.filter(|&row| user.is_distinct(row)) {
                 if is_new(row) || !stays && rare[user.items[row] as usize] == 0 {
                     push(&mut lost, user.items[row])?;
                 }

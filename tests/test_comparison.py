@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,9 @@ def test_what_does_not_compare_is_refused(data, metrics):
     refused(ValueError, "rules: num_negatives is None and 20", a, other)
     other = sf.evaluate(chain, data, candidates=data.items.ids[:30])
     refused(ValueError, r"rules: num_candidates is \d+ and 30", a, other)
+    other = copy.copy(a)
+    other.setting = replace(a.setting, query_time="target")
+    refused(ValueError, "rules: query_time is None and 'target'", a, other)
     refused(ValueError, "metric is 'coverage@10'; those", a, a, "coverage@10")
     refused(TypeError, "a is what evaluate returns", dict(a), a)
     refused(TypeError, "b is what evaluate returns, or a list", a, [])

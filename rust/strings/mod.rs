@@ -1,6 +1,7 @@
 //! Strings -> codes in ascending order of their bytes, which is that of their code points. Those
-//! that say a number are coded by it. Of others, each thread numbers the strings of its rows by a hash table of its own; what the tables hold is
-//! then sorted together, which ranks the strings and brings equal ones of several tables together.
+//! that say a number are coded by it. Of others, each thread numbers the strings of its rows by a
+//! hash table of its own; what the tables hold is then sorted together, which ranks the strings and
+//! brings equal ones of several tables together.
 
 mod block;
 mod digest;

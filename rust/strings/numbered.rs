@@ -4,10 +4,10 @@ use super::letters::Letters;
 use super::numbering::{Numbering, Outcome};
 use super::{Buffers, Chunk, Encoded, part_rows, pieces};
 use crate::error::Error;
+use crate::flags::Flags;
 use crate::memory::{room, zeroed};
 use crate::threads::Pause;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Numbers there may be for each string, and in any case; a table of them then costs less than one
 /// of the strings.
@@ -33,7 +33,7 @@ pub fn encode(chunks: &[Chunk], rows: usize, pause: &Pause) -> Result<Option<Enc
             numbering = Numbering::of(&letters, most)?;
         }
         let Some(numbering) = numbering else { return Ok(None) };
-        let occurs: Vec<AtomicBool> = zeroed(numbering.width)?;
+        let occurs = Flags::new(numbering.width)?;
         if codes.is_empty() {
             codes = zeroed(rows)?;
         }
@@ -57,7 +57,7 @@ pub fn encode(chunks: &[Chunk], rows: usize, pause: &Pause) -> Result<Option<Enc
             }
         }
         if all {
-            let distinct = ranked(&numbering, &occurs, &mut codes)?;
+            let distinct = ranked(&numbering, &occurs.into_vec(), &mut codes)?;
             return Ok(Some(Encoded { codes, distinct }));
         }
     }
@@ -65,12 +65,8 @@ pub fn encode(chunks: &[Chunk], rows: usize, pause: &Pause) -> Result<Option<Enc
 }
 
 /// Numbers become ranks; returns the strings.
-fn ranked(
-    numbering: &Numbering,
-    occurs: &[AtomicBool],
-    codes: &mut [i32],
-) -> Result<Buffers, Error> {
-    let occurring = || (0..).zip(occurs).filter(|(_, occurs)| occurs.load(Ordering::Relaxed));
+fn ranked(numbering: &Numbering, occurs: &[bool], codes: &mut [i32]) -> Result<Buffers, Error> {
+    let occurring = || (0..).zip(occurs).filter(|(_, occurs)| **occurs);
     let distinct = occurring().count();
     let mut ranks: Vec<i32> = zeroed(occurs.len())?;
     let mut offsets = room(distinct + 1)?;

@@ -6,12 +6,12 @@ use super::block::{BLOCK_ROWS, Block};
 use super::digest::{Digest, LENGTH_BIT, SHORT};
 use super::letters::{Letters, plain};
 use crate::error::Error;
+use crate::flags::Flags;
 use crate::memory::collected;
 use crate::slices::{parts, split_off};
 use crate::threads::Pause;
 use foldhash::fast::RandomState;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// More than any number; the sum of one for each position fits an i32.
 const NO_NUMBER: u32 = 1 << 27;
@@ -92,7 +92,7 @@ impl Numbering {
         &self,
         pieces: impl Iterator<Item = (&'a Chunk<'a>, Range<usize>)>,
         mut codes: &mut [i32],
-        occurs: &[AtomicBool],
+        occurs: &Flags,
         pause: &Pause,
     ) -> Result<Outcome, Error> {
         let (mut block, state) = (Block::new(), RandomState::default());
@@ -107,7 +107,9 @@ impl Numbering {
                     return Ok(Outcome::NoLetters);
                 }
                 if unknown.is_none() && self.number_block(&mut block, &state, codes) {
-                    mark(codes, occurs);
+                    for &code in &*codes {
+                        occurs.raise(code as usize);
+                    }
                     continue;
                 }
                 if !plain(&block) {
@@ -177,16 +179,6 @@ fn add_digits<'s, const DIGITS: usize>(
     for (code, string) in codes.iter_mut().zip(strings) {
         let worth = |digit: &Digit| digit.worth[usize::from(string[digit.position])];
         *code += digits.iter().map(worth).sum::<u32>() as i32;
-    }
-}
-
-fn mark(codes: &[i32], occurs: &[AtomicBool]) {
-    for &code in codes {
-        // A line that is only read is shared by all threads.
-        let occurs = &occurs[code as usize];
-        if !occurs.load(Ordering::Relaxed) {
-            occurs.store(true, Ordering::Relaxed);
-        }
     }
 }
 

@@ -184,11 +184,11 @@ def _require_same(one: Metrics, other: Metrics) -> None:
             "users; evaluate both models on one split of the same prepared data"
         )
     if one.setting != other.setting:
-        kinds = ("seen_excluded", "num_candidates", "num_negatives", "seed", "name", "short_users")
-        name = next(k for k in kinds if getattr(one.setting, k) != getattr(other.setting, k))
+        ours, theirs = vars(one.setting), vars(other.setting)
+        name = next(rule for rule in ours if ours[rule] != theirs[rule])
         raise ValueError(
-            f"a and b were measured with other rules: {name} is {getattr(one.setting, name)!r} and "
-            f"{getattr(other.setting, name)!r} ({_rule(one.setting)}; {_rule(other.setting)})"
+            f"a and b were measured with other rules: {name} is {ours[name]!r} and "
+            f"{theirs[name]!r} ({_rule(one.setting)}; {_rule(other.setting)})"
         )
 
 

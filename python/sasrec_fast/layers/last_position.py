@@ -97,10 +97,10 @@ def _view(
     asked = ops.einsum("nhw,dhw->nhd", query, key) * query.shape[-1] ** -0.5
     scores = ops.einsum("nhd,ntd->nht", asked, seen) + bias
     shares = ops.softmax(ops.where(padding_mask[:, None], scores, -1e9), axis=-1)
-    bias = ops.cast(attention.value_dense.bias, "float32")
+    shift = ops.cast(attention.value_dense.bias, "float32")
     if now["training"] and attention.rate:
         shares = ops.cast(attention.drop(shares, **now), "float32")
-        bias = ops.sum(shares, axis=-1, keepdims=True) * bias
+        shift = ops.sum(shares, axis=-1, keepdims=True) * shift
     mean = ops.einsum("nht,ntd->nhd", shares, seen)
-    view = ops.einsum("nhd,dhw->nhw", mean, value) + bias
+    view = ops.einsum("nhd,dhw->nhw", mean, value) + shift
     return attention.output_dense(ops.cast(view, before.dtype)[:, None])

@@ -130,11 +130,9 @@ def report(
     sums, by_split = counts.sums, counts.by_split
     rows_in, unknown = rows
     positions = by_split["rows"]["train"] * options.max_sequence_length
-    columns = (
-        13 + 4 * options.num_negatives + (2 * _TIME if options.times else 0)
-    )  # bytes of a position of dense arrays
-    row = _ITEM + (_TIME if options.times else 0)
-    store = (sums["users"] + 1) * _OFFSET + sums["rows_kept"] * row + keys * _KEY
+    time = _TIME if options.times else 0
+    columns = 13 + 4 * options.num_negatives + 2 * time  # bytes of a position of dense arrays
+    store = (sums["users"] + 1) * _OFFSET + sums["rows_kept"] * (_ITEM + time) + keys * _KEY
     return Report(
         rows_in=rows_in,
         rows_dropped_by_unknown_item=unknown,

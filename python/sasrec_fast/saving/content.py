@@ -94,10 +94,10 @@ def described(data: Parts) -> dict[str, Any]:
     from sasrec_fast import __version__
 
     store = data.sequences
-    timed = isinstance(store, TimedSequences)
+    clock = {"clock": store.clock.to_dict()} if isinstance(store, TimedSequences) else {}
     return {
         "format": manifest.FORMAT,
-        "format_version": manifest.WITH_TIMES if timed else manifest.WITH_EDITS,
+        "format_version": manifest.WITH_TIMES if clock else manifest.WITH_EDITS,
         "package_version": __version__,
         "options": {
             name: _option(name, value, data)
@@ -116,7 +116,7 @@ def described(data: Parts) -> dict[str, Any]:
             for name, ids in (("users", data.users), ("items", data.items))
         },
         "report": data.report.to_dict(),
-        **({"clock": store.clock.to_dict()} if isinstance(store, TimedSequences) else {}),
+        **clock,
     }
 
 

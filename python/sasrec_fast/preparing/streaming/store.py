@@ -139,12 +139,10 @@ class Store:
         self, found: _core.Finished, shard: _core.Shard, clock: Clock
     ) -> NDArray[np.uint32]:
         """Times of a part of the store."""
-        scale = shard.time_min, shard.time_unit
-        if self._first.ticks is not None:
-            scale = self._first.scale_of(*scale)
         assert self._first.times is not None
-        whole = self._first.ticks is not None
-        dtype = np.dtype(np.int64) if whole else self._first.times.values.dtype
+        scale, dtype = (shard.time_min, shard.time_unit), self._first.times.values.dtype
+        if self._first.ticks is not None:
+            scale, dtype = self._first.scale_of(*scale), np.dtype(np.int64)
         return seconds_since(found.times, scale, dtype, clock)
 
     def _item_keys(self) -> NDArray[np.uint64]:

@@ -54,12 +54,15 @@ def encode(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
     Raises:
         ValueError: States are not finite: the model's weights are not.
     """
-    order = np.argsort([len(history) for history in histories], kind="stable")
     most = ROWS[-1] if encoder.rows is None else encoder.rows[-1]
+    order = sorted(range(len(histories)), key=lambda row: len(histories[row]))
     parts = [order[start : start + most] for start in range(0, len(order), most)]
-    states = np.concatenate([_encoded(encoder, [histories[i] for i in part]) for part in parts])
+    encoded = [_encoded(encoder, [histories[row] for row in part]) for part in parts]
+    states = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
     if not np.isfinite(states).all():
         raise ValueError("the model's states are not finite, as its weights are not")
+    if len(order) == 1:
+        return states
     found = np.empty_like(states)
     found[order] = states
     return found

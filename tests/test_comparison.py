@@ -101,6 +101,8 @@ def test_what_does_not_compare_is_refused(data, metrics):
     other = copy.copy(a)
     other.setting = replace(a.setting, query_time="target")
     refused(ValueError, "rules: query_time is None and 'target'", a, other)
+    other.setting = replace(a.setting, query_time="last")
+    assert sf.compare(a, other).difference == 0
     refused(ValueError, "metric is 'coverage@10'; those", a, a, "coverage@10")
     refused(TypeError, "a is what evaluate returns", dict(a), a)
     refused(TypeError, "b is what evaluate returns, or a list", a, [])

@@ -360,3 +360,19 @@ def test_a_manifest_that_does_not_fit_is_refused(exported, tmp_path, change, mes
     (copy / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(sf.DataError, match="names a file"):
         sf.Recommender(copy)
+
+
+def test_the_command_line_exports(data, tmp_path, capsys):
+    pytest.importorskip("jax2onnx")
+    from sasrec_fast.cli import main
+
+    trained(data, num_layers=1).save(tmp_path / "model.keras")
+    (tmp_path / "movies.csv").write_text("item_id,title\n1,first\n2,second\n")
+    files = {"model": "model.keras", "movies": "movies.csv", "output": "exported"}
+    arguments = [part for name, file in files.items() for part in (f"--{name}", tmp_path / file)]
+    assert main(["export", *map(str, arguments)]) == 0
+    assert "wrote 60 items and an encoder" in capsys.readouterr().out
+    found = sf.Recommender(tmp_path / "exported")
+    assert found.titles[:3] == [None, "first", "second"]
+    assert main(["export", "--model", "none.keras", "--output", str(tmp_path / "other")]) == 2
+    assert "none.keras: there is no such file" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import sasrec_fast
 from sasrec_fast.cli import interrupts
 from sasrec_fast.cli.demo import demo
 from sasrec_fast.cli.evaluate import evaluate
+from sasrec_fast.cli.export import export
 from sasrec_fast.cli.options import Command
 from sasrec_fast.cli.recommend import recommend
 from sasrec_fast.cli.reproduce import reproduce
@@ -36,7 +37,7 @@ TRACEBACK = "SASREC_FAST_TRACEBACK"
 LONGEST = 2000
 
 app = typer.Typer(add_completion=False)
-for command in (demo, train, recommend, evaluate, reproduce):
+for command in (demo, train, recommend, evaluate, reproduce, export):
     app.command(cls=Command)(command)
 app.command("sweep", cls=Command)(sweep_command)
 

@@ -167,9 +167,14 @@ def test_an_interrupted_run_hands_over_the_best_weights(done: sf.recipes.Run) ->
     [
         ((6040, 3416, 999_611, 96), "ml-1m-softmax", r"median 96 interactions, density 4\.84%", {}),
         ((22_363, 12_101, 198_502, 6), "s3-beauty", "short .median 6 interactions.$", {}),
-        ((943, 1682, 100_000, 65), "ml-1m-softmax", "100,000 are few: dropout 0.3", {"small"}),
+        (
+            (943, 1682, 100_000, 65),
+            "ml-1m-softmax",
+            "100,000 are few, 59 an item: dropout 0.3",
+            {0.3},
+        ),
         ((9000, 50_000, 900_000, 40), "ml-1m-softmax", "50,000 items are many", {"sampled"}),
-        ((1000, 500, 15_000, 12), "ml-1m-softmax", "density 3.00%.*few", {"small"}),
+        ((1000, 500, 15_000, 12), "ml-1m-softmax", "density 3.00%.*few, 30 an item", {0.5}),
         ((9000, 9000, 110_000, 12), "s3-beauty", "median 12", {}),
     ],
 )
@@ -183,7 +188,9 @@ def test_a_recipe_is_suggested_by_the_report(done, figures, name, says, changed)
     assert re.search(says, str(found))
     whole, recipe = RECIPES[name], found.recipe
     assert (recipe.model["dropout"], recipe.training.batch_size) == (
-        (0.3, 8) if "small" in changed else (whole.model["dropout"], whole.training.batch_size)
+        (min(changed), 8)
+        if changed and "sampled" not in changed
+        else (whole.model["dropout"], whole.training.batch_size)
     )
     assert (recipe.training.loss != whole.training.loss) == ("sampled" in changed)
     assert not recipe.required

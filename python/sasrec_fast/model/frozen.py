@@ -31,17 +31,17 @@ def frozen_encoder(model: Any) -> Encode:
     """
     if not on_jax():
         return lambda item_ids: model.encode_last(_inputs(item_ids))
-    state, compiled, lock = stateless(model, model._encode_rows), {}, threading.Lock()
+    function, known, lock = jax.jit(stateless(model, model._encode_rows)), set(), threading.Lock()
     with model.left_whole():  # copies: training gives the memory of weights away
         values = [jnp.array(weight.value, copy=True) for weight in model.weights]
 
     def encode(item_ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        shape = item_ids.shape
-        if shape not in compiled:
+        if item_ids.shape not in known:
             with lock, native_attention.run_here.within():
-                if shape not in compiled:
-                    compiled[shape] = jax.jit(state).lower(values, item_ids).compile()
-        return np.asarray(compiled[shape](values, item_ids))
+                states = np.asarray(function(values, item_ids))
+            known.add(item_ids.shape)
+            return states
+        return np.asarray(function(values, item_ids))
 
     return encode
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 import sasrec_fast as sf
 from exactness import arguments, prepare
 from local_engine import LocalTable
-from sasrec_fast.evaluation import Servable, Shipped
+from sasrec_fast.evaluation import Shipped
 from sasrec_fast.evaluation.spark import rank
 from sasrec_fast.preparing import Options, value_of
 from sasrec_fast.preparing.engines.driver import prepare_on
+from sasrec_fast.ranking import Servable
 from sasrec_fast.reading import ColumnNames
 from sasrec_fast.recommendation.spark import Serving
 from strategies import Case, valid_cases

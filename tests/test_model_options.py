@@ -10,7 +10,7 @@ import pytest
 import sasrec_fast as sf
 from sasrec_fast.layers import RandomShift, positions_from_end
 from sasrec_fast.layers.blocks import LiGRBlock
-from sasrec_fast.layers.last_position import _view
+from sasrec_fast.layers.last_position import _scores, _view
 from sasrec_fast.model import inference
 from small_models import ITEMS, LENGTH, WIDTH, Arrays, embeddings, keras, make_model, make_rows
 
@@ -344,7 +344,9 @@ def test_the_last_state_alone_drops_out_as_all_states_do():
 
     def seen(count, **now):
         rows = np.repeat(x, count, axis=0)
-        return np.array(_view(attention, (rows[:, 2:3], rows), np.repeat(mask, count, 0), 0.0, now))
+        states, masks = (rows[:, 2:3], rows), np.repeat(mask, count, 0)
+        scores = _scores(attention, states, masks, None)
+        return np.array(_view(attention, states, masks, scores, now))
 
     plain = seen(1, turn=None, training=False)
     dropped = seen(20_000, turn=0, training=True)
@@ -359,10 +361,11 @@ def test_the_last_state_alone_drops_out_as_all_states_do():
         {"num_layers": 2, "num_heads": 2},
         {"pre_norm": False},
         {"block": "ligr", "num_heads": 2},
-        {"positions": "rotary"},
+        {"positions": "rotary", "num_heads": 2},
+        {"positions": "rotary", "block": "ligr", "num_layers": 2},
         {"num_layers": 0},
     ],
-    ids=["two layers", "post-norm", "ligr", "rotary", "no block"],
+    ids=["two layers", "post-norm", "ligr", "rotary", "rotary ligr", "no block"],
 )
 def test_the_last_state_alone_is_that_of_all_states(options, monkeypatch):
     """Wherever the padding is, also for rows that are encoded a few at a time."""

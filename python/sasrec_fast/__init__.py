@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sasrec_fast.model import SASRec, load_model
     from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
     from sasrec_fast.recommendation import recommend, similar_items
+    from sasrec_fast.serving import Recommendations, Recommender, export
     from sasrec_fast.store import Arrays, Report, Split, Vocabulary
 
 __version__ = "0.1.0"
@@ -38,6 +39,8 @@ __all__ = [
     "Metrics",
     "Prepared",
     "RankingMetrics",
+    "Recommendations",
+    "Recommender",
     "Report",
     "SASRec",
     "Split",
@@ -46,6 +49,7 @@ __all__ = [
     "compare",
     "datasets",
     "evaluate",
+    "export",
     "keep_compilations",
     "load",
     "load_model",
@@ -68,6 +72,8 @@ _HOMES = {
     "Metrics": "evaluation",
     "Prepared": "preparing",
     "RankingMetrics": "evaluation.ranking_metrics",
+    "Recommendations": "serving",
+    "Recommender": "serving",
     "Report": "store",
     "SASRec": "model",
     "Split": "store",
@@ -75,6 +81,7 @@ _HOMES = {
     "baselines": "evaluation",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "export": "serving",
     "keep_compilations": "backend",
     "load": "preparing",
     "load_model": "model",

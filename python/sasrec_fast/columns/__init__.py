@@ -12,6 +12,14 @@ from sasrec_fast.columns.ids_and_times import (
     text_buffers,
 )
 from sasrec_fast.columns.lists import explode, refuse_written_lists
+from sasrec_fast.columns.of_pandas import (
+    is_column,
+    is_dtype,
+    is_frame,
+    is_grouped,
+    is_hashable,
+    is_series,
+)
 from sasrec_fast.columns.pieces import as_arrow, join
 from sasrec_fast.columns.values import is_string, read_values
 from sasrec_fast.columns.zones import SEVERAL
@@ -26,6 +34,12 @@ __all__ = [
     "as_arrow",
     "boundaries",
     "explode",
+    "is_column",
+    "is_dtype",
+    "is_frame",
+    "is_grouped",
+    "is_hashable",
+    "is_series",
     "is_string",
     "join",
     "large_strings",

@@ -1,17 +1,21 @@
 """A moment that a user names -> the number to compare a column of timestamps with, exactly."""
 
+from __future__ import annotations
+
 import datetime
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast.checks import received
 from sasrec_fast.columns.ids_and_times import TimeColumn
 from sasrec_fast.columns.zones import SEVERAL, Zone, at_zone
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _INT64_MAX = 2**63 - 1
 _YEAR = re.compile(r"\d{4}")
@@ -91,6 +95,8 @@ def _float_start(name: str, number: float) -> float:
 
 
 def _datetime_start(name: str, moment: Any, times: TimeColumn, column: object) -> int:
+    import pandas as pd
+
     dtype = times.dtype
     if not isinstance(moment, str | datetime.date | np.datetime64):
         raise TypeError(

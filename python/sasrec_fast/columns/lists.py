@@ -7,14 +7,14 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sasrec_fast.columns.of_pandas import is_absent, is_column, is_dtype, is_extension
 from sasrec_fast.errors import DataError, DataWarning, note, shorten
 
-_CELLS = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ListScalar)
+_CELLS = (list, tuple, np.ndarray, pa.Array, pa.ListScalar)
 _MISSING = -1
 _BRACKETS = r"^\s*\[.*\]\s*$"
 _SEQUENCE = r"^\s*[0-9]+([ ,;|]+[0-9]+)*\s*$"
@@ -137,14 +137,14 @@ def _as_lists(values: Any, column: Any) -> _Lists | None:
     array = _arrow(values)
     if array is not None:
         return _arrow_lists(array, column) if _is_list(array.type) else None
-    if isinstance(values, pd.Series | pd.Index):
+    if is_column(values):
         values = values.to_numpy() if values.dtype == object else None
     if isinstance(values, np.ndarray) and (values.dtype != object or values.ndim != 1):
         return None
     if not isinstance(values, np.ndarray | list | tuple):
         return None
-    first = next((cell for cell in values if cell is not None and cell is not pd.NA), None)
-    if not isinstance(first, _CELLS):
+    first = next((cell for cell in values if cell is not None and not is_absent(cell)), None)
+    if not _is_cell(first):
         return None
     return replace(_object_lists(list(values), column), tuples=isinstance(first, tuple))
 
@@ -153,8 +153,8 @@ def _arrow(values: Any) -> Any:
     """The column in Arrow where its library holds it so, else None."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
-    if isinstance(values, pd.Series | pd.Index):
-        held = isinstance(values.dtype, pd.ArrowDtype) and _is_list(values.dtype.pyarrow_dtype)
+    if is_column(values):
+        held = is_dtype(values.dtype, "ArrowDtype") and _is_list(values.dtype.pyarrow_dtype)
         return pa.array(values, from_pandas=True) if held else None
     if hasattr(values, "__arrow_c_stream__"):
         try:
@@ -186,7 +186,7 @@ def _arrow_lists(array: Any, column: Any) -> _Lists:
 def _object_lists(cells: list[Any], column: Any) -> _Lists:
     """Of Python objects, each a list, an array or nothing."""
     for row, cell in enumerate(cells):
-        if not (isinstance(cell, _CELLS) or _is_missing(cell)):
+        if not (_is_cell(cell) or _is_missing(cell)):
             kind = type(cell).__name__
             raise DataError(f"column '{column}' holds lists, but a {kind} at row {row}")
         if isinstance(cell, np.ndarray) and cell.ndim != 1:
@@ -194,7 +194,7 @@ def _object_lists(cells: list[Any], column: Any) -> _Lists:
                 f"column '{column}' has an array of shape {cell.shape} at row {row}; expected "
                 "lists or arrays of one axis"
             )
-    lengths = [len(cell) if isinstance(cell, _CELLS) else _MISSING for cell in cells]
+    lengths = [len(cell) if _is_cell(cell) else _MISSING for cell in cells]
     whole = [cell.as_py() if isinstance(cell, pa.Scalar) else cell for cell in cells]
     held = [cell for cell, length in zip(whole, lengths, strict=True) if length > 0]
     kinds = {cell.dtype if isinstance(cell, np.ndarray) else None for cell in held}
@@ -206,13 +206,12 @@ def _object_lists(cells: list[Any], column: Any) -> _Lists:
     return _Lists(np.array(lengths, np.int64), values)
 
 
+def _is_cell(cell: Any) -> bool:
+    return isinstance(cell, _CELLS) or is_column(cell)
+
+
 def _is_missing(cell: Any) -> bool:
-    return (
-        cell is None
-        or cell is pd.NA
-        or cell is pd.NaT
-        or (isinstance(cell, float) and cell != cell)
-    )
+    return cell is None or is_absent(cell) or (isinstance(cell, float) and cell != cell)
 
 
 def _elements(cell: Any) -> Any:
@@ -259,11 +258,11 @@ def _taken(values: Any, rows: NDArray[np.int64]) -> Any:
     array = _arrow(values)
     if array is not None:
         return array.take(pa.array(rows))
-    if isinstance(values, pd.Series | pd.Index):
+    if is_column(values):
         return values.take(rows)
     if isinstance(values, np.ndarray):
         return values[rows]
-    if hasattr(values, "take") and isinstance(values, pd.api.extensions.ExtensionArray):
+    if hasattr(values, "take") and is_extension(values):
         return values.take(rows)
     held = list(values)
     return [held[row] for row in rows]

@@ -6,12 +6,11 @@ from collections.abc import Sequence, Set
 from typing import Any, TypeGuard
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from sasrec_fast.columns.of_pandas import is_absent, is_kind
 from sasrec_fast.errors import DataError
 
-_MISSING: set[type] = {type(None), type(pd.NA), type(pd.NaT)}
 _APART: tuple[type, ...] = (
     bool,
     np.bool_,
@@ -30,7 +29,7 @@ def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], colu
     Raises:
         DataError: Names the kinds, such as dates and datetimes, or datetimes with and without zone.
     """
-    kinds = set(kinds - _MISSING)
+    kinds = {kind for kind in kinds if not _is_missing(kind)}
     if {*map(_family, kinds)} <= {object}:
         if decimal.Decimal in kinds:
             _refuse_infinite_decimals(values, column)
@@ -52,7 +51,11 @@ def refuse_mixtures(values: Sequence[Any] | NDArray[Any], kinds: Set[type], colu
 
 
 def _is_time(value: object) -> TypeGuard[datetime.datetime]:
-    return isinstance(value, datetime.datetime) and not pd.isna(value)
+    return isinstance(value, datetime.datetime) and not is_absent(value)
+
+
+def _is_missing(kind: type) -> bool:
+    return kind is type(None) or is_kind(kind, "NAType", "NaTType")
 
 
 def _family(kind: type) -> type:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sasrec_fast.columns.mixtures import refuse_mixtures
+from sasrec_fast.columns.of_pandas import is_column, is_dtype, is_extension, is_kind
 from sasrec_fast.errors import DataError, cut
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -57,10 +57,10 @@ def readable(column: object, where: str = "") -> Iterator[None]:
 
 def numpy_or_arrow(values: Any, column: object) -> Any:
     """The array as its library holds it, in numpy or in Arrow, missing values included."""
-    if isinstance(values, pd.Series | pd.Index) and isinstance(values.dtype, np.dtype):
+    if is_column(values) and isinstance(values.dtype, np.dtype):
         values = values.to_numpy()
-    elif isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        sparse = isinstance(values.dtype, pd.SparseDtype)
+    elif is_column(values) or is_extension(values):
+        sparse = is_dtype(values.dtype, "SparseDtype")
         values = np.asarray(values) if sparse else pa.array(values, from_pandas=True)
     elif isinstance(values, _NO_COLUMNS):
         kind = type(values).__name__
@@ -123,7 +123,8 @@ def _from_objects(values: Any, column: object) -> Any:
         array = pa.array(values, from_pandas=True)
     except OverflowError:
         return pa.array(values, pa.uint64(), from_pandas=True)
-    if pd.Timestamp not in kinds or not pa.types.is_timestamp(array.type):
+    of_pandas = any(is_kind(kind, "Timestamp") for kind in kinds)
+    if not of_pandas or not pa.types.is_timestamp(array.type):
         return array
     try:  # a pandas Timestamp has nanoseconds, which Arrow cuts unless they are asked for
         return pa.array(values, pa.timestamp("ns", array.type.tz), from_pandas=True)

@@ -1,13 +1,19 @@
 """The time zone of a column of timestamps, in which moments without one are meant."""
 
+from __future__ import annotations
+
 import datetime
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from sasrec_fast.columns.of_pandas import is_dtype
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Zone = str | datetime.tzinfo
 
@@ -17,13 +23,13 @@ SEVERAL = "several zones"
 
 def zone_of(values: Any) -> Zone | None:
     """The zone of a column of any library or of a list; None for times without a zone."""
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, pd.CategoricalDtype):
+    dtype: Any = getattr(values, "dtype", object())
+    if is_dtype(dtype, "CategoricalDtype"):
         dtype = dtype.categories.dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
+    if is_dtype(dtype, "DatetimeTZDtype"):
         zone: Zone = dtype.tz
         return zone
-    if isinstance(dtype, pd.ArrowDtype):
+    if is_dtype(dtype, "ArrowDtype"):
         return _zone_of_type(dtype.pyarrow_dtype)
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return _zone_of_type(values.type)
@@ -54,6 +60,8 @@ def at_zone(moment: pd.Timestamp, zone: Zone, name: str) -> pd.Timestamp:
 
 def shown_at(moment: np.datetime64, zone: Zone) -> pd.Timestamp:
     """A moment of UTC as the clocks of a zone show it."""
+    import pandas as pd
+
     stamp = pd.Timestamp(moment).tz_localize("UTC")
     return stamp if zone == SEVERAL else stamp.tz_convert(zone)
 

@@ -19,7 +19,6 @@ from sasrec_fast.evaluation.scoring import (
     require_scorer,
     top_k,
 )
-from sasrec_fast.evaluation.servable import Servable, servable_items
 from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
@@ -30,7 +29,6 @@ __all__ = [
     "Metrics",
     "Popularity",
     "Scorer",
-    "Servable",
     "Shipped",
     "VectorScorer",
     "checked_scores",
@@ -46,6 +44,5 @@ __all__ = [
     "looks_at_times",
     "refuse_times",
     "require_scorer",
-    "servable_items",
     "top_k",
 ]

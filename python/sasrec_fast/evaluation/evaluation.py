@@ -30,7 +30,6 @@ from sasrec_fast.evaluation.scoring import (
     refuse_times,
     require_scorer,
 )
-from sasrec_fast.evaluation.servable import Servable, servable_items
 from sasrec_fast.evaluation.spark import Candidates, evaluate_spark
 from sasrec_fast.evaluation.vector_ranks import (
     ranked_on_device,
@@ -38,6 +37,7 @@ from sasrec_fast.evaluation.vector_ranks import (
     sampled_ranks_by_vectors,
 )
 from sasrec_fast.preparing import Prepared, require_split
+from sasrec_fast.ranking import Servable, servable_items
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.store import Split, require_same_items
 

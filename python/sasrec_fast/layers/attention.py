@@ -235,7 +235,7 @@ def _visible(start: int, end: int, padding_mask: Tensor | None) -> Tensor:
     A comparison of counters, which is computed where it is used and never stored.
     """
     queries = ops.arange(start, end, dtype="int32")
-    causal = ops.expand_dims(queries, 1) >= ops.arange(end, dtype="int32")
+    causal = ops.expand_dims(queries, 1) >= ops.arange(0, end, dtype="int32")
     if padding_mask is None:
         return causal[None, None]
     return ops.logical_and(ops.cast(padding_mask[:, None, None, :end], "bool"), causal)

@@ -2,7 +2,8 @@
 
 Attention of one query needs neither keys nor values of the other positions. With normalised
 states x, scores are (W_q q) (W_k x) = (W_k' W_q q) x, up to a term that is the same for all
-positions, and what is seen is W_v of the mean of x. So nearly all of the block is left out.
+positions, and what is seen is W_v of the mean of x. So nearly all of the block is left out. Where
+queries and keys are rotated, the keys of all positions are computed.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from keras import ops
 
 from sasrec_fast.backend import Known
 from sasrec_fast.layers.blocks import CausalBlock, LiGRBlock, TransformerBlock
+from sasrec_fast.layers.positions import rotated
 
 Tensor = Any
 
@@ -21,7 +23,7 @@ asked_last = Known("asked_last")
 
 def has_shortcut(block: Any) -> bool:
     """Whether `last_state` knows the block."""
-    return type(block) in (TransformerBlock, LiGRBlock) and not block.rotary
+    return type(block) in (TransformerBlock, LiGRBlock)
 
 
 def last_state(
@@ -37,7 +39,7 @@ def last_state(
         block: One that `has_shortcut`.
         x: [n, T, d].
         padding_mask: bool [n, T], True = real item, wherever the padding is.
-        context: What the block is told besides: "gaps", "turn".
+        context: What the block is told besides: "gaps", "turn", "positions".
         training: Whether dropout is on.
 
     Returns:
@@ -53,7 +55,8 @@ def last_state(
     if (gaps := told.get("gaps")) is not None:
         asked = last_position(gaps, padding_mask)[:, None]
         bias = ops.cast(block.attention.bias(asked)[:, :, 0], "float32")
-    attended = _view(block.attention, (before, states), padding_mask, bias, now)
+    scores = _scores(block.attention, (before, states), padding_mask, told.get("positions"))
+    attended = _view(block.attention, (before, states), padding_mask, scores + bias, now)
     if isinstance(block, LiGRBlock):
         own = own + block.attention_dropout(block.attention_gate(own) * attended, **now)
         normal = block.feed_forward_norm(own)
@@ -76,26 +79,41 @@ def last_position(hidden: Tensor, padding_mask: Tensor) -> Tensor:
     Returns:
         float [n, d]; of position 0 where a row has no real item.
     """
-    positions = ops.arange(hidden.shape[1], dtype="int32")
+    positions = ops.arange(0, hidden.shape[1], dtype="int32")
     last = ops.max(ops.where(padding_mask, positions, 0), axis=1)
     return ops.squeeze(ops.take_along_axis(hidden, last[:, None, None], axis=1), axis=1)
+
+
+def _scores(
+    attention: Any, states: tuple[Tensor, Tensor], padding_mask: Tensor, positions: Tensor | None
+) -> Tensor:
+    """What a query [n, 1, d] says of states [n, T, d], float32 [n, heads, T]."""
+    before, seen = states
+    query = attention.query_dense(before)
+    scale = query.shape[-1] ** -0.5
+    if not attention.rotary:
+        asked, key = ops.cast(query[:, 0], "float32"), attention.key_dense.kernel
+        asked = ops.einsum("nhw,dhw->nhd", asked, ops.cast(key, "float32")) * scale
+        return ops.einsum("nhd,ntd->nht", asked, ops.cast(seen, "float32"))
+    if positions is None:
+        counted = ops.arange(0, seen.shape[1], dtype="int32")
+        positions = ops.where(padding_mask, counted, counted)
+    own = last_position(positions[:, :, None], padding_mask)
+    asked = ops.cast(rotated(query, own)[:, 0], "float32") * scale
+    keys = ops.cast(rotated(attention.key_dense(seen), positions), "float32")
+    return ops.einsum("nhw,nthw->nht", asked, keys)
 
 
 def _view(
     attention: Any,
     states: tuple[Tensor, Tensor],
     padding_mask: Tensor,
-    bias: Tensor,
+    scores: Tensor,
     now: dict[str, Any],
 ) -> Tensor:
     """What a query [n, 1, d] sees of states [n, T, d], summed up in float32."""
-    before, seen = states
-    query = ops.cast(attention.query_dense(before)[:, 0], "float32")
-    seen = ops.cast(seen, "float32")
-    kernels = (attention.key_dense.kernel, attention.value_dense.kernel)
-    key, value = (ops.cast(kernel, "float32") for kernel in kernels)
-    asked = ops.einsum("nhw,dhw->nhd", query, key) * query.shape[-1] ** -0.5
-    scores = ops.einsum("nhd,ntd->nht", asked, seen) + bias
+    before, seen = states[0], ops.cast(states[1], "float32")
+    value = ops.cast(attention.value_dense.kernel, "float32")
     shares = ops.softmax(ops.where(padding_mask[:, None], scores, -1e9), axis=-1)
     shift = ops.cast(attention.value_dense.bias, "float32")
     if now["training"] and attention.rate:

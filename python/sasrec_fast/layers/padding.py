@@ -25,7 +25,7 @@ def real_first(padding_mask: Tensor) -> Tensor:
         int32 [n, T], each row a permutation of 0..T - 1, ascending within both parts.
     """
     length = padding_mask.shape[1]
-    columns = ops.arange(length, dtype="int32")
+    columns = ops.arange(0, length, dtype="int32")
     late = ops.where(ops.cast(padding_mask, "bool"), columns, columns + length)
     return ops.sort(late, axis=1) % length
 

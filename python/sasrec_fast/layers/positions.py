@@ -24,7 +24,7 @@ def positions_from_end(padding_mask: Tensor, columns: Tensor | None = None) -> T
     Returns:
         int32 [n, T]: 0 for the last real item, 1 for the one before it; 0 after it.
     """
-    every = ops.arange(padding_mask.shape[1], dtype="int32")
+    every = ops.arange(0, padding_mask.shape[1], dtype="int32")
     last = ops.max(ops.where(padding_mask, every, 0), axis=1, keepdims=True)
     return ops.maximum(last - (every if columns is None else columns), 0)
 
@@ -114,7 +114,7 @@ class RandomShift(keras.layers.Layer):  # type: ignore[misc]
         if self.from_end:
             room = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
         else:
-            columns = ops.arange(mask.shape[1], dtype="int32")
+            columns = ops.arange(0, mask.shape[1], dtype="int32")
             last = ops.max(ops.where(mask, columns, 0), axis=1, keepdims=True)
             room = self.sequence_length - 1 - last
         most = ops.clip(room, 0, self.shift)
@@ -153,7 +153,7 @@ def rotated(x: Tensor, positions: Tensor | None = None) -> Tensor:
     width = x.shape[-1]
     frequencies = _LONGEST_WAVE ** (-ops.arange(0, width, 2, dtype="float32") / width)
     if positions is None:
-        positions = ops.arange(x.shape[1])
+        positions = ops.arange(0, x.shape[1])
     angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
     angles = ops.expand_dims(ops.concatenate([angles, angles], axis=-1), -2)
     cos, sin = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)

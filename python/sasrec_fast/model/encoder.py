@@ -212,5 +212,5 @@ class SequenceEncoder(ItemScorer):
         if self.random_shift is None or not training:
             return positions
         if positions is None:
-            positions = ops.arange(padding_mask.shape[1], dtype="int32")[None]
+            positions = ops.arange(0, padding_mask.shape[1], dtype="int32")[None]
         return self.random_shift(positions, padding_mask)

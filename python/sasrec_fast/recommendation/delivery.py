@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
+from sasrec_fast.ranking import Catalogue
 from sasrec_fast.recommendation.audience import Audience
-from sasrec_fast.recommendation.catalogue import Catalogue
 from sasrec_fast.recommendation.ranking import Ranking
 from sasrec_fast.saving import replaced_file, require_writable
 

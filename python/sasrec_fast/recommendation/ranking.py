@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import _core
-from sasrec_fast.evaluation import Scorer, Servable, checked_scores, is_vector_scorer, top_k
-from sasrec_fast.recommendation.catalogue import Catalogue
+from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
+from sasrec_fast.ranking import Catalogue, Servable
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
 
 WINDOW = 1 << 14

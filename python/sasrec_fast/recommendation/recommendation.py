@@ -12,6 +12,7 @@ from sasrec_fast import checks
 from sasrec_fast.errors import note
 from sasrec_fast.evaluation import Scorer, input_length, refuse_times, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
+from sasrec_fast.ranking import Catalogue
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import (
@@ -21,7 +22,7 @@ from sasrec_fast.recommendation.audience import (
     raw_histories,
     shared_items,
 )
-from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
+from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.delivery import Columns, Written
 from sasrec_fast.recommendation.ranking import Ranker
 from sasrec_fast.recommendation.spark import recommend_spark

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sasrec_fast import _core, checks
-from sasrec_fast.evaluation import Servable, VectorScorer, require_scorer
+from sasrec_fast.evaluation import VectorScorer, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
+from sasrec_fast.ranking import Servable
 from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.delivery import with_titles
 from sasrec_fast.recommendation.titles import Titles, item_titles

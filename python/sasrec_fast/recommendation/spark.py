@@ -15,8 +15,9 @@ from sasrec_fast.evaluation import (
     items_of,
     lists_of,
 )
+from sasrec_fast.ranking import Catalogue
 from sasrec_fast.recommendation.audience import Audience
-from sasrec_fast.recommendation.catalogue import Catalogue, open_catalogue
+from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.delivery import Columns
 from sasrec_fast.recommendation.ranking import Ranker
 from sasrec_fast.recommendation.titles import Titles, item_titles

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import note
-from sasrec_fast.recommendation.catalogue import Catalogue
+from sasrec_fast.ranking import Catalogue
 from sasrec_fast.store import indices_of, kind_note, shown
 
 _COLUMNS = {"item_id", "title"}

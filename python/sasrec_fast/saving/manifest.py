@@ -6,11 +6,11 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataError
@@ -28,7 +28,7 @@ _LARGEST = 1 << 24
 _KIND = "$"
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "tuple": lambda parts: tuple(map(decode, parts)),
-    "Timestamp": pd.Timestamp,
+    "Timestamp": lambda text: import_module("pandas").Timestamp(text),
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
     "datetime64": lambda value: np.datetime64(value[0], tuple(value[1:])),

@@ -4,15 +4,27 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.columns import is_string, large_strings, text_buffers
+from sasrec_fast.columns import (
+    is_column,
+    is_dtype,
+    is_hashable,
+    is_string,
+    large_strings,
+    text_buffers,
+)
 from sasrec_fast.errors import shorten
 
 _UNORDERED = (str, bytes, set, frozenset, Mapping)
+_KINDS = {"i": "integer", "u": "integer", "f": "floating", "b": "boolean", "U": "string"}
+_CLASSES: dict[str, Any] = {
+    "integer": (int, np.integer),
+    "string": str,
+    "floating": (float, np.floating),
+}
 
 
 def listed(values: Iterable[Any]) -> list[Any]:
@@ -31,22 +43,31 @@ def as_array(values: Iterable[Any]) -> NDArray[Any]:
         raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
     if len(getattr(values, "shape", "1")) != 1:
         raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
-    if isinstance(values, pd.Series | pd.Index) or isinstance(
-        getattr(values, "dtype", 0), np.dtype
-    ):
+    if is_column(values) or isinstance(getattr(values, "dtype", 0), np.dtype):
         return np.asarray(values)
     plain = listed(values)
+    if {*map(type, plain)} == {int}:
+        try:
+            return np.array(plain, np.int64)
+        except OverflowError:
+            pass
     return np.fromiter(plain, object, len(plain))
 
 
 def kind_of(array: NDArray[Any]) -> str:
-    """What an array's values are, all of them: "integer", "string" and so on."""
-    return str(pd.api.types.infer_dtype(array, skipna=False))
+    """What all of an array's values are: "integer", "floating", "string", "boolean" or "mixed"."""
+    if array.dtype != object:
+        return _KINDS.get(array.dtype.kind, "mixed")
+    kinds = {*map(type, array.tolist())}
+    for name, of in _CLASSES.items():
+        if kinds and all(issubclass(kind, of) and kind is not bool for kind in kinds):
+            return name
+    return "mixed"
 
 
 def _held_text(values: Any) -> pa.ChunkedArray | None:
     """What Arrow or pandas holds as text, as large strings; None of anything else."""
-    if isinstance(values, pd.Series | pd.Index) and isinstance(values.dtype, pd.StringDtype):
+    if is_column(values) and is_dtype(values.dtype, "StringDtype"):
         values = pa.array(values, from_pandas=True)
     if not isinstance(values, pa.Array | pa.ChunkedArray) or not is_string(values.type):
         return None
@@ -73,9 +94,22 @@ def _text(value: Any) -> str | None:
     """An id as text, None where it is none."""
     if isinstance(value, str):
         return value
-    if not pd.api.types.is_hashable(value):
+    if not is_hashable(value):
         raise TypeError(f"an id is an integer or a string, received {shown(value)}")
     return None
+
+
+def as_integer(value: Any, limits: Any) -> int | None:
+    """An id as the integer that it equals, None where it is none within limits; True is not 1."""
+    if not is_hashable(value):
+        raise TypeError(f"an id is an integer or a string, received {shown(value)}")
+    if value is None or isinstance(value, str | bytes | bool | np.bool_):
+        return None
+    try:
+        found = int(value)
+        return found if found == value and limits.min <= found <= limits.max else None
+    except (TypeError, ValueError, OverflowError):  # it is no number, or none that is whole
+        return None
 
 
 def _sound(text: str | None) -> str | None:

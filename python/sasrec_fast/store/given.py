@@ -1,18 +1,22 @@
 """Ids and histories in the forms in which people hold them, as lists."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
 
 from sasrec_fast import checks
+from sasrec_fast.columns import is_frame, is_grouped, is_hashable, is_series
 from sasrec_fast.store.external import listed, shown
 from sasrec_fast.store.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ONE_HISTORY = "one history is [[id, ...]]"
 _GROUPED = "frame.groupby('user_id')['item_id'], rows in time order"
@@ -33,7 +37,7 @@ def given_ids(name: str, values: Any, of: str) -> list[Any]:
     values = _column(name, values)
     if isinstance(values, Vocabulary):
         values = values.ids
-    if isinstance(values, SeriesGroupBy | DataFrameGroupBy):
+    if is_grouped(values, "SeriesGroupBy", "DataFrameGroupBy"):
         raise TypeError(f"{name} is grouped; for its keys pass list({name}.groups)")
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a list of {of} ids, received {checks.received(values)}")
@@ -43,7 +47,7 @@ def given_ids(name: str, values: Any, of: str) -> list[Any]:
     return _listed(name, values)
 
 
-def given_histories(histories: Any) -> tuple[list[list[Any]], "pd.Index[Any] | None"]:
+def given_histories(histories: Any) -> tuple[list[list[Any]], pd.Index[Any] | None]:
     """Histories as lists of external ids, oldest first, and what they are called.
 
     Args:
@@ -76,7 +80,7 @@ def indices_in_rows(
     except (TypeError, ValueError):
         for number, row in enumerate(rows):
             for place, value in enumerate(row):
-                if not pd.api.types.is_hashable(value):
+                if not is_hashable(value):
                     raise TypeError(
                         f"{name(number)}[{place}] is {checks.received(value)}, a "
                         f"{type(value).__name__}; expected an id"
@@ -94,22 +98,22 @@ def kind_note(value: Any, vocabulary: Vocabulary, of: str) -> str:
 
 def _column(name: str, values: Any, as_rows: bool = False) -> Any:
     """The column of a table that has one; all else as it is."""
-    if not isinstance(values, pd.DataFrame):
+    if not is_frame(values):
         if not hasattr(values, "__arrow_c_stream__") or not hasattr(values, "columns"):
             return values
         values = pa.table(values)
-    columns = list(values.columns) if isinstance(values, pd.DataFrame) else values.column_names
+    columns = list(values.columns) if is_frame(values) else values.column_names
     if len(columns) != 1:
         allowed = f"{_GROUPED}, or a list of lists" if as_rows else "one of them, as table['id']"
         raise TypeError(f"{name} is a table with columns {columns}: pass {allowed}")
-    return values.iloc[:, 0] if isinstance(values, pd.DataFrame) else values.column(0)
+    return values.iloc[:, 0] if is_frame(values) else values.column(0)
 
 
 def _keyed(histories: Any) -> tuple[Any, list[Any]]:
     """Keys, or None, and the histories."""
-    if isinstance(histories, DataFrameGroupBy):
+    if is_grouped(histories, "DataFrameGroupBy"):
         raise TypeError(f"histories is a grouped table; pick the column of items: {_GROUPED}")
-    if isinstance(histories, SeriesGroupBy):
+    if is_grouped(histories, "SeriesGroupBy"):
         groups = [(key, group) for key, group in histories]
         keys = [key[0] if isinstance(key, tuple) and len(key) == 1 else key for key, _ in groups]
         return keys, [group for _, group in groups]
@@ -122,12 +126,14 @@ def _keyed(histories: Any) -> tuple[Any, list[Any]]:
         raise TypeError(f"histories must be a list, received {histories!r}; {_ONE_HISTORY}")
     if isinstance(histories, set | frozenset):
         raise TypeError("histories is a set, whose order is arbitrary; give a list, or a mapping")
-    if isinstance(histories, pd.Series) and not _is_numbered(histories):
+    if is_series(histories) and not _is_numbered(histories):
         return histories.index, listed(histories)
     return None, _listed("histories", histories)
 
 
-def _is_numbered(series: "pd.Series[Any]") -> bool:
+def _is_numbered(series: pd.Series[Any]) -> bool:
+    import pandas as pd
+
     return series.index.equals(pd.RangeIndex(len(series)))
 
 
@@ -155,8 +161,10 @@ def _listed(name: str, values: Any) -> list[Any]:
         ) from None
 
 
-def _labels(keys: Any) -> "pd.Index[Any]":
+def _labels(keys: Any) -> pd.Index[Any]:
     """Keys of histories as an Index of one kind."""
+    import pandas as pd
+
     index: pd.Index[Any] = (
         keys if isinstance(keys, pd.Index) else pd.Index(keys, tupleize_cols=False)
     )

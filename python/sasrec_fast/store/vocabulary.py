@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from sasrec_fast.columns import large_strings, text_buffers
 from sasrec_fast.store.external import (
     as_array,
     as_ids,
+    as_integer,
     as_objects,
     as_texts,
     integer_dtype,
@@ -137,17 +137,22 @@ class Vocabulary:
     def _second(self) -> int | None:
         """The place of the first id that occurs before, if any does."""
         if not self.are_strings:
-            twice = self._positions.duplicated()
-            return int(twice.argmax()) if twice.any() else None
+            order, ids = self._sorted
+            again = np.flatnonzero(ids[1:] == ids[:-1]) + 1
+            places = again if order is None else order[again]
+            return int(places.min()) if len(places) else None
         numbers = _core.StringTable().add(text_buffers(self.strings))
         expected = np.arange(len(numbers))
         return None if (numbers == expected).all() else int((numbers < expected).argmax())
 
     @cached_property
-    def _positions(self) -> pd.Index[Any]:
-        """Where integers are."""
-        positions: pd.Index[Any] = pd.Index(self.ids, dtype=self.ids.dtype)
-        return positions
+    def _sorted(self) -> tuple[NDArray[np.int64] | None, NDArray[Any]]:
+        """The places of integers in ascending order, None where that is their own, and they."""
+        ids = self.ids
+        if (ids[1:] >= ids[:-1]).all():
+            return None, ids
+        order = np.argsort(ids, kind="stable")
+        return order, ids[order]
 
     @cached_property
     def _numbers(self) -> _core.StringTable:
@@ -177,19 +182,22 @@ class Vocabulary:
         elif kind == "floating" and dtype == np.int64:
             wanted = wanted.astype(np.float64)
             exact = (np.trunc(wanted) == wanted) & (wanted >= -(2.0**63)) & (wanted < 2.0**63)
-        else:  # compared one by one, as Python compares, but True, which would be 1
-            plain = [None if isinstance(value, bool | np.bool_) else value for value in wanted]
-            return self._found(pd.Index(plain, dtype=object))
-        return self._found(pd.Index(np.where(exact, wanted, 0).astype(dtype))) * exact
+        else:
+            limits = np.iinfo(dtype)
+            wanted = np.array([as_integer(value, limits) for value in wanted], dtype=object)
+            exact = np.array([value is not None for value in wanted], dtype=np.bool_)
+        return self._found(np.where(exact, wanted, 0).astype(dtype), exact)
 
-    def _found(self, wanted: pd.Index[Any]) -> NDArray[np.int32]:
-        positions = self._positions.astype(wanted.dtype, copy=False)
-        try:
-            found = positions.get_indexer(wanted)
-        except TypeError:  # not hashable
-            wrong = next(value for value in wanted if not pd.api.types.is_hashable(value))
-            raise TypeError(f"an id is an integer or a string, received {shown(wrong)}") from None
-        return (found + 1).astype(np.int32)
+    def _found(self, wanted: NDArray[Any], exact: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Indices of integers, 0 where they are not exactly what was given."""
+        order, ids = self._sorted
+        if not len(ids):
+            return np.zeros(len(wanted), np.int32)
+        places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+        found = (ids[places] == wanted) & exact
+        indices = (places if order is None else order[places]) + 1
+        known: NDArray[np.int32] = (indices * found).astype(np.int32)
+        return known
 
     def _strings_found(self, wanted: pa.ChunkedArray) -> NDArray[np.int32]:
         chunks = [chunk for chunk in wanted.chunks if len(chunk)]

@@ -1,0 +1,131 @@
+"""What is known of a catalogue once, for all questions: vectors, ids, counts, what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast.ranking import Catalogue
+from sasrec_fast.serving.encoders import Encoder
+from sasrec_fast.store import shown
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Items that are searched.
+
+    Attributes:
+        indices: int64 [m], ascending; each is a column.
+        vectors: float32 [m, d].
+    """
+
+    indices: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def columns_of(self, items: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+        """The columns of those item indices that have one, ascending, each once."""
+        wanted = np.unique(items)
+        places = np.searchsorted(self.indices, wanted)
+        places[places == len(self.indices)] = 0
+        columns: NDArray[np.int32] = places[self.indices[places] == wanted].astype(np.int32)
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
+class VectorCatalogue(Catalogue):
+    """The items that a recommender knows, with vectors and titles.
+
+    Attributes:
+        items, mask, counts: As of `Catalogue`.
+        vectors: float32 [vocabulary_size, d], whose dot products with states are scores.
+        titles: By item index, None where one has none; None where there are none at all.
+    """
+
+    vectors: NDArray[np.float32]
+    titles: list[str | None] | None = None
+
+    @cached_property
+    def everything(self) -> Selection:
+        """All that is ever served; where that is a range of indices, nothing is copied."""
+        indices = self.indices
+        first, last = int(indices[0]), int(indices[-1])
+        whole = last - first + 1 == len(indices)
+        vectors = self.vectors[first : last + 1] if whole else self.vectors[indices]
+        return Selection(indices, vectors)
+
+    @cached_property
+    def directions(self) -> Selection:
+        """The same with vectors of length 1, for cosines; those of length 0 stay so."""
+        vectors = self.everything.vectors
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        return Selection(self.everything.indices, vectors / lengths)
+
+    @cached_property
+    def popular(self) -> NDArray[np.int64]:
+        """Indices of all that is ever served, most interactions first, then the smaller index."""
+        assert self.counts is not None
+        indices = self.everything.indices
+        found: NDArray[np.int64] = indices[np.argsort(-self.counts[indices], kind="stable")]
+        return found
+
+    def only(self, candidates: Iterable[Any]) -> Selection:
+        """What is served of some ids.
+
+        Raises:
+            ValueError: Nothing.
+        """
+        wanted = self.known("candidates", candidates)
+        indices = np.unique(wanted[wanted > 0]).astype(np.int64)
+        indices = indices[self.mask[indices]]
+        if not len(indices):
+            raise ValueError(
+                f"none of the {len(wanted):,} candidates can be recommended: they are unknown, or "
+                f"have no interaction; items are such as {shown(self.items.lookup([1])[0])}"
+            )
+        return Selection(indices, self.vectors[indices])
+
+    def known(self, name: str, ids: Iterable[Any]) -> NDArray[np.int32]:
+        """The indices of a list of ids, 0 for the unknown; an error calls them by their name."""
+        if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+            raise TypeError(f"{name} must be a list of item ids, received {shown(ids)}")
+        try:
+            return self.items.index(ids if hasattr(ids, "dtype") else list(ids))
+        except TypeError as failure:
+            raise TypeError(f"{name}: {failure}") from None
+
+    def named(self, name: str, ids: Iterable[Any]) -> NDArray[np.int32]:
+        """The same of ids that must all be known.
+
+        Raises:
+            KeyError: One is not.
+        """
+        ids = list(ids)
+        indices = self.known(name, ids)
+        if len(indices) and not indices.all():
+            wrong = ids[int(np.argmin(indices))]
+            raise KeyError(
+                f"{name}: {shown(wrong)} is no known item; the {len(self.items):,} items are such "
+                f"as {shown(self.items.lookup([1])[0])}"
+            )
+        return indices
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a recommender is made of.
+
+    Attributes:
+        encoder: From histories to the vectors that are searched with.
+        catalogue: What is searched.
+        about: Where they are from, by name.
+    """
+
+    encoder: Encoder
+    catalogue: VectorCatalogue
+    about: dict[str, Any]

@@ -1,0 +1,141 @@
+"""Histories -> the vectors that are searched with: by a model, or by ONNX Runtime alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+States = NDArray[np.float32]
+
+SHORTEST = 8
+"""Fewest columns of an input."""
+
+ROWS = (1, 4, 16)
+"""Rows of a compiled input: few numbers, each of which compiles for each width."""
+
+
+class Encoder(Protocol):
+    """The states after the last items of rows of item indices.
+
+    Attributes:
+        widths: Columns an input may have, ascending; the last is the model's length.
+        rows: Rows an input may have, ascending; None: any number.
+    """
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """See above."""
+
+    @property
+    def rows(self) -> tuple[int, ...] | None:
+        """See above."""
+
+    def __call__(self, item_ids: NDArray[np.int32]) -> States:
+        """States float32 [n, d] of inputs [n, T], padded with 0 behind."""
+
+
+def widths_of(length: int) -> tuple[int, ...]:
+    """The three widths of inputs to a model of a length, ascending: a 16th, a quarter, all of it.
+
+    A row is computed as wide as the least of them that holds its history.
+    """
+    parts = {max(SHORTEST, -(-length // part)) for part in (16, 4)}
+    return (*sorted(part for part in parts if part < length), length)
+
+
+def encode(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
+    """The states of histories of item indices, each of at least one item.
+
+    Raises:
+        ValueError: States are not finite: the model's weights are not.
+    """
+    most = ROWS[-1] if encoder.rows is None else encoder.rows[-1]
+    order = sorted(range(len(histories)), key=lambda row: len(histories[row]))
+    parts = [order[start : start + most] for start in range(0, len(order), most)]
+    encoded = [_encoded(encoder, [histories[row] for row in part]) for part in parts]
+    states = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
+    if not np.isfinite(states).all():
+        raise ValueError("the model's states are not finite, as its weights are not")
+    if len(order) == 1:
+        return states
+    found = np.empty_like(states)
+    found[order] = states
+    return found
+
+
+def _encoded(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
+    longest = max(map(len, histories))
+    width = next((width for width in encoder.widths if width >= longest), encoder.widths[-1])
+    rows = len(histories)
+    if encoder.rows is not None:
+        rows = next(count for count in encoder.rows if count >= rows)
+    item_ids = np.zeros((rows, width), np.int32)
+    item_ids[len(histories) :, 0] = 1  # rows that nobody asked for
+    for row, history in zip(item_ids, histories, strict=False):
+        recent = history[-width:]
+        row[: len(recent)] = recent
+    return encoder(item_ids)[: len(histories)]
+
+
+class ModelEncoder:
+    """A function of a model's weights as they are now, see `SASRec.frozen_encoder`."""
+
+    rows: tuple[int, ...] | None = ROWS
+
+    def __init__(self, function: Callable[[NDArray[np.int32]], States], length: int) -> None:
+        self._function, self.widths = function, widths_of(length)
+
+    def __call__(self, item_ids: NDArray[np.int32]) -> States:
+        """As `Encoder`."""
+        return self._function(item_ids)
+
+
+class OnnxEncoder:
+    """Graphs of an exported model, one for each width, opened when first used.
+
+    Args:
+        graphs: Files by width.
+        threads: Of ONNX Runtime, for one input.
+
+    Raises:
+        ImportError: ONNX Runtime is not installed.
+    """
+
+    rows: tuple[int, ...] | None = None
+
+    def __init__(self, graphs: Mapping[int, Path], threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ImportError(
+                "an exported model is run by ONNX Runtime: pip install 'sasrec-fast[onnx]', or "
+                "onnxruntime alone"
+            ) from None
+        self._onnxruntime, self._graphs, self._threads = onnxruntime, dict(graphs), threads
+        self.widths = tuple(sorted(self._graphs))
+        self._sessions: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, item_ids: NDArray[np.int32]) -> States:
+        """As `Encoder`."""
+        width = item_ids.shape[1]
+        session = self._sessions.get(width) or self._opened(width)
+        states: States = session.run(None, {"item_ids": item_ids})[0]
+        return states
+
+    def _opened(self, width: int) -> Any:
+        with self._lock:
+            if width not in self._sessions:
+                options = self._onnxruntime.SessionOptions()
+                options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+                options.log_severity_level = 3
+                self._sessions[width] = self._onnxruntime.InferenceSession(
+                    str(self._graphs[width]), options, providers=["CPUExecutionProvider"]
+                )
+            return self._sessions[width]

@@ -1,0 +1,283 @@
+"""Recommendations for a service: everything that is one for all questions is computed before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_fast import _core, checks
+from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
+from sasrec_fast.serving.encoders import ROWS, Encoder, encode
+from sasrec_fast.serving.lists import Recommendations
+from sasrec_fast.store import shown
+
+if TYPE_CHECKING:
+    from sasrec_fast.model import SASRec
+    from sasrec_fast.preparing import Prepared
+    from sasrec_fast.recommendation import Titles
+    from sasrec_fast.store import Vocabulary
+
+Ids = NDArray[np.int32]
+
+
+class Recommender:
+    """Answers as `recommend` does, at the speed a service needs.
+
+    What is the same for every question is there once: vectors, ids, counts, what is ever served;
+    and the encoder is compiled for a few shapes of inputs. It is a snapshot: a model may be trained
+    on meanwhile. Threads may share it.
+
+    Args:
+        source: A `SASRec`; the path of a .keras file; or of a folder that `export` wrote, which
+            needs neither Keras nor JAX nor pandas.
+        data: The prepared data, for `recommend(users=)` and, of a model without `item_counts`,
+            for how popular items are.
+        titles: As of `recommend`; of a folder, instead of those in it.
+
+    Attributes:
+        items: The item ids, a `Vocabulary`.
+        max_sequence_length: How many of the latest items of a history count.
+        about: Where it is from: "source", "fingerprint" of vectors and encoder, and more, by name.
+
+    Raises:
+        ValueError: The model looks at times, has no item ids, or was made for other items than the
+            data's.
+        TypeError: Something else is given.
+        FileNotFoundError: There is no such file or folder.
+        DataError: A ValueError: the file or folder is damaged, or of another kind.
+
+    Example:
+        >>> import sasrec_fast as sf
+        >>> data = sf.prepare(sf.datasets.synthetic(60, 100, interactions=(6, 10)).ratings)
+        >>> model = sf.SASRec.for_data(data, hidden_dim=8, num_layers=1)
+        >>> recommender = sf.Recommender(model)
+        >>> [first, second] = recommender.recommend([[3, 5], [9]], k=4)
+        >>> len(first.item_ids), second.scores.shape
+        (4, (4,))
+    """
+
+    def __init__(
+        self,
+        source: SASRec | str | os.PathLike[str],
+        *,
+        data: Prepared | None = None,
+        titles: Titles | None = None,
+    ) -> None:
+        from sasrec_fast.serving.sources import opened
+
+        found = opened(source, data, titles)
+        self._encoder: Encoder = found.encoder
+        self._catalogue: VectorCatalogue = found.catalogue
+        self._data = data
+        self.about: Mapping[str, Any] = found.about
+        self.items: Vocabulary = found.catalogue.items
+        self.max_sequence_length = found.encoder.widths[-1]
+        _ = self._catalogue.everything  # once, before threads share it
+        if self._catalogue.counts is not None:
+            _ = self._catalogue.popular
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1."""
+        return len(self.items) + 1
+
+    @property
+    def titles(self) -> list[str | None] | None:
+        """By item index, None where one has none; None where no titles are known."""
+        return self._catalogue.titles
+
+    def __repr__(self) -> str:
+        return f"Recommender({self.about['source']}, {len(self.items):,} items)"
+
+    def warm(self) -> None:
+        """Compile what the first questions would otherwise wait for."""
+        rows = self._encoder.rows or ROWS[:1]
+        for width in self._encoder.widths:
+            for count in rows:
+                encode(self._encoder, [np.ones(width, np.int32)] * count)
+        _ = self._catalogue.directions
+
+    def recommend(
+        self,
+        histories: Sequence[Sequence[Any]] | None = None,
+        *,
+        users: Iterable[Any] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+        exclude: Iterable[Any] | None = None,
+    ) -> list[Recommendations]:
+        """The k items each history is most likely to go on with, best first, as by `recommend`.
+
+        Args:
+            histories: A list of lists of external item ids, oldest first. Unknown ones are skipped
+                and counted. One without any known item gets the most popular items, whose scores
+                are numbers of interactions.
+            users: Instead: ids of users of `data`, with their whole kept histories.
+            k: Items for each; fewer where fewer are left.
+            exclude_seen: Never recommend an item of the history.
+            candidates: Ids of the only items to recommend; unknown ones have no effect.
+            exclude: Ids of items not to recommend; unknown ones have no effect.
+
+        Raises:
+            KeyError: A user is not in the data.
+            ValueError: No candidate is known; or a history has no known item and no counts are
+                known.
+            TypeError: Histories, candidates or exclude are no lists of ids.
+        """
+        checks.integer("k", k, 1)
+        checks.flag("exclude_seen", exclude_seen)
+        found, unknown = self._histories(histories, users)
+        selection = self._catalogue.everything
+        if candidates is not None:
+            selection = self._catalogue.only(candidates)
+        never = None if exclude is None else self._catalogue.known("exclude", exclude)
+        left_out = [self._left_out(one, exclude_seen, never) for one in found]
+        answers: list[Recommendations] = [Recommendations([], np.zeros(0, np.float32))] * len(found)
+        asked = [row for row, history in enumerate(found) if len(history)]
+        if asked:
+            states = encode(self._encoder, [found[row] for row in asked])
+            excluded = [selection.columns_of(left_out[row]) for row in asked]
+            best = _search(states, selection, excluded, k)
+            for row, answer in zip(
+                asked, self._answers(best, selection, unknown, asked), strict=True
+            ):
+                answers[row] = answer
+        for row in set(range(len(found))).difference(asked):
+            answers[row] = self._popular(selection, left_out[row], k, row, unknown[row])
+        return answers
+
+    def similar(self, item_ids: Iterable[Any], k: int = 10) -> list[Recommendations]:
+        """The k items most similar to each item by the cosine of their vectors, never itself.
+
+        Args:
+            item_ids: A list of external ids.
+            k: Items for each.
+
+        Raises:
+            KeyError: An item is not known.
+        """
+        checks.integer("k", k, 1)
+        asked = self._catalogue.named("item_ids", item_ids)
+        vectors = self._catalogue.vectors[asked]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        selection = self._catalogue.directions
+        own = [selection.columns_of(asked[row : row + 1]) for row in range(len(asked))]
+        best = _search(vectors / lengths, selection, own, k)
+        return self._answers(best, selection, [0] * len(asked), list(range(len(asked))))
+
+    def score(
+        self, histories: Sequence[Sequence[Any]], item_ids: Iterable[Any]
+    ) -> NDArray[np.float32]:
+        """Scores of given items after each history, whether or not they would be served.
+
+        Args:
+            histories: n lists of external item ids, each with at least one known item.
+            item_ids: m external ids.
+
+        Returns:
+            float32 [n, m].
+
+        Raises:
+            KeyError: An item is not known.
+            ValueError: A history has no known item.
+        """
+        found, _ = self._histories(histories, None)
+        empty = next((row for row, history in enumerate(found) if not len(history)), None)
+        if empty is not None:
+            raise ValueError(f"history {empty} has no known item: nothing follows from it")
+        vectors = self._catalogue.vectors[self._catalogue.named("item_ids", item_ids)]
+        scores: NDArray[np.float32] = encode(self._encoder, found) @ vectors.T
+        return scores
+
+    def _histories(
+        self, histories: Any, users: Iterable[Any] | None
+    ) -> tuple[list[Ids], list[int]]:
+        """Item indices of each, and how many unknown ids each had."""
+        if (histories is None) == (users is None):
+            raise ValueError("give histories, or users of the data, and not both")
+        if users is not None:
+            return self._of_users(users)
+        if isinstance(histories, str | bytes | Mapping) or not isinstance(histories, Iterable):
+            raise TypeError(f"histories must be a list of lists, received {shown(histories)}")
+        found, unknown = [], []
+        for number, history in enumerate(histories):
+            if isinstance(history, Mapping | set | frozenset):
+                raise TypeError(f"history {number} is a {type(history).__name__}, expected a list")
+            indices = self._catalogue.known(f"history {number}", history)
+            known = indices[indices > 0]
+            found.append(known)
+            unknown.append(len(indices) - len(known))
+        return found, unknown
+
+    def _of_users(self, users: Iterable[Any]) -> tuple[list[Ids], list[int]]:
+        from sasrec_fast.store import user_positions
+
+        if self._data is None:
+            raise ValueError("users are known by their data: Recommender(..., data=data)")
+        sequences = self._data.sequences
+        positions = user_positions(users, self._data.users)
+        spans = zip(sequences.offsets[positions], sequences.offsets[positions + 1], strict=True)
+        found = [np.asarray(sequences.items[start:end]) for start, end in spans]
+        return found, [0] * len(found)
+
+    @staticmethod
+    def _left_out(history: Ids, exclude_seen: bool, never: Ids | None) -> Ids:
+        parts = [history] if exclude_seen else []
+        parts += [] if never is None else [never]
+        return np.concatenate([np.zeros(0, np.int32), *parts])
+
+    def _popular(
+        self, selection: Selection, left_out: Ids, k: int, row: int, unknown: int
+    ) -> Recommendations:
+        """The most popular items, for a history without a known one."""
+        counts = self._catalogue.counts
+        if counts is None:
+            raise ValueError(
+                f"history {row} has no known item, and how popular items are is not known: make "
+                "the model with item_counts=data.item_counts, or give the data"
+            )
+        order = self._catalogue.popular
+        allowed = np.zeros(len(counts), np.bool_)
+        allowed[selection.indices] = True
+        allowed[left_out] = False
+        best = order[allowed[order]][:k]
+        return self._answer(best, counts[best].astype(np.float32), unknown)
+
+    def _answers(
+        self,
+        best: tuple[NDArray[np.float32], NDArray[np.int32]],
+        selection: Selection,
+        unknown: Sequence[int],
+        rows: Sequence[int],
+    ) -> list[Recommendations]:
+        answers = []
+        for row, scores, columns in zip(rows, *best, strict=True):
+            there = columns >= 0
+            indices = selection.indices[columns[there]]
+            answers.append(self._answer(indices, scores[there], unknown[row]))
+        return answers
+
+    def _answer(
+        self, indices: NDArray[np.int64], scores: NDArray[np.float32], unknown: int
+    ) -> Recommendations:
+        titles = self._catalogue.titles
+        shown_titles = None if titles is None else [titles[index] for index in indices.tolist()]
+        ids = self.items.lookup(indices).tolist()
+        return Recommendations(ids, scores, shown_titles, unknown)
+
+
+def _search(
+    states: NDArray[np.float32], selection: Selection, excluded: list[Ids], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Scores and columns [n, k] of the best, best first; -1 where there are fewer."""
+    offsets = np.cumsum([0, *map(len, excluded)], dtype=np.int64)
+    columns = np.concatenate([np.zeros(0, np.int32), *excluded])
+    return _core.top_k(
+        states, selection.vectors, (offsets, columns), min(k, len(selection.indices))
+    )

@@ -1,0 +1,77 @@
+"""What a recommender is made of, from a model, its file, or an exported folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sasrec_fast import checks
+from sasrec_fast.serving.catalogue import Opened, VectorCatalogue
+from sasrec_fast.serving.encoders import ModelEncoder
+
+if TYPE_CHECKING:
+    from sasrec_fast.preparing import Prepared
+
+
+def opened(source: Any, data: Prepared | None, titles: Any) -> Opened:
+    """See `Recommender`."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.is_dir():
+            from sasrec_fast.serving.folder import open_folder
+
+            found = open_folder(path)
+            if data is not None:
+                found = replace(found, catalogue=_with_counts(found.catalogue, data))
+        else:
+            from sasrec_fast.model import load_model
+
+            found = of_model(load_model(path, compiled=False), data, str(path))
+    else:
+        found = of_model(source, data, type(source).__name__)
+    if titles is None:
+        return found
+    return replace(found, catalogue=replace(found.catalogue, titles=_titles(titles, found)))
+
+
+def of_model(model: Any, data: Prepared | None, name: str) -> Opened:
+    """What there is of a model; see `Recommender`."""
+    from sasrec_fast.evaluation import VectorScorer, looks_at_times
+    from sasrec_fast.model.frozen import frozen_encoder
+    from sasrec_fast.recommendation import open_catalogue
+
+    if isinstance(model, type) or not isinstance(model, VectorScorer):
+        raise TypeError(
+            "a Recommender is made of a SASRec, of a .keras file, or of a folder that export() "
+            f"wrote, received {checks.received(model)}"
+        )
+    if looks_at_times(model):
+        raise ValueError(
+            "the model looks at times, which a Recommender is not told: use recommend(model, "
+            "histories=..., times=...), or train one with time=None"
+        )
+    known = open_catalogue(model, data)
+    encoder = ModelEncoder(frozen_encoder(model), int(model.max_sequence_length))  # type: ignore[attr-defined]
+    vectors = np.array(model.item_vectors())
+    catalogue = VectorCatalogue(known.items, known.mask, known.counts, vectors)
+    return Opened(encoder, catalogue, {"source": name})
+
+
+def _with_counts(catalogue: VectorCatalogue, data: Prepared) -> VectorCatalogue:
+    from sasrec_fast.store import require_same_items
+
+    require_same_items(catalogue, data, "the data")
+    counts = data.item_counts
+    return replace(catalogue, counts=counts, mask=catalogue.mask & (counts > 0))
+
+
+def _titles(titles: Any, found: Opened) -> list[str | None]:
+    """Titles of any kind that `recommend` takes, by item index."""
+    from sasrec_fast.recommendation import item_titles
+
+    by_index: list[str | None] = item_titles(titles, found.catalogue).tolist()
+    return by_index

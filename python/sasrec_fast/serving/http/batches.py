@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast.serving.http.refusals import Refused
 
 if TYPE_CHECKING:
+    from sasrec_fast.serving import Recommendations
     from sasrec_fast.serving.http.limits import Limits
     from sasrec_fast.serving.http.meters import Meters
     from sasrec_fast.serving.http.models import Served
     from sasrec_fast.serving.http.questions import Question
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -64,7 +62,7 @@ class Batcher:
         """The JSON of an answer.
 
         Raises:
-            Refused: 429 where too many wait, 422 where the model cannot answer this question.
+            Refused: 429 where too many wait, 404 where the model does not know what is asked about.
         """
         rows = len(question.rows)
         if self._rows + rows > self._limits.queue:
@@ -135,14 +133,14 @@ class Batcher:
     def _answers(self, jobs: list[_Job]) -> list[bytes | Exception]:
         """Ask the model, in the thread; each alone where it cannot answer all together."""
         start = time.perf_counter()
+        rows = [row for job in jobs for row in job.question.rows]
         try:
-            rows = [row for job in jobs for row in job.question.rows]
             results = _asked(jobs[0], rows)
-            texts = [_json(result, jobs[0].served) for result in results]
         except Exception as failure:
             if len(jobs) > 1:
                 return [answer for job in jobs for answer in self._answers([job])]
             return [_refusal(failure)]
+        texts = list(map(_json, results))
         self._meters.batch_rows.observe(len(rows))
         self._meters.batch_seconds.observe(time.perf_counter() - start)
         ends, answers = 0, []
@@ -152,7 +150,7 @@ class Batcher:
         return answers
 
 
-def _asked(job: _Job, rows: list[Any]) -> Any:
+def _asked(job: _Job, rows: list[Any]) -> list[Recommendations]:
     recommender, asked = job.served.recommender, job.question.asked
     k, exclude_seen, candidates, exclude = job.question.options
     if asked == "item_ids":
@@ -168,21 +166,23 @@ def _asked(job: _Job, rows: list[Any]) -> Any:
     return recommender.recommend(rows, **chosen)
 
 
-def _json(result: Any, served: Served) -> str:
-    found = {
+def _json(result: Recommendations) -> str:
+    found: dict[str, Any] = {
         "items": result.item_ids,
         "scores": result.scores.tolist(),
         "unknown": result.unknown,
     }
     if result.titles is not None:
         found["titles"] = result.titles
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(found)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _refusal(failure: Exception) -> Exception:
-    """An error in what was asked as status 422; others are the service's own."""
-    if isinstance(failure, KeyError | ValueError | TypeError):
+    """As status 404 what the model does not know, of what was asked; others are own errors."""
+    if isinstance(failure, KeyError | ValueError):
         reason = failure.args[0] if isinstance(failure, KeyError) and failure.args else failure
-        return Refused(422, str(reason))
-    _log.error("a question could not be answered", exc_info=failure)
+        return Refused(404, str(reason))
     return failure

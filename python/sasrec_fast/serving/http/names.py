@@ -34,7 +34,7 @@ class Names:
         """That of a recommender."""
         ids, titles = recommender.items.ids.tolist(), recommender.titles
         lines = [
-            f"\n{_folded(str(title))}\t{_folded(str(external))}"
+            f"\n{_folded(title or '')}\t{_folded(str(external))}"
             for external, title in zip(ids, titles[1:] if titles else [""] * len(ids), strict=True)
         ]
         starts, start = [], 0

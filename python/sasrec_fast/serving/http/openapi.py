@@ -15,6 +15,7 @@ MOST_NAMES = 50
 DEFAULT_NAMES = 10
 _REFUSALS = {
     400: "the body is no JSON",
+    404: "nothing is known of what is asked about: a user, an item, or all candidates",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the media type is not application/json",

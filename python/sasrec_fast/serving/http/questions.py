@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RECOMMEND = ("histories", "users", "k", "exclude_seen", "candidates", "exclude")
 SIMILAR = ("item_ids", "k")
 DEFAULT_K = 10
+_EXACT = 2.0**53
 _INT64 = np.iinfo(np.int64)
 
 
@@ -142,7 +143,13 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
+def _number(text: str) -> int | float:
+    """What is written with a point or an exponent; `8.0` is an integer, as JSON Schema has it."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= _EXACT else value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_number)
 
 
 def _array(field: str, value: Any, most: int, least: int = 0) -> list[Any]:

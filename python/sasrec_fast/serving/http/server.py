@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -85,6 +86,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop by SIGTERM and SIGINT, at once where they come again; nothing is raised later."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         loop = asyncio.get_running_loop()
         handlers = {
             signal.SIGTERM: lambda: self.handle_exit(signal.SIGTERM, None),
@@ -93,11 +97,10 @@ class Server(uvicorn.Server):
         }
         before = {number: signal.getsignal(number) for number in handlers}
         for number, handler in handlers.items():
-            with suppress(ValueError, RuntimeError):  # not in the main thread
-                loop.add_signal_handler(number, handler)
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
             for number, handler in before.items():
-                if loop.remove_signal_handler(number):
-                    signal.signal(number, handler)
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)

@@ -66,7 +66,7 @@ def test_every_command_and_option_exists(line: str, tmp_path: Path) -> None:
 def test_the_readme_shows_commands() -> None:
     assert {line.split()[1] for line in command_lines("make")} >= {"demo", "test"}
     commands = {line.split()[1] for line in command_lines("sasrec-fast")}
-    others = {"export", "reproduce", "sweep"}
+    others = {"export", "serve", "reproduce", "sweep"}
     assert commands == {"demo", "train", "recommend", "evaluate", *others}
 
 

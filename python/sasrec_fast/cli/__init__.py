@@ -1,4 +1,4 @@
-"""The command line, `sasrec-fast demo | train | recommend | evaluate | reproduce | export`."""
+"""The command line, `sasrec-fast demo | train | recommend | serve | evaluate | ...`."""
 
 from sasrec_fast.cli.app import main
 

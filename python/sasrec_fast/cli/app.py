@@ -19,6 +19,7 @@ from sasrec_fast.cli.options import Command
 from sasrec_fast.cli.recommend import recommend
 from sasrec_fast.cli.reproduce import reproduce
 from sasrec_fast.cli.screen import Screen
+from sasrec_fast.cli.serve import serve
 from sasrec_fast.cli.sweep import sweep_command
 from sasrec_fast.cli.train import train
 from sasrec_fast.saving import Terminated, tidy_termination
@@ -37,7 +38,7 @@ TRACEBACK = "SASREC_FAST_TRACEBACK"
 LONGEST = 2000
 
 app = typer.Typer(add_completion=False)
-for command in (demo, train, recommend, evaluate, reproduce, export):
+for command in (demo, train, recommend, export, serve, evaluate, reproduce):
     app.command(cls=Command)(command)
 app.command("sweep", cls=Command)(sweep_command)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
     from sasrec_fast.model import SASRec, load_model
     from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
+    from sasrec_fast.ranking import Rules
     from sasrec_fast.recommendation import recommend, similar_items
     from sasrec_fast.store import Arrays, Report, Split, Vocabulary
 
@@ -39,6 +40,7 @@ __all__ = [
     "Prepared",
     "RankingMetrics",
     "Report",
+    "Rules",
     "SASRec",
     "Split",
     "Vocabulary",
@@ -69,6 +71,7 @@ _HOMES = {
     "Prepared": "preparing",
     "RankingMetrics": "evaluation.ranking_metrics",
     "Report": "store",
+    "Rules": "ranking",
     "SASRec": "model",
     "Split": "store",
     "Vocabulary": "store",

@@ -19,7 +19,7 @@ from sasrec_fast.evaluation.scoring import (
     require_scorer,
     top_k,
 )
-from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.ranking import Servable, servable_items
 from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 

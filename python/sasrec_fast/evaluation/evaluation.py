@@ -30,7 +30,7 @@ from sasrec_fast.evaluation.scoring import (
     refuse_times,
     require_scorer,
 )
-from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.ranking import Servable, servable_items
 from sasrec_fast.evaluation.spark import Candidates, evaluate_spark
 from sasrec_fast.evaluation.vector_ranks import (
     ranked_on_device,

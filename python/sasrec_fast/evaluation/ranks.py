@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.evaluation.scoring import Scorer, Scores, checked_scores, top_k
-from sasrec_fast.evaluation.servable import Servable
+from sasrec_fast.ranking import Servable
 from sasrec_fast.store import Histories
 
 Part = tuple[NDArray[np.int64], Histories, int]

@@ -13,7 +13,7 @@ from sasrec_fast.errors import DataError
 from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets
 from sasrec_fast.evaluation.ranks import Asked, Counts, coverage, ranks_and_covered, ranks_by_scores
 from sasrec_fast.evaluation.scoring import Scorer, input_length, is_vector_scorer
-from sasrec_fast.evaluation.servable import Servable, servable_items
+from sasrec_fast.ranking import Servable, servable_items
 from sasrec_fast.evaluation.shipped import Lists, Shipped, lists_of
 from sasrec_fast.evaluation.vector_ranks import ranks_by_vectors
 from sasrec_fast.preparing import VALUE, value_of, values

@@ -15,7 +15,7 @@ from sasrec_fast import _core
 from sasrec_fast.backend import on_cpu, on_jax
 from sasrec_fast.evaluation.ranks import Asked, Counts, Ranked
 from sasrec_fast.evaluation.scoring import VectorScorer, counts_ranks, is_vector_scorer
-from sasrec_fast.evaluation.servable import Servable
+from sasrec_fast.ranking import Servable
 from sasrec_fast.store import Histories
 
 _AHEAD = 8

@@ -3,16 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import note
-from sasrec_fast.evaluation.scoring import Scorer, Scores
 from sasrec_fast.store import Histories, Vocabulary, given_mask, shown
 
 Mask = NDArray[np.bool_]
+
+
+class Recommending(Protocol):
+    """What a model says of the items that it may recommend."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of items + 1."""
+
+    @property
+    def candidate_mask(self) -> Mask:
+        """Which item indices may be recommended, bool [vocabulary_size]."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +73,14 @@ class Servable:
         firsts = rows * len(self.items)
         return offsets, (np.sort(firsts + columns) - firsts).astype(np.int32)
 
-    def hide(self, scores: Scores, histories: Histories) -> None:
+    def hide(self, scores: NDArray[np.floating[Any]], histories: Histories) -> None:
         """Score minus infinity, in place, what the users of these histories may not get."""
         scores[:, ~self.items] = -np.inf
         scores[self.seen(histories)] = -np.inf
 
 
 def servable_items(
-    model: Scorer,
+    model: Recommending,
     items: Vocabulary | None,
     counts: NDArray[np.int64] | None,
     candidates: Iterable[Any] | None,
@@ -78,7 +89,7 @@ def servable_items(
     """What the model may recommend, of what is allowed, bool [vocabulary_size].
 
     Args:
-        model: The scorer.
+        model: What recommends them.
         items: The item vocabulary.
         counts: Interactions of each item index, each of which needs one; None where unknown.
         candidates: External ids, or a mask, of the only items allowed; None for all of them.

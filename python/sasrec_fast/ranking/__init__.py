@@ -1,0 +1,19 @@
+"""Who may get which items, and the k best of them, by what a shop adds to a model's scores.
+
+Arrays in, arrays out: what is here serves `recommend` and `evaluate`, and needs no Keras.
+"""
+
+from sasrec_fast.ranking.best import best, best_of_scores
+from sasrec_fast.ranking.compiled import CompiledRules
+from sasrec_fast.ranking.rules import Rules
+from sasrec_fast.ranking.servable import Recommending, Servable, servable_items
+
+__all__ = [
+    "CompiledRules",
+    "Recommending",
+    "Rules",
+    "Servable",
+    "best",
+    "best_of_scores",
+    "servable_items",
+]

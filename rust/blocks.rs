@@ -35,8 +35,8 @@ pub struct Row<'a> {
     pub query: usize,
     /// Number of the first vector.
     pub first: usize,
-    /// One for each vector.
-    pub scores: &'a [f32],
+    /// One for each vector; nobody looks at them afterwards.
+    pub scores: &'a mut [f32],
 }
 
 /// Why a row of scores was not looked at to its end.
@@ -79,7 +79,7 @@ impl Products<'_> {
     pub fn meet<T: Send>(
         &self,
         start: impl Fn() -> T,
-        look: impl Fn(&Row<'_>, &mut T) -> Result<(), Halt> + Sync,
+        look: impl Fn(Row<'_>, &mut T) -> Result<(), Halt> + Sync,
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
         let queries = self.queries.nrows();
@@ -182,7 +182,7 @@ impl<T> Task<T> {
         products: &Products<'_>,
         numbers: Range<usize>,
         buffer: &mut [f32],
-        look: &impl Fn(&Row<'_>, &mut T) -> Result<(), Halt>,
+        look: &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
         pause: &Pause,
     ) -> Result<(), Error> {
         let queries = products.queries.slice(s![self.queries.clone(), ..]);
@@ -191,9 +191,9 @@ impl<T> Task<T> {
             let vectors = products.vectors.slice(s![block.clone(), ..]);
             let scores = &mut buffer[..queries.nrows() * block.len()];
             multiply(queries, vectors, scores);
-            let rows = self.queries.clone().zip(scores.chunks_exact(block.len()));
+            let rows = self.queries.clone().zip(scores.chunks_exact_mut(block.len()));
             for ((query, scores), kept) in rows.zip(&mut self.kept) {
-                match look(&Row { query, first: block.start, scores }, kept) {
+                match look(Row { query, first: block.start, scores }, kept) {
                     Ok(()) => {}
                     Err(Halt::NotANumber) => self.nan = self.nan.or(Some(query)),
                     Err(Halt::Error(error)) => return Err(error),

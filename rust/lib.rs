@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod accounting;
+pub mod adjustment;
 pub mod alias;
 pub mod attention;
 mod best;
@@ -11,6 +12,7 @@ pub mod chunk;
 pub mod coder;
 pub mod columns;
 pub mod distinct;
+pub mod diversity;
 pub mod divisor;
 pub mod edits;
 pub mod emission;
@@ -19,6 +21,7 @@ pub mod filters;
 pub mod finish;
 pub mod flags;
 pub mod item_codes;
+pub mod lists;
 pub mod memory;
 pub mod merge;
 pub mod negatives;
@@ -64,7 +67,8 @@ mod _core {
         AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
         append, apply_edit, attention_handlers, core_round, count_above, count_among, count_items,
         count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
-        find_without_negative, finish, first_draws, group, order_ties, philox, repeated_targets,
-        route, scan, shown_items, sort_shard, string_keys, top_k,
+        find_without_negative, finish, first_draws, group, lists_of_products, lists_of_scores,
+        order_ties, philox, repeated_targets, route, scan, shown_items, sort_shard, string_keys,
+        top_k,
     };
 }

@@ -1,6 +1,7 @@
 //! How many vectors score above the target of each query, and how many level with it: its rank,
 //! without the matrix of all scores. Products of equal vectors are equal, see [`Products::own`].
 
+use crate::adjustment::Adjustment;
 use crate::best::{Found, keep_best};
 use crate::blocks::{Halt, Products, Row, TILE, Task};
 use crate::error::{Error, ensure};
@@ -19,6 +20,8 @@ pub struct Ranking<'a> {
     pub products: Products<'a>,
     /// Vectors that are not ranked.
     pub excluded: Excluded<'a>,
+    /// What becomes of scores before they are compared.
+    pub adjustment: Adjustment<'a>,
     /// Number of the vector whose rank is wanted, for each query; -1 for one of minus infinity.
     pub targets: &'a [i32],
     /// Best vectors to find in passing.
@@ -51,21 +54,26 @@ struct Met {
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
 /// NaN, [`Error::OutOfMemory`], and what `pause` returns.
 pub fn count_above(ranking: &Ranking<'_>, pause: &Pause) -> Result<Ranks, Error> {
-    let Ranking { products, excluded, targets, k } = ranking;
+    let Ranking { products, excluded, adjustment, targets, k } = ranking;
     let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
     products.check()?;
     excluded.check(queries)?;
+    adjustment.check(items)?;
     check_targets(targets, queries, items)?;
     ensure!(*k <= items, "k is {k}, of {items} vectors");
-    let own = products.own(targets, pause)?;
+    let mut own = products.own(targets, pause)?;
+    for (own, target) in own.iter_mut().zip(*targets).filter(|(_, target)| **target >= 0) {
+        adjustment.apply(*target as usize, std::slice::from_mut(own));
+    }
     let tasks = products.meet(
         Met::default,
         |row, met| {
-            let excluded = excluded.of(row.query);
+            adjustment.apply(row.first, row.scores);
             if *k > 0 {
-                keep_best(row, excluded, *k, &mut met.heap)?;
+                let hidden = |number| excluded.has(row.query, number);
+                keep_best((row.first, &*row.scores), hidden, *k, &mut met.heap)?;
             }
-            met.count(row, own[row.query], targets[row.query], excluded)
+            met.count(&row, own[row.query], targets[row.query], excluded.of(row.query))
         },
         pause,
     )?;
@@ -220,7 +228,8 @@ mod tests {
             let offsets: Vec<i64> = (0..=queries as i64).map(|query| 2 * query).collect();
             let numbers = [7, 7].repeat(queries);
             let excluded = Excluded { offsets: &offsets, numbers: &numbers };
-            let ranking = Ranking { products, excluded, targets: &targets, k: 0 };
+            let adjustment = Adjustment::default();
+            let ranking = Ranking { products, excluded, adjustment, targets: &targets, k: 0 };
             let ranks = count_above(&ranking, &Pause::default()).unwrap();
             for (query, level) in ranks.level.iter().enumerate() {
                 let hidden = targets[query] == 7; // level with the others and with itself
@@ -234,9 +243,10 @@ mod tests {
         let ones = Array2::<f32>::ones((1, 1));
         let products = Products { queries: ones.view(), vectors: ones.view() };
         let excluded = Excluded { offsets: &[0, 0], numbers: &[] };
+        let adjustment = Adjustment::default();
         let pause = Pause::default();
         pause.stop();
-        let ranking = Ranking { products, excluded, targets: &[0], k: 0 };
+        let ranking = Ranking { products, excluded, adjustment, targets: &[0], k: 0 };
         assert_eq!(count_above(&ranking, &pause).err(), Some(Error::Interrupted));
         let among = count_among(&products, &[0], ndarray::array![[0]].view(), &pause);
         assert_eq!(among.err(), Some(Error::Interrupted));

@@ -1,6 +1,7 @@
 //! The k items whose vectors have the highest dot products with each query. Exact; among equal
 //! scores the vector of the smaller number comes first.
 
+use crate::adjustment::Adjustment;
 use crate::best::{Found, keep_best};
 use crate::blocks::{Products, Task};
 use crate::error::{Error, ensure};
@@ -39,6 +40,11 @@ impl<'a> Excluded<'a> {
     pub fn of(&self, query: usize) -> &'a [i32] {
         &self.numbers[self.offsets[query] as usize..self.offsets[query + 1] as usize]
     }
+
+    /// Whether a query must not get a vector.
+    pub fn has(&self, query: usize, number: i32) -> bool {
+        self.of(query).binary_search(&number).is_ok()
+    }
 }
 
 /// What is asked for.
@@ -48,6 +54,8 @@ pub struct Search<'a> {
     pub products: Products<'a>,
     /// Vectors that are not to be found.
     pub excluded: Excluded<'a>,
+    /// What becomes of scores before they are compared.
+    pub adjustment: Adjustment<'a>,
     /// Vectors for each query.
     pub k: usize,
 }
@@ -66,14 +74,19 @@ pub struct Best {
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
 /// NaN, [`Error::OutOfMemory`], and what `pause` returns.
 pub fn top_k(search: &Search<'_>, pause: &Pause) -> Result<Best, Error> {
-    let Search { products, excluded, k } = search;
+    let Search { products, excluded, adjustment, k } = search;
     let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
     products.check()?;
     ensure!((1..=items).contains(k), "k is {k}, of {items} vectors");
     excluded.check(queries)?;
+    adjustment.check(items)?;
     let tasks = products.meet(
         BinaryHeap::new,
-        |row, heap| keep_best(row, excluded.of(row.query), *k, heap),
+        |row, heap| {
+            adjustment.apply(row.first, row.scores);
+            let hidden = |number| excluded.has(row.query, number);
+            keep_best((row.first, &*row.scores), hidden, *k, heap)
+        },
         pause,
     )?;
     merge(tasks.into_iter().flat_map(Task::into_kept), queries, *k)
@@ -116,7 +129,7 @@ mod tests {
         let offsets = vec![0; queries.nrows() + 1];
         let excluded = Excluded { offsets: &offsets, numbers: &[] };
         let products = Products { queries: queries.view(), vectors: vectors.view() };
-        let search = Search { products, excluded, k };
+        let search = Search { products, excluded, adjustment: Adjustment::default(), k };
         top_k(&search, &Pause::default())
     }
 

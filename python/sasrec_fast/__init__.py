@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
     from sasrec_fast.model import SASRec, load_model
     from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
+    from sasrec_fast.ranking import Rules
     from sasrec_fast.recommendation import recommend, similar_items
     from sasrec_fast.serving import Recommendations, Recommender, export
     from sasrec_fast.store import Arrays, Report, Split, Vocabulary
@@ -42,6 +43,7 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "Report",
+    "Rules",
     "SASRec",
     "Split",
     "Vocabulary",
@@ -75,6 +77,7 @@ _HOMES = {
     "Recommendations": "serving",
     "Recommender": "serving",
     "Report": "store",
+    "Rules": "ranking",
     "SASRec": "model",
     "Split": "store",
     "Vocabulary": "store",

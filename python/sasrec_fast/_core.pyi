@@ -30,6 +30,8 @@ __all__ = [
     "finish",
     "first_draws",
     "group",
+    "lists_of_products",
+    "lists_of_scores",
     "order_ties",
     "philox",
     "repeated_targets",
@@ -61,6 +63,22 @@ class _Rows(Protocol):
     def ends(self) -> NDArray[np.int32]: ...
     @property
     def windows(self) -> NDArray[np.int32]: ...
+
+class _ListRules(Protocol):
+    @property
+    def factors(self) -> NDArray[np.float32]: ...
+    @property
+    def boosts(self) -> NDArray[np.float32]: ...
+    @property
+    def groups(self) -> NDArray[np.int32]: ...
+    @property
+    def most_per_group(self) -> int: ...
+    @property
+    def always(self) -> NDArray[np.int32]: ...
+    @property
+    def diversity(self) -> float: ...
+    @property
+    def pool(self) -> int: ...
 
 class _WindowOptions(Protocol):
     @property
@@ -299,13 +317,28 @@ def top_k(
     vectors: NDArray[np.float32],
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     k: int,
+    adjustment: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
+def lists_of_products(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
+    k: int,
+    rules: _ListRules,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
+def lists_of_scores(
+    scores: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    k: int,
+    rules: _ListRules,
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]: ...
 def count_above(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     targets: NDArray[np.int32],
     k: int,
+    adjustment: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int32]]: ...
 def count_among(
     queries: NDArray[np.float32],

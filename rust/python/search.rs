@@ -1,29 +1,34 @@
 //! The search for the best items of each query, and for the rank of one.
 
 use super::run;
+use crate::adjustment::Adjustment;
 use crate::blocks::Products;
 use crate::ranks::{self, Ranking, Ranks};
 use crate::search::{self, Excluded, Search};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
+/// Factors and boosts of vectors, each empty where there are none.
+type AdjustmentArrays<'py> = (PyReadonlyArray1<'py, f32>, PyReadonlyArray1<'py, f32>);
 type BestArrays<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i32>>);
 type RankArrays<'py> =
     (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
-type ExcludedArrays<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>);
+pub(super) type ExcludedArrays<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>);
 
 /// Scores and numbers of the k vectors with the highest dot products with each query.
 #[pyfunction]
+#[pyo3(signature = (queries, vectors, excluded, k, adjustment=None))]
 pub fn top_k<'py>(
     py: Python<'py>,
     queries: PyReadonlyArray2<'py, f32>,
     vectors: PyReadonlyArray2<'py, f32>,
     excluded: ExcludedArrays<'py>,
     k: usize,
+    adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<BestArrays<'py>> {
     let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let search = Search { products, excluded, k };
+    let search = Search { products, excluded, adjustment: borrowed(&adjustment)?, k };
     let shape = [products.queries.nrows(), k];
     let best = run(py, |pause| search::top_k(&search, pause))?;
     Ok((
@@ -34,6 +39,7 @@ pub fn top_k<'py>(
 
 /// Scores of each query's target, how many vectors are above it and level with it, and the k best.
 #[pyfunction]
+#[pyo3(signature = (queries, vectors, excluded, targets, k, adjustment=None))]
 pub fn count_above<'py>(
     py: Python<'py>,
     queries: PyReadonlyArray2<'py, f32>,
@@ -41,10 +47,12 @@ pub fn count_above<'py>(
     excluded: ExcludedArrays<'py>,
     targets: PyReadonlyArray1<'py, i32>,
     k: usize,
+    adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<(RankArrays<'py>, Bound<'py, PyArray2<i32>>)> {
     let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let ranking = Ranking { products, excluded, targets: targets.as_slice()?, k };
+    let (adjustment, targets) = (borrowed(&adjustment)?, targets.as_slice()?);
+    let ranking = Ranking { products, excluded, adjustment, targets, k };
     let shape = [products.queries.nrows(), k];
     let mut ranks = run(py, |pause| ranks::count_above(&ranking, pause))?;
     let best = std::mem::take(&mut ranks.best).into_pyarray(py).reshape(shape)?;
@@ -68,4 +76,13 @@ pub fn count_among<'py>(
 
 fn rank_arrays(py: Python<'_>, ranks: Ranks) -> RankArrays<'_> {
     (ranks.own.into_pyarray(py), ranks.above.into_pyarray(py), ranks.level.into_pyarray(py))
+}
+
+fn borrowed<'a>(adjustment: &'a Option<AdjustmentArrays<'_>>) -> PyResult<Adjustment<'a>> {
+    match adjustment {
+        Some((factors, boosts)) => {
+            Ok(Adjustment { factors: factors.as_slice()?, boosts: boosts.as_slice()? })
+        }
+        None => Ok(Adjustment::default()),
+    }
 }

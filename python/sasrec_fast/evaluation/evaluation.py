@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning, note
+from sasrec_fast.evaluation.by_rules import UNLISTED, ranks_by_rules
 from sasrec_fast.evaluation.held_out import HeldOut
 from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs
 from sasrec_fast.evaluation.ranks import (
@@ -37,7 +38,7 @@ from sasrec_fast.evaluation.vector_ranks import (
     sampled_ranks_by_vectors,
 )
 from sasrec_fast.preparing import Prepared, require_split
-from sasrec_fast.ranking import Servable, servable_items
+from sasrec_fast.ranking import CompiledRules, Rules, Servable, servable_items
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.store import Split, require_same_items
 
@@ -60,6 +61,7 @@ def evaluate(
     *,
     exclude: Iterable[Any] | None = None,
     query_time: str = "last",
+    rules: Rules | None = None,
 ) -> Metrics:
     """Rank items for every user of a split and measure the rank of its last target.
 
@@ -92,6 +94,9 @@ def evaluate(
         query_time: When the question is asked, for a model that looks at times: at the time of the
             "last" item before the target, as the protocols of papers have it; or of the "target",
             which a server knows and they do not. Printed metrics say which. See docs/time.md.
+        rules: Of the lists, as of `recommend`. With caps, must-haves or diversity a list is made of
+            the largest k, and a target that is not in it has no rank: it is a miss, and counts 0
+            in "mrr". Printed metrics say so; `compare` takes metrics of equal rules alone.
 
     Returns:
         `Metrics`: "hit_rate@k" (recall, with one target) and "ndcg@k" for each k, "mrr", and for
@@ -118,6 +123,8 @@ def evaluate(
     if is_of_spark(split):
         asked = Candidates(exclude_seen, candidates, exclude)
         refuse_times(model)
+        if rules is not None:
+            raise ValueError("rules are not applied by Spark: evaluate prepared data")
         return evaluate_spark(model, split, check_cutoffs(k), asked, batch_size or ROWS)
     split = require_split(split, "evaluate")
     metrics = measure(
@@ -129,6 +136,7 @@ def evaluate(
         batch_size=batch_size,
         exclude=exclude,
         query_time=query_time,
+        rules=rules,
     )
     if exclude_seen:
         warn_of_repeats(split.name, metrics.targets.repeated)
@@ -147,6 +155,7 @@ def measure(
     query_time: str = "last",
     coverage: bool = True,
     held_out: HeldOut | None = None,
+    rules: Rules | None = None,
 ) -> Metrics:
     """As `evaluate`, of a split that is one, without a word on repeats.
 
@@ -162,22 +171,31 @@ def measure(
     if not len(split):
         raise ValueError(f"the {split.name} split has no rows to evaluate")
     protocol = sampling_protocol(candidates)
+    if protocol is not None and rules is not None:
+        raise ValueError("rules are of full rankings: a sampled ranking is no list to serve")
     wanted = None if protocol is not None else candidates
     held_out = held_out or HeldOut(split)
     items = servable_items(model, split.items, held_out.interactions, wanted, exclude)
+    compiled = None if rules is None else rules.compiled(split.items, items)
+    if compiled is not None:
+        items = compiled.mask
     servable = Servable(items, exclude_seen)
     length = input_length(model, split.max_sequence_length)
     asked = Asked(model, held_out.asked(model, query_time), held_out.targets, length, batch_size)
     shares: dict[str, float] = {}
     if protocol is None:
-        counts, shares = _among_all(asked, servable, cutoffs if coverage else ())
-        setting = Setting(split.name, int(items.sum()), exclude_seen)
+        counts, shares = _among_all(asked, servable, cutoffs, coverage, compiled)
+        label = None if compiled is None else compiled.label
+        setting = Setting(split.name, int(items.sum()), exclude_seen, rules=label)
     else:
         counts, setting = _among_negatives(asked, servable, split, protocol)
     if knows_query_time(model):
         setting = replace(setting, query_time=query_time)
-    targets = Targets(~items[asked.targets] | ~counts.scored, held_out.repeated, held_out.digest)
-    return Metrics((counts.above, counts.level), targets, cutoffs, shares, setting)
+    cold = ~items[asked.targets] | ~counts.scored
+    unlisted = counts.above == UNLISTED if compiled is not None else None
+    targets = Targets(cold, held_out.repeated, held_out.digest, unlisted)
+    above = np.maximum(counts.above, 0)
+    return Metrics((above, counts.level), targets, cutoffs, shares, setting)
 
 
 def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
@@ -193,13 +211,21 @@ def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
 
 
 def _among_all(
-    asked: Asked, servable: Servable, cutoffs: tuple[int, ...]
+    asked: Asked,
+    servable: Servable,
+    cutoffs: tuple[int, ...],
+    coverage: bool,
+    rules: CompiledRules | None,
 ) -> tuple[Counts, dict[str, float]]:
-    """Counts, and the coverage at each of the cut-offs."""
-    rank = ranks_by_vectors if is_vector_scorer(asked.model) else ranks_by_scores
-    ranked = rank(asked, servable, max(cutoffs, default=0))
-    counts, covered = ranks_and_covered(ranked, len(asked.targets), servable, cutoffs)
-    return counts, coverage_of(covered, servable, cutoffs)
+    """Counts, and the coverage at each of the cut-offs where it is wanted."""
+    covering = cutoffs if coverage else ()
+    if rules is not None:
+        ranked = ranks_by_rules(asked, servable, rules, max(cutoffs))
+    else:
+        rank = ranks_by_vectors if is_vector_scorer(asked.model) else ranks_by_scores
+        ranked = rank(asked, servable, max(covering, default=0))
+    counts, covered = ranks_and_covered(ranked, len(asked.targets), servable, covering)
+    return counts, coverage_of(covered, servable, covering)
 
 
 def _among_negatives(

@@ -55,6 +55,7 @@ class Setting:
         short_users: Users with fewer possible negatives than that, some drawn repeatedly.
         query_time: What a model that knows the moment of the question was told: when the "target"
             was, as a server knows, or the "last" item before it; None for other models.
+        rules: Those of the lists, in a line; None: the best by score.
     """
 
     name: str
@@ -64,11 +65,13 @@ class Setting:
     seed: int | None = None
     short_users: int = 0
     query_time: str | None = None
+    rules: str | None = None
 
     def __str__(self) -> str:
         """Without the split's name."""
         asked = f", {_MOMENTS[self.query_time]}" if self.query_time else ""
-        return self._ranking() + asked
+        rules = f", rules: {self.rules}" if self.rules else ""
+        return self._ranking() + asked + rules
 
     def _ranking(self) -> str:
         seen = "excluded" if self.seen_excluded else "included"
@@ -89,15 +92,18 @@ class Targets:
         cold: bool [n], no candidates, or scored minus infinity.
         repeated: bool [n], in the user's history before; misses where seen items are left out.
         digest: Of whose targets they are, see `digest_of`.
+        unlisted: bool [n], in no list that rules made; None where each item has a rank.
     """
 
     cold: NDArray[np.bool_]
     repeated: NDArray[np.bool_]
     digest: int
+    unlisted: NDArray[np.bool_] | None = None
 
     def missed(self, seen_excluded: bool) -> NDArray[np.bool_]:
         """Those that count as misses whatever their rank."""
-        return self.cold | self.repeated if seen_excluded else self.cold
+        missed = self.cold if self.unlisted is None else self.cold | self.unlisted
+        return missed | self.repeated if seen_excluded else missed
 
 
 def digest_of(split: Split) -> int:

@@ -33,32 +33,38 @@ def ranks_by_vectors(asked: Asked, servable: Servable, k: int) -> Ranked:
     """Ranks among all that each row may get, and its k best items."""
     if ranked_on_device(asked.model):
         return _on_device(asked, servable, k)
-    return _natively(asked, servable, k)
+    return ranks_natively(asked, servable, k)
 
 
 def sampled_ranks_by_vectors(asked: Asked, negatives: NDArray[np.int32]) -> Counts:
     """Ranks among a row's negatives [n, K]; a negative 0 is none."""
     counts = Counts.empty(len(asked.targets))
     vectors = asked.model.item_vectors()
-    for rows, _, queries in _encoded(asked):
+    for rows, _, queries in encoded(asked):
         others = np.where(negatives[rows] > 0, negatives[rows], -1)
         found = _core.count_among(queries, vectors, asked.targets[rows], others)
         counts.put(rows, _counts(*found))
     return counts
 
 
-def _natively(asked: Asked, servable: Servable, k: int) -> Ranked:
+def ranks_natively(
+    asked: Asked,
+    servable: Servable,
+    k: int,
+    adjustment: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> Ranked:
+    """As `ranks_by_vectors`, on this machine's processor; factors and boosts may be given."""
     vectors = asked.model.item_vectors()[servable.selection]
     k = min(k, len(servable.indices))
-    for rows, part, queries in _encoded(asked):
+    for rows, part, queries in encoded(asked):
         targets = servable.columns[asked.targets[rows]]
         hidden = servable.excluded(part)
-        found, best = _core.count_above(queries, vectors, hidden, targets, k)
+        found, best = _core.count_above(queries, vectors, hidden, targets, k, adjustment)
         indices = np.where(best >= 0, servable.indices[best], 0)
         yield rows, _counts(*found), indices
 
 
-def _encoded(asked: Asked) -> Iterator[tuple[NDArray[np.int64], Histories, NDArray[np.float32]]]:
+def encoded(asked: Asked) -> Iterator[tuple[NDArray[np.int64], Histories, NDArray[np.float32]]]:
     """Numbers of rows, what is before their targets, and a vector for each."""
     model: VectorScorer = asked.model
     for rows, part, columns in asked.parts(1):

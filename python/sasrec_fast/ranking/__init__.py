@@ -1,6 +1,21 @@
-"""What may be served to whom: one rule for what is recommended and what is measured."""
+"""Who may get which items, and the k best of them, by what a shop adds to a model's scores.
 
+Arrays in, arrays out: what is here serves `recommend`, `evaluate` and services alike, and needs no
+Keras.
+"""
+
+from sasrec_fast.ranking.best import best, best_of_scores
 from sasrec_fast.ranking.catalogue import Catalogue
+from sasrec_fast.ranking.compiled import CompiledRules
+from sasrec_fast.ranking.rules import Rules
 from sasrec_fast.ranking.servable import Servable, servable_items
 
-__all__ = ["Catalogue", "Servable", "servable_items"]
+__all__ = [
+    "Catalogue",
+    "CompiledRules",
+    "Rules",
+    "Servable",
+    "best",
+    "best_of_scores",
+    "servable_items",
+]

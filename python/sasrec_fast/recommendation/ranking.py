@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast import _core
 from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
-from sasrec_fast.ranking import Catalogue, Servable
+from sasrec_fast.ranking import Catalogue, CompiledRules, Servable, best, best_of_scores
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
 
 WINDOW = 1 << 14
@@ -40,7 +39,8 @@ class Ranking:
 class Ranker:
     """Ranks the items of a catalogue for histories.
 
-    Attributes are as in `recommend`; `length` is the most columns of the model's input.
+    Attributes are as in `recommend`; `length` is the most columns of the model's input, and rules
+    are of the catalogue.
     """
 
     model: Scorer
@@ -49,6 +49,7 @@ class Ranker:
     exclude_seen: bool
     batch_size: int
     length: int
+    rules: CompiledRules | None = None
 
     def rank(self, histories: Histories) -> Iterator[Ranking]:
         """Rankings of all histories in their order, a window of them at a time.
@@ -90,9 +91,13 @@ class Ranker:
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
             self._servable.hide(scores, part)
-            return top_k(scores[:, self._servable.selection], self._found)
+            scores = scores[:, self._servable.selection]
+            if self.rules is not None:
+                return best_of_scores(scores, self._found, self.rules)
+            return top_k(scores, self._found)
         queries = self.model.encode_last(padded.inputs(length))[: len(part)]
-        return _core.top_k(queries, self._vectors, self._servable.excluded(part), self._found)
+        excluded = self._servable.excluded(part)
+        return best(queries, self._vectors, excluded, self._found, self.rules)
 
     @cached_property
     def _servable(self) -> Servable:
@@ -107,7 +112,10 @@ class Ranker:
     def _most_popular(self) -> tuple[NDArray[Any], NDArray[Any]]:
         assert self.catalogue.counts is not None
         counts = self.catalogue.counts[self._servable.selection].astype(np.float64)
-        return top_k(counts[None], self._found)
+        if self.rules is None:
+            return top_k(counts[None], self._found)
+        vectors = self._vectors if is_vector_scorer(self.model) else None
+        return best_of_scores(counts[None], self._found, self.rules.of_counts(), vectors)
 
 
 def _width(longest: int, most: int) -> int:

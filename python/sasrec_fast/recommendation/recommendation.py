@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -12,7 +12,7 @@ from sasrec_fast import checks
 from sasrec_fast.errors import note
 from sasrec_fast.evaluation import Scorer, input_length, refuse_times, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
-from sasrec_fast.ranking import Catalogue
+from sasrec_fast.ranking import Catalogue, Rules
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import (
@@ -40,6 +40,7 @@ class Request:
     titles: Titles | None = None
     output: str | os.PathLike[str] | None = None
     batch_size: int = 256
+    rules: Rules | None = None
 
     def __post_init__(self) -> None:
         checks.integer("k", self.k, 1)
@@ -58,6 +59,7 @@ class _Options(TypedDict, total=False):
     exclude: Iterable[Any] | None
     titles: Titles | None
     batch_size: int
+    rules: Rules | None
 
 
 @overload
@@ -87,6 +89,7 @@ def recommend(
     titles: Titles | None = None,
     output: str | os.PathLike[str] | None = None,
     batch_size: int = 256,
+    rules: Rules | None = None,
 ) -> Any:
     """The k items each user is most likely to choose next, best first.
 
@@ -128,6 +131,9 @@ def recommend(
             memory that does not grow with the users. The file appears whole, in the end;
             an earlier one stays as it is until then, and for good after an error or interrupt.
         batch_size: Most histories the model gets at once.
+        rules: What else lists must be like, see `Rules`: boosts, at most so many of a group,
+            must-haves, diversity. Lists of the most popular items have no boosts and factors, which
+            are of the model's scores.
 
     Returns:
         A DataFrame in the order asked for, then by rank: user_id (external id) or history (its
@@ -146,7 +152,7 @@ def recommend(
         TypeError: Users, histories, candidates or exclude are not lists, or model or data is of
             another kind.
     """
-    request = Request(k, exclude_seen, candidates, exclude, titles, output, batch_size)
+    request = Request(k, exclude_seen, candidates, exclude, titles, output, batch_size, rules)
     if users is not None and histories is not None:
         raise ValueError("give users or histories, not both")
     require_scorer(model, "recommend")
@@ -157,6 +163,8 @@ def recommend(
                 "histories besides, and no output: write the DataFrame that is returned"
             )
         refuse_times(model)
+        if rules is not None:
+            raise ValueError("rules are not applied by Spark: recommend to prepared data")
         options = {"k": k, "exclude_seen": exclude_seen, "batch_size": batch_size}
         return recommend_spark(model, data, (candidates, exclude), titles, options)
     if data is not None:
@@ -178,6 +186,10 @@ def serve(
     """Recommend to an audience whose item indices are the model's; see `recommend`."""
     path = None if request.output is None else delivery.require_output(request.output)
     catalogue = open_catalogue(model, data, request.candidates, request.exclude)
+    rules = None
+    if request.rules is not None:
+        rules = request.rules.compiled(catalogue.items, catalogue.mask)
+        catalogue = replace(catalogue, mask=rules.mask)
     titles = None if request.titles is None else item_titles(request.titles, catalogue)
     _note_empty(audience, catalogue)
     if early := audience.histories.asked_early:
@@ -192,6 +204,7 @@ def serve(
         request.exclude_seen,
         request.batch_size,
         input_length(model, None if data is None else data.max_sequence_length),
+        rules,
     )
     columns, rankings = Columns(audience, catalogue, titles), ranker.rank(audience.histories)
     if path is None:

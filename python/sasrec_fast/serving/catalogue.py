@@ -51,8 +51,12 @@ class VectorCatalogue(Catalogue):
 
     @cached_property
     def everything(self) -> Selection:
-        """All that is ever served; where that is a range of indices, nothing is copied."""
-        indices = self.indices
+        """All that is ever served."""
+        return self.selected(self.mask)
+
+    def selected(self, mask: NDArray[np.bool_]) -> Selection:
+        """The items of a mask; where that is a range of indices, nothing is copied."""
+        indices = np.flatnonzero(mask)
         first, last = int(indices[0]), int(indices[-1])
         whole = last - first + 1 == len(indices)
         vectors = self.vectors[first : last + 1] if whole else self.vectors[indices]
@@ -74,21 +78,21 @@ class VectorCatalogue(Catalogue):
         found: NDArray[np.int64] = indices[np.argsort(-self.counts[indices], kind="stable")]
         return found
 
-    def only(self, candidates: Iterable[Any]) -> Selection:
-        """What is served of some ids.
+    def only(self, candidates: Iterable[Any]) -> NDArray[np.bool_]:
+        """Which item indices are served of some ids, bool [vocabulary_size].
 
         Raises:
             ValueError: Nothing.
         """
         wanted = self.known("candidates", candidates)
-        indices = np.unique(wanted[wanted > 0]).astype(np.int64)
-        indices = indices[self.mask[indices]]
-        if not len(indices):
+        mask = np.zeros(self.vocabulary_size, np.bool_)
+        mask[wanted] = self.mask[wanted]
+        if not mask.any():
             raise ValueError(
                 f"none of the {len(wanted):,} candidates can be recommended: they are unknown, or "
                 f"have no interaction; items are such as {shown(self.items.lookup([1])[0])}"
             )
-        return Selection(indices, self.vectors[indices])
+        return mask
 
     def known(self, name: str, ids: Iterable[Any]) -> NDArray[np.int32]:
         """The indices of a list of ids, 0 for the unknown; an error calls them by their name."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast import _core, checks
+from sasrec_fast import checks
+from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores
 from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
 from sasrec_fast.serving.encoders import ROWS, Encoder, encode
 from sasrec_fast.serving.lists import Recommendations
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
     from sasrec_fast.store import Vocabulary
 
 Ids = NDArray[np.int32]
+
+Ruled = tuple[Selection, CompiledRules | None]
+"""What is searched, and by which rules."""
 
 
 class Recommender:
@@ -37,6 +44,7 @@ class Recommender:
         data: The prepared data, for `recommend(users=)` and, of a model without `item_counts`,
             for how popular items are.
         titles: As of `recommend`; of a folder, instead of those in it.
+        rules: Of all lists for which no others are given.
 
     Attributes:
         items: The item ids, a `Vocabulary`.
@@ -66,13 +74,16 @@ class Recommender:
         *,
         data: Prepared | None = None,
         titles: Titles | None = None,
+        rules: Rules | None = None,
     ) -> None:
         from sasrec_fast.serving.sources import opened
 
         found = opened(source, data, titles)
         self._encoder: Encoder = found.encoder
         self._catalogue: VectorCatalogue = found.catalogue
-        self._data = data
+        self._data, self._rules = data, rules
+        self._compiled: WeakKeyDictionary[Rules, Ruled] = WeakKeyDictionary()
+        self._lock = threading.Lock()
         self.about: Mapping[str, Any] = found.about
         self.items: Vocabulary = found.catalogue.items
         self.max_sequence_length = found.encoder.widths[-1]
@@ -93,6 +104,12 @@ class Recommender:
     def __repr__(self) -> str:
         return f"Recommender({self.about['source']}, {len(self.items):,} items)"
 
+    def ruled(self, rules: Rules | None) -> Recommender:
+        """The same recommender with other rules of its own; it shares everything else."""
+        other = copy.copy(self)
+        other._rules = rules
+        return other
+
     def warm(self) -> None:
         """Compile what the first questions would otherwise wait for."""
         rows = self._encoder.rows or ROWS[:1]
@@ -110,6 +127,7 @@ class Recommender:
         exclude_seen: bool = True,
         candidates: Iterable[Any] | None = None,
         exclude: Iterable[Any] | None = None,
+        rules: Rules | None = None,
     ) -> list[Recommendations]:
         """The k items each history is most likely to go on with, best first, as by `recommend`.
 
@@ -122,19 +140,19 @@ class Recommender:
             exclude_seen: Never recommend an item of the history.
             candidates: Ids of the only items to recommend; unknown ones have no effect.
             exclude: Ids of items not to recommend; unknown ones have no effect.
+            rules: What else lists must be like, as of `recommend`; None: the recommender's own. The
+                same object is made ready once.
 
         Raises:
             KeyError: A user is not in the data.
-            ValueError: No candidate is known; or a history has no known item and no counts are
-                known.
+            ValueError: No candidate is known; a history has no known item and no counts are known;
+                or rules cannot be met.
             TypeError: Histories, candidates or exclude are no lists of ids.
         """
         checks.integer("k", k, 1)
         checks.flag("exclude_seen", exclude_seen)
         found, unknown = self._histories(histories, users)
-        selection = self._catalogue.everything
-        if candidates is not None:
-            selection = self._catalogue.only(candidates)
+        selection, ruled = self._selection(candidates, rules or self._rules)
         never = None if exclude is None else self._catalogue.known("exclude", exclude)
         left_out = [self._left_out(one, exclude_seen, never) for one in found]
         answers: list[Recommendations] = [Recommendations([], np.zeros(0, np.float32))] * len(found)
@@ -142,13 +160,13 @@ class Recommender:
         if asked:
             states = encode(self._encoder, [found[row] for row in asked])
             excluded = [selection.columns_of(left_out[row]) for row in asked]
-            best = _search(states, selection, excluded, k)
+            best = _search(states, selection, excluded, k, ruled)
             for row, answer in zip(
                 asked, self._answers(best, selection, unknown, asked), strict=True
             ):
                 answers[row] = answer
         for row in set(range(len(found))).difference(asked):
-            answers[row] = self._popular(selection, left_out[row], k, row, unknown[row])
+            answers[row] = self._popular((selection, ruled), left_out[row], k, row, unknown[row])
         return answers
 
     def similar(self, item_ids: Iterable[Any], k: int = 10) -> list[Recommendations]:
@@ -232,22 +250,46 @@ class Recommender:
         parts += [] if never is None else [never]
         return np.concatenate([np.zeros(0, np.int32), *parts])
 
+    def _selection(self, candidates: Iterable[Any] | None, rules: Rules | None) -> Ruled:
+        """What is searched, and the rules as arrays over it."""
+        if rules is None:
+            if candidates is None:
+                return self._catalogue.everything, None
+            return self._catalogue.selected(self._catalogue.only(candidates)), None
+        if candidates is not None:
+            return self._ruled(rules, self._catalogue.only(candidates))
+        with self._lock:
+            if rules not in self._compiled:
+                self._compiled[rules] = self._ruled(rules, self._catalogue.mask)
+            return self._compiled[rules]
+
+    def _ruled(self, rules: Rules, mask: NDArray[np.bool_]) -> Ruled:
+        compiled = rules.compiled(self.items, mask)
+        return self._catalogue.selected(compiled.mask), compiled
+
     def _popular(
-        self, selection: Selection, left_out: Ids, k: int, row: int, unknown: int
+        self, among: Ruled, left_out: Ids, k: int, row: int, unknown: int
     ) -> Recommendations:
         """The most popular items, for a history without a known one."""
-        counts = self._catalogue.counts
+        counts, (selection, rules) = self._catalogue.counts, among
         if counts is None:
             raise ValueError(
                 f"history {row} has no known item, and how popular items are is not known: make "
                 "the model with item_counts=data.item_counts, or give the data"
             )
-        order = self._catalogue.popular
+        if rules is not None:
+            scores = counts[selection.indices].astype(np.float64)
+            scores[selection.columns_of(left_out)] = -np.inf
+            k = min(k, len(scores))
+            best = best_of_scores(scores[None], k, rules.of_counts(), selection.vectors)
+            found = (best[0].astype(np.float32), best[1])
+            return self._answers(found, selection, [unknown], [0])[0]
         allowed = np.zeros(len(counts), np.bool_)
         allowed[selection.indices] = True
         allowed[left_out] = False
-        best = order[allowed[order]][:k]
-        return self._answer(best, counts[best].astype(np.float32), unknown)
+        order = self._catalogue.popular
+        indices = order[allowed[order]][:k]
+        return self._answer(indices, counts[indices].astype(np.float32), unknown)
 
     def _answers(
         self,
@@ -273,11 +315,14 @@ class Recommender:
 
 
 def _search(
-    states: NDArray[np.float32], selection: Selection, excluded: list[Ids], k: int
+    states: NDArray[np.float32],
+    selection: Selection,
+    excluded: list[Ids],
+    k: int,
+    rules: CompiledRules | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Scores and columns [n, k] of the best, best first; -1 where there are fewer."""
     offsets = np.cumsum([0, *map(len, excluded)], dtype=np.int64)
     columns = np.concatenate([np.zeros(0, np.int32), *excluded])
-    return _core.top_k(
-        states, selection.vectors, (offsets, columns), min(k, len(selection.indices))
-    )
+    k = min(k, len(selection.indices))
+    return best(states, selection.vectors, (offsets, columns), k, rules)

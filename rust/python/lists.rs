@@ -1,0 +1,71 @@
+//! Lists of the best vectors by rules.
+
+use super::run;
+use super::search::ExcludedArrays;
+use crate::adjustment::Adjustment;
+use crate::blocks::Products;
+use crate::lists::{self, Rules};
+use crate::search::Excluded;
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+
+type ListArrays<'py, S> = (Bound<'py, PyArray2<S>>, Bound<'py, PyArray2<i32>>);
+
+#[derive(FromPyObject)]
+pub struct RulesArrays<'py> {
+    factors: PyReadonlyArray1<'py, f32>,
+    boosts: PyReadonlyArray1<'py, f32>,
+    groups: PyReadonlyArray1<'py, i32>,
+    most_per_group: usize,
+    always: PyReadonlyArray1<'py, i32>,
+    diversity: f64,
+    pool: usize,
+}
+
+impl RulesArrays<'_> {
+    fn borrow(&self) -> PyResult<Rules<'_>> {
+        let (factors, boosts) = (self.factors.as_slice()?, self.boosts.as_slice()?);
+        Ok(Rules {
+            adjustment: Adjustment { factors, boosts },
+            groups: self.groups.as_slice()?,
+            most_per_group: self.most_per_group,
+            always: self.always.as_slice()?,
+            diversity: self.diversity,
+            pool: self.pool,
+        })
+    }
+}
+
+/// Scores and numbers of the vectors that each query's list of k holds, by dot products.
+#[pyfunction]
+pub fn lists_of_products<'py>(
+    py: Python<'py>,
+    queries: PyReadonlyArray2<'py, f32>,
+    vectors: PyReadonlyArray2<'py, f32>,
+    excluded: ExcludedArrays<'py>,
+    k: usize,
+    rules: RulesArrays<'py>,
+) -> PyResult<ListArrays<'py, f32>> {
+    let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
+    let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
+    let (shape, rules) = ([products.queries.nrows(), k], rules.borrow()?);
+    let found = run(py, |pause| lists::lists_of_products(products, excluded, &rules, k, pause))?;
+    let numbers = found.numbers.into_pyarray(py).reshape(shape)?;
+    Ok((found.scores.into_pyarray(py).reshape(shape)?, numbers))
+}
+
+/// As `lists_of_products`, by scores that are adjusted and minus infinity where a query must not get an item.
+#[pyfunction]
+pub fn lists_of_scores<'py>(
+    py: Python<'py>,
+    scores: PyReadonlyArray2<'py, f64>,
+    vectors: PyReadonlyArray2<'py, f32>,
+    k: usize,
+    rules: RulesArrays<'py>,
+) -> PyResult<ListArrays<'py, f64>> {
+    let (scores, vectors) = (scores.as_array(), vectors.as_array());
+    let (shape, rules) = ([scores.nrows(), k], rules.borrow()?);
+    let found = run(py, |pause| lists::lists_of_scores(scores, vectors, &rules, k, pause))?;
+    let numbers = found.numbers.into_pyarray(py).reshape(shape)?;
+    Ok((found.scores.into_pyarray(py).reshape(shape)?, numbers))
+}

@@ -149,7 +149,8 @@ mod tests {
         let (queries, vectors) = (Array2::<f32>::ones((1, 1)), Array2::<f32>::ones((2, 1)));
         let excluded = Excluded { offsets: &[0, 0], numbers: &[] };
         let products = Products { queries: queries.view(), vectors: vectors.view() };
-        let search = Search { products, excluded, k: 1 };
+        let adjustment = Adjustment::default();
+        let search = Search { products, excluded, adjustment, k: 1 };
         let pause = Pause::default();
         pause.stop();
         assert_eq!(top_k(&search, &pause).err(), Some(Error::Interrupted));

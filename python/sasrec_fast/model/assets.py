@@ -18,6 +18,7 @@ from sasrec_fast.store import MAX_ITEMS, Vocabulary
 VOCABULARY = "items.json"
 COUNTS = "item_counts.npy"
 CLOCK = "clock.json"
+DESCRIBED = "described.npy"
 BINDING = "binding.json"
 _DTYPES = ("str", "int64", "uint64")
 
@@ -31,12 +32,14 @@ class Assets:
         counts: Interactions of each item index.
         weights: Digest of the weights they belong to; None where a file does not say.
         clock: How timestamps become seconds, for a model that looks at times.
+        described: Which item indices need no interaction.
     """
 
     items: Vocabulary | None = None
     counts: NDArray[np.int64] | None = None
     weights: str | None = None
     clock: Clock | None = None
+    described: NDArray[np.bool_] | None = None
 
 
 def digest_of_weights(weights: Iterable[Any]) -> str:
@@ -64,8 +67,11 @@ def save_assets(assets: Assets, directory: str) -> None:
     if assets.clock is not None:
         text = json.dumps(assets.clock.to_dict())
         Path(directory, CLOCK).write_text(text, encoding="utf-8")
-    for name in (VOCABULARY, COUNTS, CLOCK):
-        if name != CLOCK or assets.clock is not None:
+    if assets.described is not None:
+        np.save(Path(directory, DESCRIBED), assets.described, allow_pickle=False)
+    there = {CLOCK: assets.clock, DESCRIBED: assets.described}
+    for name in (VOCABULARY, COUNTS, CLOCK, DESCRIBED):
+        if name not in there or there[name] is not None:
             binding[name] = _digest(Path(directory, name))
     Path(directory, BINDING).write_text(json.dumps(binding), encoding="utf-8")
 
@@ -87,18 +93,21 @@ def load_assets(directory: str | None, vocabulary_size: int) -> Assets:
         binding = json.loads((folder / BINDING).read_text(encoding="utf-8"))
         if not isinstance(binding, dict) or not isinstance(binding.get("weights"), str):
             raise ValueError(f"{BINDING} is {checks.received(binding)}, expected digests")
-        for name in (VOCABULARY, COUNTS, CLOCK):
+        for name in (VOCABULARY, COUNTS, CLOCK, DESCRIBED):
             if _digest(folder / name) != binding.get(name):
                 raise ValueError(f"{name} is not the one that the model was saved with")
     items = counts = None
     if (folder / VOCABULARY).exists():
         items = _items(json.loads((folder / VOCABULARY).read_text(encoding="utf-8")))
     if (folder / COUNTS).exists():
-        counts = _counts(folder / COUNTS, vocabulary_size)
+        counts = _array(folder / COUNTS, vocabulary_size, "<i8")
     clock = None
     if (folder / CLOCK).exists():
         clock = Clock.from_dict(json.loads((folder / CLOCK).read_text(encoding="utf-8")))
-    return Assets(items, counts, binding.get("weights"), clock)
+    described = None
+    if (folder / DESCRIBED).exists():
+        described = _array(folder / DESCRIBED, vocabulary_size, "|b1")
+    return Assets(items, counts, binding.get("weights"), clock, described)
 
 
 def _items(content: Any) -> Vocabulary:
@@ -117,19 +126,19 @@ def _items(content: Any) -> Vocabulary:
     return Vocabulary(np.array(ids, object if dtype == "str" else dtype))
 
 
-def _counts(path: Path, vocabulary_size: int) -> NDArray[np.int64]:
-    """The counts, of which the header is read first: it could ask for any length."""
+def _array(path: Path, vocabulary_size: int, dtype: str) -> NDArray[Any]:
+    """A value for each item index, of which the header is read first: it could ask for any size."""
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
-            raise ValueError(f"{COUNTS} is of version {version}, expected 1")
+            raise ValueError(f"{path.name} is of version {version}, expected 1")
         found = np.lib.format.read_array_header_1_0(file)
-        if found != ((vocabulary_size,), False, np.dtype("<i8")):
+        if found != ((vocabulary_size,), False, np.dtype(dtype)):
             raise ValueError(
-                f"{COUNTS} has shape {found[0]} of {found[2]}, expected ({vocabulary_size},) of "
-                "int64"
+                f"{path.name} has shape {found[0]} of {found[2]}, expected ({vocabulary_size},) of "
+                f"{np.dtype(dtype)}"
             )
-        return np.frombuffer(file.read(), "<i8", vocabulary_size)
+        return np.frombuffer(file.read(), dtype, vocabulary_size)
 
 
 def _digest(path: Path) -> str | None:

@@ -110,6 +110,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     built: bool
     clock: Clock | None = None
     """How the timestamps of its data became seconds; `for_data` and `fit` set it, files keep it."""
+    described: NDArray[np.bool_] | None = None
+    """Items with vectors of their own, which need no interaction; None: no such; see `extended`."""
+    growth: Any = None
+    """Where the rows of a model that `extended` made are from."""
     saved_weights: str | None = None
     """Digest of the weights that the assets of a loaded file belong to."""
 
@@ -202,6 +206,18 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             model.clock = data.sequences.clock
         return model
 
+    def extended(
+        self, items: Any, *, data: Prepared | None = None, item_vectors: Any = None
+    ) -> "SASRec":
+        """A model for further items that goes on from this one; see `model.growing.extended`.
+
+        `model.extended(data.append(rows))`, or `model.extended(ids, item_vectors=...)`.
+        """
+        grown: SASRec = later("model.growing", "extended")(
+            self, items, data=data, item_vectors=item_vectors
+        )
+        return grown
+
     def recommend(self, data: Prepared | None = None, **options: Any) -> Any:
         """The k items each user is most likely to choose next, by `sasrec_fast.recommend`.
 
@@ -287,7 +303,9 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     def save_assets(self, directory: str) -> None:
         """Write item ids and counts into the model file's assets (called by `save`)."""
         weights = digest_of_weights(self.weights)
-        save_assets(Assets(self.items, self.item_counts, weights, self.clock), directory)
+        save_assets(
+            Assets(self.items, self.item_counts, weights, self.clock, self.described), directory
+        )
 
     def load_assets(self, directory: str | None) -> None:
         """Read what `save_assets` wrote (called on loading)."""
@@ -295,4 +313,4 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         self.items = checked_items(assets.items, self.vocabulary_size)
         self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
         self.saved_weights = assets.weights
-        self.clock = assets.clock
+        self.clock, self.described = assets.clock, assets.described

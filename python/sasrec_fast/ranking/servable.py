@@ -106,7 +106,8 @@ def servable_items(
     allowed = model.candidate_mask.copy()
     allowed[0] = False
     if counts is not None:
-        allowed &= counts > 0
+        described = getattr(model, "described", None)
+        allowed &= counts > 0 if described is None else (counts > 0) | described
     if candidates is not None:
         wanted = given_mask("candidates", candidates, items, size, "cannot be recommended")
         _note_never_recommended(np.flatnonzero(wanted & ~allowed), int(wanted.sum()), items)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sasrec_fast.backend import keep_compilations
     from sasrec_fast.batching import Batches
     from sasrec_fast.errors import DataError, DataWarning
-    from sasrec_fast.evaluation import Comparison, Metrics, baselines, compare, evaluate
+    from sasrec_fast.evaluation import Beyond, Comparison, Metrics, baselines, compare, evaluate
     from sasrec_fast.evaluation.ranking_metrics import RankingMetrics
     from sasrec_fast.model import SASRec, load_model
     from sasrec_fast.preparing import KERAS_EXAMPLE, Prepared, load, prepare
@@ -34,6 +34,7 @@ __all__ = [
     "KERAS_EXAMPLE",
     "Arrays",
     "Batches",
+    "Beyond",
     "Comparison",
     "DataError",
     "DataWarning",
@@ -68,6 +69,7 @@ _HOMES = {
     "KERAS_EXAMPLE": "preparing",
     "Arrays": "store",
     "Batches": "batching",
+    "Beyond": "evaluation",
     "Comparison": "evaluation",
     "DataError": "errors",
     "DataWarning": "errors",

@@ -4,6 +4,7 @@
 """
 
 from sasrec_fast.evaluation.baselines import ItemNeighbours, MarkovChain, Popularity
+from sasrec_fast.evaluation.beyond import Beyond, Outlook
 from sasrec_fast.evaluation.comparison import Comparison, compare
 from sasrec_fast.evaluation.evaluation import evaluate
 from sasrec_fast.evaluation.metrics import Metrics, digest_of
@@ -23,10 +24,12 @@ from sasrec_fast.evaluation.shipped import Shipped, lists_of
 from sasrec_fast.evaluation.spark import chosen_columns, items_of
 
 __all__ = [
+    "Beyond",
     "Comparison",
     "ItemNeighbours",
     "MarkovChain",
     "Metrics",
+    "Outlook",
     "Popularity",
     "Scorer",
     "Shipped",

@@ -9,6 +9,15 @@ from numpy.typing import NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.errors import DataWarning, note
+from sasrec_fast.evaluation.baselines import Popularity
+from sasrec_fast.evaluation.beyond import (
+    Beyond,
+    Outlook,
+    means_of_groups,
+    outlook,
+    recorded,
+    shares_of_groups,
+)
 from sasrec_fast.evaluation.by_rules import UNLISTED, ranks_by_rules
 from sasrec_fast.evaluation.held_out import HeldOut
 from sasrec_fast.evaluation.metrics import Metrics, Setting, Targets, check_cutoffs
@@ -62,6 +71,7 @@ def evaluate(
     exclude: Iterable[Any] | None = None,
     query_time: str = "last",
     rules: Rules | None = None,
+    beyond: bool | Beyond = False,
 ) -> Metrics:
     """Rank items for every user of a split and measure the rank of its last target.
 
@@ -97,6 +107,9 @@ def evaluate(
         rules: Of the lists, as of `recommend`. With caps, must-haves or diversity a list is made of
             the largest k, and a target that is not in it has no rank: it is a miss, and counts 0
             in "mrr". Printed metrics say so; `compare` takes metrics of equal rules alone.
+        beyond: Whether to measure what the lists are like besides: novelty, diversity, coverage of
+            the tail, popularity, serendipity, exposure of items; or a `Beyond` that says against
+            which baseline, and for which groups. See docs/evaluation.md.
 
     Returns:
         `Metrics`: "hit_rate@k" (recall, with one target) and "ndcg@k" for each k, "mrr", and for
@@ -125,6 +138,8 @@ def evaluate(
         refuse_times(model)
         if rules is not None:
             raise ValueError("rules are not applied by Spark: evaluate prepared data")
+        if beyond:
+            raise ValueError("beyond is not measured by Spark: evaluate prepared data")
         return evaluate_spark(model, split, check_cutoffs(k), asked, batch_size or ROWS)
     split = require_split(split, "evaluate")
     metrics = measure(
@@ -137,6 +152,7 @@ def evaluate(
         exclude=exclude,
         query_time=query_time,
         rules=rules,
+        beyond=beyond,
     )
     if exclude_seen:
         warn_of_repeats(split.name, metrics.targets.repeated)
@@ -156,6 +172,7 @@ def measure(
     coverage: bool = True,
     held_out: HeldOut | None = None,
     rules: Rules | None = None,
+    beyond: bool | Beyond = False,
 ) -> Metrics:
     """As `evaluate`, of a split that is one, without a word on repeats.
 
@@ -173,6 +190,10 @@ def measure(
     protocol = sampling_protocol(candidates)
     if protocol is not None and rules is not None:
         raise ValueError("rules are of full rankings: a sampled ranking is no list to serve")
+    if not isinstance(beyond, bool | Beyond):
+        raise TypeError(f"beyond is True, False or a Beyond, received {checks.received(beyond)}")
+    if protocol is not None and beyond:
+        raise ValueError("beyond is of full rankings: a sampled ranking is no list to serve")
     wanted = None if protocol is not None else candidates
     held_out = held_out or HeldOut(split)
     items = servable_items(model, split.items, held_out.interactions, wanted, exclude)
@@ -183,8 +204,9 @@ def measure(
     length = input_length(model, split.max_sequence_length)
     asked = Asked(model, held_out.asked(model, query_time), held_out.targets, length, batch_size)
     shares: dict[str, float] = {}
+    lists = np.zeros((len(asked.targets), max(cutoffs) if beyond else 0), np.int32)
     if protocol is None:
-        counts, shares = _among_all(asked, servable, cutoffs, coverage, compiled)
+        counts, shares = _among_all(asked, servable, cutoffs, coverage, compiled, lists)
         label = None if compiled is None else compiled.label
         setting = Setting(split.name, int(items.sum()), exclude_seen, rules=label)
     else:
@@ -194,8 +216,42 @@ def measure(
     cold = ~items[asked.targets] | ~counts.scored
     unlisted = counts.above == UNLISTED if compiled is not None else None
     targets = Targets(cold, held_out.repeated, held_out.digest, unlisted)
-    above = np.maximum(counts.above, 0)
-    return Metrics((above, counts.level), targets, cutoffs, shares, setting)
+    counted = np.maximum(counts.above, 0), counts.level
+    if not beyond:
+        return Metrics(counted, targets, cutoffs, shares, setting)
+    besides = beyond if isinstance(beyond, Beyond) else Beyond()
+    found = _outlook(besides, asked, servable, lists, held_out, cutoffs)
+    metrics = Metrics(counted, targets, cutoffs, shares, setting, found)
+    if besides.user_groups is not None:
+        groups = means_of_groups(besides.user_groups, split.user_ids, metrics.per_user)
+        metrics.outlook = replace(found, user_groups=groups)
+    return metrics
+
+
+def _outlook(
+    beyond: Beyond,
+    asked: Asked,
+    servable: Servable,
+    lists: NDArray[np.int32],
+    held_out: HeldOut,
+    cutoffs: tuple[int, ...],
+) -> Outlook:
+    """What lists are like, beside those of the baseline for the same users."""
+    split = held_out.split
+    model = beyond.baseline or Popularity(split)
+    require_scorer(model, "Beyond(baseline=)")
+    require_same_items(model, split, f"the {split.name} split")
+    length = input_length(model, split.max_sequence_length)
+    other = replace(asked, model=model, histories=held_out.asked(model, "last"), length=length)
+    expected = np.zeros_like(lists)
+    _among_all(other, servable, cutoffs, False, None, expected)
+    found = outlook(asked, servable, (lists, expected), held_out.interactions, cutoffs)
+    if beyond.item_groups is None:
+        return found
+    groups = shares_of_groups(
+        beyond.item_groups, split.items, found.exposure, held_out.interactions
+    )
+    return replace(found, item_groups=groups)
 
 
 def warn_of_repeats(name: str, repeated: NDArray[np.bool_]) -> None:
@@ -216,14 +272,20 @@ def _among_all(
     cutoffs: tuple[int, ...],
     coverage: bool,
     rules: CompiledRules | None,
+    lists: NDArray[np.int32],
 ) -> tuple[Counts, dict[str, float]]:
-    """Counts, and the coverage at each of the cut-offs where it is wanted."""
+    """Counts, and the coverage at each of the cut-offs where it is wanted.
+
+    Lists [n, k] are written down, of as many items as they have columns.
+    """
     covering = cutoffs if coverage else ()
     if rules is not None:
         ranked = ranks_by_rules(asked, servable, rules, max(cutoffs))
     else:
         rank = ranks_by_vectors if is_vector_scorer(asked.model) else ranks_by_scores
-        ranked = rank(asked, servable, max(covering, default=0))
+        ranked = rank(asked, servable, max(max(covering, default=0), lists.shape[1]))
+    if lists.shape[1]:
+        ranked = recorded(ranked, lists)
     counts, covered = ranks_and_covered(ranked, len(asked.targets), servable, covering)
     return counts, coverage_of(covered, servable, covering)
 

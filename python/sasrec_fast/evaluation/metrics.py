@@ -116,15 +116,18 @@ def digest_of(split: Split) -> int:
 class Metrics(Mapping[str, float]):
     """Means over users: "hit_rate@k" and "ndcg@k" for every k, "mrr", and "coverage@k".
 
-    The coverage, of full rankings alone, is a share of the catalogue and no mean over users.
+    The coverage, of full rankings alone, is a share of the catalogue and no mean over users. With
+    `evaluate(beyond=)` there are "novelty@k", "diversity@k", "tail@k", "serendipity@k", means too,
+    and "gini@k" and "popularity_lift@k", which are none.
 
     Args:
         counts: Of each target, int64 [n]: the items ranked above it, and those level with it,
             itself included.
         targets: Which of them are misses.
         cutoffs: Of hit rate and NDCG.
-        coverage: At each cut-off, by its key.
+        shares: What is no mean over users, by its key, such as the coverage at each cut-off.
         setting: How the ranking was made.
+        outlook: What lists are like besides.
 
     Attributes:
         per_user: float64 [n] that each mean is of, by its key.
@@ -136,6 +139,7 @@ class Metrics(Mapping[str, float]):
         repeated_targets: Rows whose target the user had before: misses too where seen items
             are excluded, as `seen_excluded` says.
         targets: Which rows these are, `targets.cold` and `targets.repeated`.
+        outlook: What lists are like, with groups of users and items, see `Outlook`; or None.
         setting: How the ranking was made; its attributes `name`, `num_candidates`,
             `seen_excluded`, `num_negatives`, `seed`, `short_users` and `query_time` are those of
             this object too.
@@ -146,8 +150,9 @@ class Metrics(Mapping[str, float]):
         counts: tuple[Counts, Counts],
         targets: Targets,
         cutoffs: Iterable[int],
-        coverage: Mapping[str, float],
+        shares: Mapping[str, float],
         setting: Setting,
+        outlook: Any = None,
     ) -> None:
         better, equal = counts
         missed = targets.missed(setting.seen_excluded)
@@ -159,13 +164,17 @@ class Metrics(Mapping[str, float]):
             key: np.where(missed, 0.0, expected_gains(better, equal, of_ranks))
             for key, of_ranks in gains.items()
         }
+        if outlook is not None:
+            self.per_user |= outlook.per_user
+            shares = {**shares, **outlook.shares}
+        self.outlook = outlook
         self._means = {key: float(values.mean()) for key, values in self.per_user.items()}
         self.standard_errors = {
             key: float(values.std(ddof=1) / np.sqrt(users)) if users > 1 else float("nan")
             for key, values in self.per_user.items()
         }
-        self._means |= coverage
-        self.standard_errors |= dict.fromkeys(coverage, float("nan"))
+        self._means |= shares
+        self.standard_errors |= dict.fromkeys(shares, float("nan"))
         self.ranks = np.where(missed, np.inf, better + (equal + 1) / 2)
         self.targets = targets
         self.cold_targets = int(np.count_nonzero(targets.cold))
@@ -209,7 +218,7 @@ class Metrics(Mapping[str, float]):
         for key, mean in self.items():
             error = self.standard_errors[key]
             shown = f"  {key:<{width}}  {mean:.4f}"
-            lines.append(shown if key.startswith("coverage") else f"{shown} ± {error:.4f}")
+            lines.append(f"{shown} ± {error:.4f}" if key in self.per_user else shown)
         return "\n".join(lines)
 
     def __repr__(self) -> str:

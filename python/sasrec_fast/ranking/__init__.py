@@ -9,6 +9,7 @@ from sasrec_fast.ranking.catalogue import Catalogue
 from sasrec_fast.ranking.compiled import CompiledRules
 from sasrec_fast.ranking.rules import Rules
 from sasrec_fast.ranking.servable import Servable, servable_items
+from sasrec_fast.ranking.values import values_by_item
 
 __all__ = [
     "Catalogue",
@@ -18,4 +19,5 @@ __all__ = [
     "best",
     "best_of_scores",
     "servable_items",
+    "values_by_item",
 ]

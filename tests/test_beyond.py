@@ -114,3 +114,22 @@ def test_what_has_no_lists_is_refused(data):
         sf.evaluate(model, data, beyond="all")
     with pytest.raises(TypeError, match=r"Beyond\(baseline=\) takes"):
         sf.evaluate(model, data, beyond=sf.Beyond(baseline=3))
+
+
+def test_pictures_of_lists(data):
+    pytest.importorskip("matplotlib")
+    models = {"one": Fixed([4, 5, 6], data.items), "two": Fixed([1, 2, 3], data.items)}
+    measured = {name: sf.evaluate(model, data, k=2, beyond=True) for name, model in models.items()}
+    figure = sf.plots.exposure(measured, data_name="made")
+    (ax,) = figure.axes
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == [f"{name}, Gini {one['gini@2']:.3f}" for name, one in measured.items()]
+    heights = ax.lines[1].get_ydata()
+    assert (heights[0], heights[-1], len(heights)) == (0, 1, 7)
+    (ax,) = sf.plots.accuracy_and("novelty", measured, k=2).axes
+    points = [container[0].get_xydata()[0].tolist() for container in ax.containers]
+    assert points == [[one["novelty@2"], one["ndcg@2"]] for one in measured.values()]
+    with pytest.raises(ValueError, match="has no 'novelty@3'"):
+        sf.plots.accuracy_and("novelty", measured, k=3)
+    with pytest.raises(ValueError, match="measure with evaluate"):
+        sf.plots.exposure(sf.evaluate(models["one"], data))

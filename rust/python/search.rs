@@ -28,7 +28,7 @@ pub fn top_k<'py>(
 ) -> PyResult<BestArrays<'py>> {
     let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let search = Search { products, excluded, adjustment: borrowed(&adjustment)?, k };
+    let search = Search { products, excluded, adjustment: borrowed(adjustment.as_ref())?, k };
     let shape = [products.queries.nrows(), k];
     let best = run(py, |pause| search::top_k(&search, pause))?;
     Ok((
@@ -51,7 +51,7 @@ pub fn count_above<'py>(
 ) -> PyResult<(RankArrays<'py>, Bound<'py, PyArray2<i32>>)> {
     let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let (adjustment, targets) = (borrowed(&adjustment)?, targets.as_slice()?);
+    let (adjustment, targets) = (borrowed(adjustment.as_ref())?, targets.as_slice()?);
     let ranking = Ranking { products, excluded, adjustment, targets, k };
     let shape = [products.queries.nrows(), k];
     let mut ranks = run(py, |pause| ranks::count_above(&ranking, pause))?;
@@ -78,7 +78,7 @@ fn rank_arrays(py: Python<'_>, ranks: Ranks) -> RankArrays<'_> {
     (ranks.own.into_pyarray(py), ranks.above.into_pyarray(py), ranks.level.into_pyarray(py))
 }
 
-fn borrowed<'a>(adjustment: &'a Option<AdjustmentArrays<'_>>) -> PyResult<Adjustment<'a>> {
+fn borrowed<'a>(adjustment: Option<&'a AdjustmentArrays<'_>>) -> PyResult<Adjustment<'a>> {
     match adjustment {
         Some((factors, boosts)) => {
             Ok(Adjustment { factors: factors.as_slice()?, boosts: boosts.as_slice()? })

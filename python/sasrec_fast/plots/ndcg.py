@@ -131,7 +131,7 @@ def _checked(
     metrics: Metrics | Mapping[str, Metrics], data: Prepared, k: int
 ) -> tuple[dict[str, Metrics], Split, list[str]]:
     """Metrics by name, the split that all of them were measured on, and how they were."""
-    named = _named(metrics)
+    named = named_metrics(metrics)
     checks.integer("k", k, 1)
     require_prepared(data, "a plot of metrics")
     if not named:
@@ -156,7 +156,7 @@ def _checked(
     return named, split, next(iter(protocols)).split(", ")
 
 
-def _named(metrics: Any) -> dict[str, Metrics]:
+def named_metrics(metrics: Any) -> dict[str, Metrics]:
     """Metrics by name; a TypeError that says what to pass where they are something else."""
     if isinstance(metrics, Metrics):
         return {"": metrics}

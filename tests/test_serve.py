@@ -300,7 +300,7 @@ def test_a_new_model_is_swapped_in_and_no_request_is_lost(tmp_path: Any) -> None
 def test_a_request_is_answered_by_the_model_it_began_with() -> None:
     old, new = Following(IDS, mark=1), Following([str(item) for item in IDS], mark=2)
     made = iter([old, new])
-    with running(lambda: next(made)) as served, ThreadPoolExecutor(2) as pool:
+    with running(lambda: next(made)) as served, ThreadPoolExecutor(3) as pool:
         old.gate.clear()
         before = pool.submit(served.recommend, histories=[[10]], k=1)
         until(lambda: len(old.calls) == 2)
@@ -311,7 +311,10 @@ def test_a_request_is_answered_by_the_model_it_began_with() -> None:
         assert (
             served.ask("POST", "/recommend", {"histories": [[10]]})[1]["field"] == "histories[0][0]"
         )
+        later = pool.submit(served.recommend, histories=[["10"]], k=1)
+        until(lambda: metric(served, "queue_rows") == 2)
         old.gate.set()
+        assert later.result()[0]["scores"] == [2.0]
         assert before.result()[0]["scores"] == queued.result()[0]["scores"] == [1.0]
         assert served.recommend(histories=[["10"]], k=1)[0]["scores"] == [2.0]
         status, content, _ = served.ask("POST", "/recommend", {"histories": [["a", "\ud800"]]})

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from sasrec_fast import checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,7 +28,9 @@ def listening(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: The address is no address of this machine, or is in use.
+        ValueError: There is no such port.
     """
+    checks.integer("port", port, 0, 65535)  # of a larger one the rest would be taken
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

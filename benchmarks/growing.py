@@ -93,7 +93,7 @@ def week(rows: pd.DataFrame, days: list[int], seed: int) -> list[dict[str, Any]]
     for number, day in enumerate(days):
         spent = dict.fromkeys(models, 0.0)
         if number:
-            data = data.append(rows[rows["day"] == days[number - 1]])
+            data = data.append(rows[rows["day"] == days[number - 1]], keep_items=True)
             for name in models:
                 begun = time.process_time()
                 models[name] = renewed(name, models[name], data, seed, number)

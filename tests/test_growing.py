@@ -94,7 +94,7 @@ def test_what_is_known_stays_as_it_is(data, loss, optimizer, options):
 
 def test_training_goes_on_with_what_came(data):
     model = trained(data, "sampled")
-    later = data.append(table([3, 50, 4, 7, 50, 3], user=99, start=1000))
+    later = data.append(table([3, 50, 4, 7, 50, 3], user=99, start=1000), keep_items=True)
     grown = model.extended(later)
     assert grown.growth == growing.Growth(OLD, 0, 1, 0)
     assert grown.items == later.items

@@ -207,7 +207,9 @@ def test_rows_are_put_into_few_shapes(model):
 
 def test_columns_are_looked_up_among_any_selection():
     selection = Selection(np.array([2, 5, 9]), np.zeros((3, 1), np.float32))
-    np.testing.assert_array_equal(selection.columns_of(np.array([9, 10, 1, 2, 9])), [0, 2])
+    np.testing.assert_array_equal(selection.columns_of(np.array([9, 10, 1, 2, 9])), [0, 2, 2])
+    whole = Selection(np.arange(3, 6), np.zeros((3, 1), np.float32))
+    np.testing.assert_array_equal(whole.columns_of(np.array([9, 5, 1, 3, 5])), [0, 2, 2])
     np.testing.assert_array_equal(selection.columns_of(np.zeros(0, np.int32)), [])
 
 

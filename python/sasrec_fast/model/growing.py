@@ -71,7 +71,7 @@ def extended(
         model: A `SASRec` with `items`.
         items: The ids to add, new or not; or a `Vocabulary` in which every index of the model's is
             as before, as `Vocabulary.extend` makes it; or prepared data, such as
-            `data.append(rows)` returns, which is `data` then.
+            `data.append(rows, keep_items=True)` returns, which is `data` then.
         data: Prepared data of these items: neighbours and counts.
         item_vectors: Vectors of any width that say how alike items are: a mapping of ids, or an
             array [vocabulary_size, f] by index; known items need them as well. Of an item without
@@ -91,7 +91,8 @@ def extended(
         >>> import sasrec_fast as sf
         >>> data = sf.prepare(sf.datasets.synthetic(60, 100, interactions=(6, 10)).ratings)
         >>> model = sf.SASRec.for_data(data, hidden_dim=8, num_layers=1)
-        >>> later = data.append({"user_id": [1, 1], "item_id": [3, 101], "timestamp": [10**9] * 2})
+        >>> rows = {"user_id": [1, 1], "item_id": [3, 101], "timestamp": [10**9] * 2}
+        >>> later = data.append(rows, keep_items=True)
         >>> print(model.extended(later).growth)
         100 items known, 1 new: 0 by their vectors, 1 by their neighbours, 0 by the mean of all
     """
@@ -136,7 +137,7 @@ def _vocabulary(model: Any, items: Any, data: Prepared | None) -> Vocabulary:
         raise ValueError(
             f"items do not extend the model's: index {place + 1} is {shown(own.ids[place])} in the "
             f"model and {there} in items; items.extend(ids) keeps every index, and so does "
-            "data.append(rows)"
+            "data.append(rows, keep_items=True)"
         )
     return whole
 

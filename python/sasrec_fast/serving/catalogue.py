@@ -28,10 +28,14 @@ class Selection:
     vectors: NDArray[np.float32]
 
     def columns_of(self, items: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-        """The columns of those item indices that have one, ascending, each once."""
-        wanted = np.unique(items)
+        """The columns of those item indices that have one, ascending, perhaps several times."""
+        first, count = int(self.indices[0]), len(self.indices)
+        wanted = np.sort(items)
+        if int(self.indices[-1]) - first + 1 == count:  # a range: nothing is looked up
+            inside = np.searchsorted(wanted, [first, first + count])
+            return (wanted[inside[0] : inside[1]] - first).astype(np.int32)
         places = np.searchsorted(self.indices, wanted)
-        places[places == len(self.indices)] = 0
+        places[places == count] = 0
         columns: NDArray[np.int32] = places[self.indices[places] == wanted].astype(np.int32)
         return columns
 

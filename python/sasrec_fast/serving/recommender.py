@@ -6,6 +6,7 @@ import copy
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -223,15 +224,22 @@ class Recommender:
             return self._of_users(users)
         if isinstance(histories, str | bytes | Mapping) or not isinstance(histories, Iterable):
             raise TypeError(f"histories must be a list of lists, received {shown(histories)}")
-        found, unknown = [], []
-        for number, history in enumerate(histories):
+        rows = list(histories)
+        for number, history in enumerate(rows):
             if isinstance(history, Mapping | set | frozenset):
                 raise TypeError(f"history {number} is a {type(history).__name__}, expected a list")
-            indices = self._catalogue.known(f"history {number}", history)
-            known = indices[indices > 0]
-            found.append(known)
-            unknown.append(len(indices) - len(known))
-        return found, unknown
+        if len(rows) > 1 and all(type(row) is list for row in rows):
+            ends = np.cumsum([len(row) for row in rows])
+            try:  # at once
+                every = self.items.index(list(chain.from_iterable(rows)))
+            except TypeError:  # and one by one, to name what is wrong
+                each = [self._catalogue.known(f"history {n}", row) for n, row in enumerate(rows)]
+            else:
+                each = np.split(every, ends[:-1])
+        else:
+            each = [self._catalogue.known(f"history {n}", row) for n, row in enumerate(rows)]
+        found = [indices[indices > 0] for indices in each]
+        return found, [len(one) - len(known) for one, known in zip(each, found, strict=True)]
 
     def _of_users(self, users: Iterable[Any]) -> tuple[list[Ids], list[int]]:
         from sasrec_fast.store import user_positions

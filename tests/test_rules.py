@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import sasrec_fast as sf
 from sasrec_fast import _core
-from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores
+from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores, read_rules
 from sasrec_fast.ranking.compiled import NO_CAP
 
 NONE = np.zeros(0, np.float32)
@@ -281,3 +281,22 @@ def test_an_interrupt_and_wrong_shapes_end_the_native_search():
         _core.lists_of_products(two[:1], two, none, 3, rules)
     with pytest.raises(ValueError, match="NaN"):
         _core.lists_of_products(two[:1] * np.nan, two, none, 1, rules)
+
+
+def test_rules_of_a_file(model, tmp_path):
+    path = tmp_path / "rules.json"
+    path.write_text('{"boosts": {"3": 5.0}, "groups": {"1": "a", "2": "a"}, "most_per_group": 1}')
+    rules = read_rules(path, model.items)
+    assert (rules.boosts, rules.groups, rules.most_per_group) == ({3: 5.0}, {1: "a", 2: "a"}, 1)
+    found = sf.Recommender(model).ruled(rules).recommend([[9]])[0]
+    assert found.item_ids[0] == 3
+    for text, said in {
+        "[1]": "holds",
+        '{"boost": {}}': "'boost', which is no rule; those are boosts",
+        '{"boosts": {"x": 1}}': "rules.json: invalid literal",
+        '{"diversity": 2}': r"rules.json: diversity must be in \[0, 1\)",
+        "{": "cannot be read as JSON",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(sf.DataError, match=said):
+            read_rules(path, model.items)

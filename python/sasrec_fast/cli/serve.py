@@ -23,6 +23,7 @@ PANELS = {
         "model": replace(TRAINED_MODEL, text="a folder of export, or a .keras file"),
         "data": Flag(Path, "a folder of prepared data, to answer for its users"),
         "movies": MOVIES,
+        "rules": Flag(Path, "a JSON file of rules for all lists, see docs/rules.md"),
         "watch": Flag(bool, "serve the model anew when its files change, as on SIGHUP", False),
     },
     "Where": {
@@ -59,7 +60,9 @@ def serve(arguments: Any, screen: Screen) -> None:
     limits = _limits(arguments)
     _log_to_stderr()
     name = Path(arguments.model).name
-    watched = [path for path in (arguments.model, arguments.data) if path is not None]
+    watched = [
+        path for path in (arguments.model, arguments.data, arguments.rules) if path is not None
+    ]
     with http.listening(arguments.host, arguments.port) as taken:
         meters = http.Meters()
         titles = _titles(arguments, screen)
@@ -86,7 +89,14 @@ def _read(arguments: Any, titles: Any) -> Recommender:
         from sasrec_fast.preparing import load
 
         data = load(arguments.data)
-    return Recommender(arguments.model, data=data, titles=titles)
+    found = Recommender(arguments.model, data=data, titles=titles)
+    if arguments.rules is None:
+        return found
+    from sasrec_fast.ranking import read_rules
+
+    ruled = found.ruled(read_rules(arguments.rules, found.items))
+    ruled.recommend([[]] if found.knows_counts else [[found.items.ids[0]]], k=10)
+    return ruled
 
 
 def _titles(arguments: Any, screen: Screen) -> Any:

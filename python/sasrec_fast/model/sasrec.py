@@ -211,7 +211,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     ) -> "SASRec":
         """A model for further items that goes on from this one; see `model.growing.extended`.
 
-        `model.extended(data.append(rows, keep_items=True))`; `model.extended(ids, item_vectors=...)`.
+        `model.extended(data.append(rows, keep_items=True))`, or of ids, with `item_vectors=`.
         """
         grown: SASRec = later("model.growing", "extended")(
             self, items, data=data, item_vectors=item_vectors

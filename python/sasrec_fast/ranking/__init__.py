@@ -7,6 +7,7 @@ Keras.
 from sasrec_fast.ranking.best import best, best_of_scores
 from sasrec_fast.ranking.catalogue import Catalogue
 from sasrec_fast.ranking.compiled import CompiledRules
+from sasrec_fast.ranking.files import read_rules
 from sasrec_fast.ranking.rules import Rules
 from sasrec_fast.ranking.servable import Servable, servable_items
 from sasrec_fast.ranking.values import values_by_item
@@ -18,6 +19,7 @@ __all__ = [
     "Servable",
     "best",
     "best_of_scores",
+    "read_rules",
     "servable_items",
     "values_by_item",
 ]

@@ -98,6 +98,11 @@ class Recommender:
         return len(self.items) + 1
 
     @property
+    def knows_counts(self) -> bool:
+        """Whether it knows how popular items are, and answers a history without a known one."""
+        return self._catalogue.counts is not None
+
+    @property
     def titles(self) -> list[str | None] | None:
         """By item index, None where one has none; None where no titles are known."""
         return self._catalogue.titles

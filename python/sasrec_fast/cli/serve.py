@@ -94,8 +94,10 @@ def _read(arguments: Any, titles: Any) -> Recommender:
         return found
     from sasrec_fast.ranking import read_rules
 
-    ruled = found.ruled(read_rules(arguments.rules, found.items))
-    ruled.recommend([[]] if found.knows_counts else [[found.items.ids[0]]], k=10)
+    rules = read_rules(arguments.rules, found.items)
+    ruled = found.ruled(rules)  # tried at once: an id may be unknown
+    asked = [] if found.knows_counts else [found.items.ids[0]]
+    ruled.recommend([asked], k=max(10, len(list(rules.always or ()))))
     return ruled
 
 

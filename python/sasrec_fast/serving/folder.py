@@ -157,7 +157,7 @@ def open_folder(folder: Path, threads: int | None = None) -> Opened:
     content = read_manifest(folder)
     while True:
         try:
-            return _Reader(folder, content).opened(threads or len(os.sched_getaffinity(0)))
+            return _Reader(folder, content).opened(threads or _cores())
         except DataError:
             again = read_manifest(folder)
             if again == content:
@@ -240,6 +240,13 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (ArithmeticError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as why:
         raise DataError(f"{path} is damaged: {why}") from None
+
+
+def _cores() -> int:
+    """Those this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _listed(folder: Path) -> set[str]:

@@ -65,8 +65,10 @@ def _with_counts(catalogue: VectorCatalogue, data: Prepared) -> VectorCatalogue:
     from sasrec_fast.store import require_same_items
 
     require_same_items(catalogue, data, "the data")
-    counts = data.item_counts
-    return replace(catalogue, counts=counts, mask=catalogue.mask & (counts > 0))
+    counts, served = data.item_counts, data.item_counts > 0
+    if catalogue.counts is not None:
+        served = served | (catalogue.counts == 0)  # what is in the mask without any needs none
+    return replace(catalogue, counts=counts, mask=catalogue.mask & served)
 
 
 def _titles(titles: Any, found: Opened) -> list[str | None]:

@@ -98,9 +98,10 @@ class ModelEncoder:
 class OnnxEncoder:
     """Graphs of an exported model, one for each width, opened when first used.
 
+    An input is computed by one thread: operations are small, and other threads have other inputs.
+
     Args:
         graphs: Files by width.
-        threads: Of ONNX Runtime, for one input.
 
     Raises:
         ImportError: ONNX Runtime is not installed.
@@ -108,7 +109,7 @@ class OnnxEncoder:
 
     rows: tuple[int, ...] | None = None
 
-    def __init__(self, graphs: Mapping[int, Path], threads: int) -> None:
+    def __init__(self, graphs: Mapping[int, Path]) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -116,7 +117,7 @@ class OnnxEncoder:
                 "an exported model is run by ONNX Runtime: pip install 'sasrec-fast[onnx]', or "
                 "onnxruntime alone"
             ) from None
-        self._onnxruntime, self._graphs, self._threads = onnxruntime, dict(graphs), threads
+        self._onnxruntime, self._graphs = onnxruntime, dict(graphs)
         self.widths = tuple(sorted(self._graphs))
         self._sessions: dict[int, Any] = {}
         self._lock = threading.Lock()
@@ -132,8 +133,7 @@ class OnnxEncoder:
         with self._lock:
             if width not in self._sessions:
                 options = self._onnxruntime.SessionOptions()
-                options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+                options.intra_op_num_threads = options.inter_op_num_threads = 1
                 options.log_severity_level = 3
                 self._sessions[width] = self._onnxruntime.InferenceSession(
                     str(self._graphs[width]), options, providers=["CPUExecutionProvider"]

@@ -147,7 +147,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def open_folder(folder: Path, threads: int | None = None) -> Opened:
+def open_folder(folder: Path) -> Opened:
     """The encoder and the catalogue of an exported model; every file is compared with its digest.
 
     Raises:
@@ -157,7 +157,7 @@ def open_folder(folder: Path, threads: int | None = None) -> Opened:
     content = read_manifest(folder)
     while True:
         try:
-            return _Reader(folder, content).opened(threads or _cores())
+            return _Reader(folder, content).opened()
         except DataError:
             again = read_manifest(folder)
             if again == content:
@@ -172,7 +172,7 @@ class _Reader:
         self._folder, self._content = folder, content
         self._manifest = folder / MANIFEST
 
-    def opened(self, threads: int) -> Opened:
+    def opened(self) -> Opened:
         with _damage(self._manifest):
             widths = [int(width) for width in self._content["widths"]]
             size, dim = (int(self._content[name]) for name in ("vocabulary_size", "hidden_dim"))
@@ -188,7 +188,7 @@ class _Reader:
             raise DataError(f"{self._manifest} is damaged: no item is served, or the padding is")
         catalogue = VectorCatalogue(self._items(size), served, counts, vectors, titles)
         about = {"source": str(self._folder), **dict(self._content["about"])}
-        return Opened(OnnxEncoder(graphs, threads), catalogue, about)
+        return Opened(OnnxEncoder(graphs), catalogue, about)
 
     def _items(self, size: int) -> Vocabulary:
         entry = self._content["files"].get("item_ids")
@@ -240,13 +240,6 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (ArithmeticError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as why:
         raise DataError(f"{path} is damaged: {why}") from None
-
-
-def _cores() -> int:
-    """Those this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _listed(folder: Path) -> set[str]:

@@ -314,11 +314,17 @@ class Recommender:
         unknown: Sequence[int],
         rows: Sequence[int],
     ) -> list[Recommendations]:
+        scores, columns = best
+        there = columns >= 0
+        indices = selection.indices[columns[there]]
+        ids, titles = self.items.lookup(indices).tolist(), self._catalogue.titles
+        named = None if titles is None else [titles[index] for index in indices.tolist()]
+        ends = np.cumsum(there.sum(axis=1)).tolist()
         answers = []
-        for row, scores, columns in zip(rows, *best, strict=True):
-            there = columns >= 0
-            indices = selection.indices[columns[there]]
-            answers.append(self._answer(indices, scores[there], unknown[row]))
+        for number, (row, start, end) in enumerate(zip(rows, [0, *ends], ends, strict=False)):
+            own = None if named is None else named[start:end]
+            one = Recommendations(ids[start:end], scores[number, : end - start], own, unknown[row])
+            answers.append(one)
         return answers
 
     def _answer(

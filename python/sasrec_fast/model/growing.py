@@ -198,7 +198,7 @@ def _fresh(optimizer: Any) -> Any:
     rate = getattr(optimizer, "_learning_rate", None)
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return type(optimizer).from_config(optimizer.get_config())
-    # Keras would serialise the schedule, for which it imports TensorFlow where that is.
+    # A schedule has no state, and one of somebody's own may have no config.
     plain = object.__new__(type(optimizer))
     vars(plain).update({**vars(optimizer), "_learning_rate": 0.0})
     return type(optimizer).from_config({**plain.get_config(), "learning_rate": rate})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -138,6 +141,52 @@ def test_lists_are_those_of_a_plain_search(search: Any) -> None:
         np.testing.assert_array_equal(found[1], columns)
 
 
+def test_large_catalogues_make_the_lists_of_a_plain_search():
+    """More items than one stretch, in blocks, by several threads, whose parts are joined."""
+    rng = np.random.default_rng(0)
+    vectors = rng.integers(-9, 10, (20_000, 6)).astype(np.float32)
+    groups = rng.integers(-1, 40, len(vectors)).astype(np.int32)
+    always = np.array([5, 19_999], np.int32)
+    for queries, diversity in ((1, 0.0), (70, 0.0), (7, 0.5)):
+        rules = CompiledRules(
+            np.ones(20_001, bool), NONE, NONE, groups, 2, always, diversity, pool=50
+        )
+        asked = rng.integers(-9, 10, (queries, 6)).astype(np.float32)
+        offsets = np.zeros(queries + 1, np.int64)
+        _, columns = best(asked, vectors, (offsets, np.zeros(0, np.int32)), 30, rules)
+        for row in {0, queries - 1}:
+            scores = dict(enumerate((vectors @ asked[row]).astype(float).tolist()))
+            assert columns[row].tolist() == plain_list(scores, 30, rules, vectors)
+
+
+THREADS = """
+import numpy as np
+from sasrec_fast.ranking import CompiledRules, best
+rng = np.random.default_rng(0)
+queries, vectors = (rng.standard_normal((n, 5), np.float32) for n in (3, 30_000))
+groups, none = rng.integers(0, 9, 30_000).astype(np.int32), np.zeros(0, np.float32)
+always, excluded = np.array([7], np.int32), (np.zeros(4, np.int64), np.zeros(0, np.int32))
+for diversity in (0.0, 0.5):
+    rules = CompiledRules(np.ones(30_001, bool), none, none, groups, 3, always, diversity, 60)
+    scores, columns = best(queries, vectors, excluded, 20, rules)
+    print(scores.tobytes().hex(), columns.tolist())
+"""
+
+
+def test_the_number_of_threads_changes_no_list():
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", THREADS],
+            env={**os.environ, "RAYON_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "3")
+    }
+    assert len(printed) == 1
+
+
 @pytest.fixture(scope="module")
 def data() -> sf.Prepared:
     rng = np.random.default_rng(3)
@@ -230,11 +279,25 @@ def test_what_is_measured_is_what_is_served(model, data, rules, scorer):
         assert found["mrr"] == pytest.approx((1 / ranks).sum() / len(ends))
 
 
+def test_lists_that_are_short_cover_no_more_than_they_hold(data):
+    """Of three items, of which users may get those that they have not had."""
+    popularity, few = sf.baselines.Popularity(data.train), [38, 39, 40]
+    plain, ruled = (
+        sf.evaluate(popularity, data, k=3, candidates=few, rules=rules, beyond=True)
+        for rules in (None, sf.Rules(factors={1: 1.0}))
+    )
+    assert ruled.outlook.exposure.tolist() == plain.outlook.exposure.tolist()
+    assert 0 < ruled.outlook.exposure.sum() < 3 * len(ruled.ranks)
+    assert dict(ruled) == dict(plain)
+
+
 def test_rules_that_differ_do_not_compare(model, data):
     one, other = (sf.evaluate(model, data, k=10, rules=rules) for rules in (RULES[3], RULES[1]))
     with pytest.raises(ValueError, match=r"rules is .1 items always there, diversity"):
         sf.compare(one, other)
     assert sf.compare(one, sf.evaluate(model, data, k=10, rules=RULES[3])).difference == 0
+    with pytest.raises(ValueError, match=r"\], in lists of 10' and"):  # other ones, of another k
+        sf.compare(one, sf.evaluate(model, data, k=(10, 20), rules=RULES[3]))
     with pytest.raises(ValueError, match="a sampled ranking is no list"):
         sf.evaluate(model, data, candidates=("uniform", 5, 0), rules=RULES[0])
 
@@ -264,6 +327,11 @@ def test_rules_that_differ_do_not_compare(model, data):
         ),
         (lambda: Rules(groups={1: 1.5}, most_per_group=1), TypeError, "a group is text or"),
         (lambda: Rules(never=range(1, 41)), ValueError, "no item is left"),
+        (
+            lambda: {"never": [1]},
+            TypeError,
+            r"rules must be sasrec_fast.Rules\(...\), received {'n",
+        ),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(model, data, rules, error, message):
@@ -271,7 +339,7 @@ def test_rules_that_make_no_sense_are_refused(model, data, rules, error, message
         sf.recommend(model, data, histories=[[5]], rules=rules())
 
 
-def test_an_interrupt_and_wrong_shapes_end_the_native_search():
+def test_wrong_shapes_and_scores_end_the_native_search():
     rules = CompiledRules(
         np.ones(3, bool), NONE, NONE, np.zeros(0, np.int32), NO_CAP, np.zeros(1, np.int32), 0.0, 1
     )

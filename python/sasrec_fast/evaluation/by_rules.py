@@ -58,8 +58,8 @@ def _adjusted(asked: Asked, servable: Servable, rules: CompiledRules, k: int) ->
         found = rules.adjusted(scores[: len(rows), servable.selection])
         above = np.count_nonzero(found > own[:, None], axis=1)
         level = np.maximum(np.count_nonzero(found == own[:, None], axis=1), 1)
-        _, columns = top_k(found, min(k, found.shape[1])) if k else (0, numbers[:, None][:, :0])
-        yield rows, Counts(above, level, own > -np.inf), servable.indices[columns]
+        _, columns = top_k(found, min(k, found.shape[1]))
+        yield rows, Counts(above, level, own > -np.inf), _items(servable, columns)
 
 
 def _places(
@@ -69,6 +69,11 @@ def _places(
     targets = servable.columns[asked.targets[rows]]
     here = (columns == targets[:, None]) & (targets >= 0)[:, None]
     above = np.where(here.any(axis=1), here.argmax(axis=1), UNLISTED)
-    items = np.where(columns >= 0, servable.indices[columns], 0)
     ones = np.ones(len(rows), np.int64)
-    return Counts(above.astype(np.int64), ones, ones.astype(np.bool_)), items
+    counts = Counts(above.astype(np.int64), ones, ones.astype(np.bool_))
+    return counts, _items(servable, columns)
+
+
+def _items(servable: Servable, columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Item indices of columns, 0 for none."""
+    return np.where(columns >= 0, servable.indices[columns], 0)

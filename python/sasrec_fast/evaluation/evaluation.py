@@ -47,7 +47,7 @@ from sasrec_fast.evaluation.vector_ranks import (
     sampled_ranks_by_vectors,
 )
 from sasrec_fast.preparing import Prepared, require_split
-from sasrec_fast.ranking import CompiledRules, Rules, Servable, servable_items
+from sasrec_fast.ranking import CompiledRules, Rules, Servable, require_rules, servable_items
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.store import Split, require_same_items
 
@@ -181,6 +181,7 @@ def measure(
     """
     cutoffs = check_cutoffs(k)
     checks.one_of("query_time", query_time, QUERY_TIMES)
+    require_rules(rules)
     if batch_size is None:
         batch_size = ROWS_ON_DEVICE if ranked_on_device(model) else ROWS
     checks.integer("batch_size", batch_size, 1)
@@ -207,7 +208,7 @@ def measure(
     lists = np.zeros((len(asked.targets), max(cutoffs) if beyond else 0), np.int32)
     if protocol is None:
         counts, shares = _among_all(asked, servable, cutoffs, coverage, compiled, lists)
-        label = None if compiled is None else compiled.label
+        label = None if compiled is None else compiled.label(cutoffs[-1])
         setting = Setting(split.name, int(items.sum()), exclude_seen, rules=label)
     else:
         counts, setting = _among_negatives(asked, servable, split, protocol)

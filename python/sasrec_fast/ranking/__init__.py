@@ -8,7 +8,7 @@ from sasrec_fast.ranking.best import best, best_of_scores
 from sasrec_fast.ranking.catalogue import Catalogue
 from sasrec_fast.ranking.compiled import CompiledRules
 from sasrec_fast.ranking.files import read_rules
-from sasrec_fast.ranking.rules import Rules
+from sasrec_fast.ranking.rules import Rules, require_rules
 from sasrec_fast.ranking.servable import Servable, servable_items
 from sasrec_fast.ranking.values import values_by_item
 
@@ -20,6 +20,7 @@ __all__ = [
     "best",
     "best_of_scores",
     "read_rules",
+    "require_rules",
     "servable_items",
     "values_by_item",
 ]

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,9 +72,8 @@ class CompiledRules:
         none = np.zeros(0, np.float32)
         return replace(self, factors=none, boosts=none)
 
-    @cached_property
-    def label(self) -> str:
-        """The rules in a line, with a digest that tells other rules from these."""
+    def label(self, k: int) -> str:
+        """The rules of lists of k in a line, with a digest that tells other rules from these."""
         said = [
             f"{np.count_nonzero(self.factors != 1):,} factors" * bool(len(self.factors)),
             f"{np.count_nonzero(self.boosts):,} boosts" * bool(len(self.boosts)),
@@ -84,7 +82,8 @@ class CompiledRules:
             f"diversity {self.diversity:g}" * bool(self.diversity),
         ]
         parts = ", ".join(part for part in said if part) or "items that nobody gets"
-        return f"{parts} [{self._digest}]"
+        length = f", in lists of {k:,}" * self.make_lists
+        return f"{parts} [{self._digest}]{length}"
 
     @property
     def _digest(self) -> str:

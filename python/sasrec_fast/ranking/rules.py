@@ -13,6 +13,12 @@ from sasrec_fast.ranking.values import groups_by_item, named, numbers_by_item
 from sasrec_fast.store import Vocabulary, given_ids, given_mask, indices_of, kind_note, shown
 
 
+def require_rules(rules: Any) -> None:
+    """A TypeError where rules are something else than `Rules` or None."""
+    if not isinstance(rules, Rules | None):
+        raise TypeError(f"rules must be sasrec_fast.Rules(...), received {checks.received(rules)}")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rules:
     """Rules of the lists that `recommend` makes and `evaluate` measures.

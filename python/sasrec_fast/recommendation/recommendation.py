@@ -12,7 +12,7 @@ from sasrec_fast import checks
 from sasrec_fast.errors import note
 from sasrec_fast.evaluation import Scorer, input_length, refuse_times, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
-from sasrec_fast.ranking import Catalogue, Rules
+from sasrec_fast.ranking import Catalogue, Rules, require_rules
 from sasrec_fast.reading import is_of_spark
 from sasrec_fast.recommendation import delivery
 from sasrec_fast.recommendation.audience import (
@@ -46,6 +46,7 @@ class Request:
         checks.integer("k", self.k, 1)
         checks.integer("batch_size", self.batch_size, 1)
         checks.flag("exclude_seen", self.exclude_seen)
+        require_rules(self.rules)
 
 
 class _Options(TypedDict, total=False):

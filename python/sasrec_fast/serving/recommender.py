@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores
+from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores, require_rules
 from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
 from sasrec_fast.serving.encoders import ROWS, Encoder, encode
 from sasrec_fast.serving.lists import Recommendations
@@ -79,6 +79,7 @@ class Recommender:
     ) -> None:
         from sasrec_fast.serving.sources import opened
 
+        require_rules(rules)
         found = opened(source, data, titles)
         self._encoder: Encoder = found.encoder
         self._catalogue: VectorCatalogue = found.catalogue
@@ -112,6 +113,7 @@ class Recommender:
 
     def ruled(self, rules: Rules | None) -> Recommender:
         """The same recommender with other rules of its own; it shares everything else."""
+        require_rules(rules)
         other = copy.copy(self)
         other._rules = rules
         return other
@@ -157,8 +159,9 @@ class Recommender:
         """
         checks.integer("k", k, 1)
         checks.flag("exclude_seen", exclude_seen)
+        require_rules(rules)
         found, unknown = self._histories(histories, users)
-        selection, ruled = self._selection(candidates, rules or self._rules)
+        selection, ruled = self._selection(candidates, self._rules if rules is None else rules)
         never = None if exclude is None else self._catalogue.known("exclude", exclude)
         left_out = [self._left_out(one, exclude_seen, never) for one in found]
         answers: list[Recommendations] = [Recommendations([], np.zeros(0, np.float32))] * len(found)

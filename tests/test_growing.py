@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import sasrec_fast as sf
-from sasrec_fast.model import growing
+from sasrec_fast.model.new_rows import NEAREST, WINDOW, Growth, shares_by_neighbours
 
 OLD, LENGTH = 12, 5
 
@@ -79,7 +80,7 @@ def test_what_is_known_stays_as_it_is(data, loss, optimizer, options):
     found = sf.recommend(grown, histories=[[1, 2], [5]], k=5)
     expected = sf.recommend(model, histories=[[1, 2], [5]], k=5)
     assert found.equals(expected)  # new ones have no interaction
-    assert grown.growth == growing.Growth(OLD, 0, 0, 2)
+    assert grown.growth == Growth(OLD, 0, 0, 2)
     mean = model.item_vectors()[1:].mean(axis=0)
     np.testing.assert_allclose(grown.item_vectors()[OLD + 1 :], [mean, mean], rtol=1e-5)
     assert type(grown.optimizer) is type(model.optimizer)
@@ -96,12 +97,12 @@ def test_training_goes_on_with_what_came(data):
     model = trained(data, "sampled")
     later = data.append(table([3, 50, 4, 7, 50, 3], user=99, start=1000), keep_items=True)
     grown = model.extended(later)
-    assert grown.growth == growing.Growth(OLD, 0, 1, 0)
+    assert grown.growth == Growth(OLD, 0, 1, 0)
     assert grown.items == later.items
     assert grown.item_counts.tolist() == later.item_counts.tolist()
     table_before = model.item_vectors().astype(float)
-    shares = {3: 1 + 1, 4: 1 + 0.5, 7: 1 + 0.5}  # next to it or one further, twice
-    expected = sum(share * table_before[item] for item, share in shares.items()) / 5
+    shares = {3: 1, 4: 1, 7: 0.5}  # next to it or one further; what is held out is not looked at
+    expected = sum(share * table_before[item] for item, share in shares.items()) / 2.5
     np.testing.assert_allclose(grown.item_vectors()[OLD + 1], expected, rtol=1e-5)
     before = np.array(grown.item_vectors())
     changed = later.train.of_users(later.changed_users)
@@ -114,17 +115,76 @@ def test_training_goes_on_with_what_came(data):
     )
 
 
+@pytest.mark.parametrize("holdout", [0, 1, 2])
+def test_neighbours_are_those_of_plain_loops(holdout):
+    """Of new items beside each other, at ends, alone in a row, and among those not learnt."""
+    rng = np.random.default_rng(holdout)
+    known, rows = 8, {"user_id": rng.integers(0, 30, 200), "item_id": rng.integers(1, 15, 200)}
+    rows["item_id"][:14] = range(1, 15)
+    data = sf.prepare(rows, timestamp=None, holdout=holdout, min_user_interactions=1)
+    learnt = np.arange(known + 1) > 1
+    expected = np.zeros((len(data.items) - known, known + 1))
+    rows_of_train = data.train.sequence_rows
+    for end, user in zip(rows_of_train.ends, rows_of_train.users, strict=True):
+        start = data.sequences.offsets[user]
+        sequence = data.sequences.items[start : start + end]
+        for place, item in enumerate(sequence):
+            for other, neighbour in enumerate(sequence):
+                if item > known and neighbour <= known and learnt[neighbour]:
+                    distance = abs(place - other)
+                    expected[item - known - 1, neighbour] += (distance <= WINDOW) / distance
+    expected /= np.maximum(expected.sum(axis=1, keepdims=True), 1e-9)
+    np.testing.assert_allclose(shares_by_neighbours(data.train, learnt).toarray(), expected)
+
+
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule of somebody's own, without a config."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_model_extended_by_nothing_trains_as_the_model_does(data, frozen):
+    """Optimizer, rate, random numbers of dropout and the number of the epoch are all there."""
+    model = trained(data, "sampled", keras.optimizers.Adagrad(Falling()), dropout=0.5)
+    if frozen:
+        model.item_embedding.trainable = False
+        model.compile("sgd", "softmax", run_eagerly=False, steps_per_execution=2)
+    same = model.extended([])
+    assert same.steps_per_execution == model.steps_per_execution
+    for one in (model, same):
+        one.fit(data.train, batch_size=8, epochs=1, verbose=0)
+    for one, other in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_vector_unlike_all_others_makes_no_item_servable(data):
+    model = sf.SASRec.for_data(data, hidden_dim=4, num_layers=1)
+    vectors = {item: [1.0, 0.0] for item in range(1, OLD + 1)} | {60: [-1.0, 0.0]}
+    with pytest.warns(UserWarning, match="1 of 1 new items"):
+        grown = model.extended([60], item_vectors=vectors)
+    assert grown.growth == Growth(OLD, 0, 0, 1)
+    assert 60 not in sf.recommend(grown, histories=[[1]], k=99)["item_id"].tolist()
+
+
 def test_an_item_with_a_vector_is_recommended_before_anybody_had_it(data, tmp_path):
     model = trained(data)
     rng = np.random.default_rng(1)
     vectors = {item: rng.normal(size=3) for item in range(1, OLD + 1)}
     vectors[60] = 2 * vectors[5]
+    with (
+        pytest.warns(UserWarning, match="1 of 2 new items"),
+        pytest.warns(UserWarning, match="1 of 14 item_vectors are of no item .*first 77"),
+    ):
+        grown = model.extended([60, 61], item_vectors={**vectors, 77: [1, 1, 1]})
+    assert grown.growth == Growth(OLD, 1, 0, 1)
     with pytest.warns(UserWarning, match="1 of 2 new items"):
-        grown = model.extended([60, 61], item_vectors=vectors)
-    assert grown.growth == growing.Growth(OLD, 1, 0, 1)
+        framed = model.extended([60, 61], item_vectors=pd.DataFrame(vectors).T)
+    np.testing.assert_array_equal(framed.item_vectors(), grown.item_vectors())
     unit = {item: vector / np.linalg.norm(vector) for item, vector in vectors.items()}
     cosines = {item: unit[item] @ unit[60] for item in range(1, OLD + 1)}
-    best = sorted(cosines, key=lambda item: -cosines[item])[: growing.NEAREST]
+    best = sorted(cosines, key=lambda item: -cosines[item])[:NEAREST]
     weights = np.array([max(cosines[item], 0) for item in best])
     expected = weights @ model.item_vectors()[best] / weights.sum()
     np.testing.assert_allclose(grown.item_vectors()[OLD + 1], expected, rtol=1e-4, atol=1e-6)

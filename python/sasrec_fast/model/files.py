@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_fast.backend import on_jax
+from sasrec_fast.columns import Clock
+from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
+from sasrec_fast.model.inputs import checked_counts, checked_items
 from sasrec_fast.saving import replaced_file
+from sasrec_fast.store import Vocabulary
 
 EXPORTERS = {"tf_saved_model": "tensorflow", "onnx": "onnx", "litert": "ai_edge_litert"}
 """What else must be installed for a format of `export`."""
@@ -19,10 +25,20 @@ class ModelFiles:
     """Files of a Keras model that `build` without a shape makes."""
 
     build: Callable[[], None]
+    vocabulary_size: int
     max_sequence_length: int
     compiled: bool
     optimizer: Any
+    weights: list[Any]
     trainable_variables: list[Any]
+    items: Vocabulary | None
+    item_counts: NDArray[np.int64] | None
+    clock: Clock | None = None
+    """How the timestamps of its data became seconds; `for_data` and `fit` set it, files keep it."""
+    described: NDArray[np.bool_] | None = None
+    """Items with vectors of their own, which need no interaction; None: no such; see `extended`."""
+    saved_weights: str | None = None
+    """Digest of the weights that the assets of a loaded file belong to."""
 
     def save(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, **options: Any
@@ -93,3 +109,18 @@ class ModelFiles:
         super().export(  # type: ignore[misc]
             filepath, format=format, input_signature=input_signature, **options
         )
+
+    def save_assets(self, directory: str) -> None:
+        """Write item ids and counts into the model file's assets (called by `save`)."""
+        weights = digest_of_weights(self.weights)
+        save_assets(
+            Assets(self.items, self.item_counts, weights, self.clock, self.described), directory
+        )
+
+    def load_assets(self, directory: str | None) -> None:
+        """Read what `save_assets` wrote (called on loading)."""
+        assets = load_assets(directory, self.vocabulary_size)
+        self.items = checked_items(assets.items, self.vocabulary_size)
+        self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
+        self.saved_weights = assets.weights
+        self.clock, self.described = assets.clock, assets.described

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,40 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.errors import note
+from sasrec_fast.model.averaging import averages
+from sasrec_fast.model.new_rows import NewRows, unit_vectors
 from sasrec_fast.preparing import Prepared, require_prepared
-from sasrec_fast.store import Sequences, Vocabulary, indices_of, shown
-
-Rows = NDArray[np.float32]
-
-WINDOW = 2
-"""Places on either side of an item whose items are its neighbours."""
-
-NEAREST = 10
-"""Known items that a new one is like, by the vectors that are given."""
-
-
-@dataclass(frozen=True)
-class Growth:
-    """Where the rows of an extended model are from, numbers of items.
-
-    Attributes:
-        known: Copied.
-        vectors: By the vectors that were given.
-        neighbours: By the items next to them in the data.
-        mean: Of which nothing is known: the mean of all rows.
-    """
-
-    known: int
-    vectors: int = 0
-    neighbours: int = 0
-    mean: int = 0
-
-    def __str__(self) -> str:
-        new = self.vectors + self.neighbours + self.mean
-        return (
-            f"{self.known:,} items known, {new:,} new: {self.vectors:,} by their vectors, "
-            f"{self.neighbours:,} by their neighbours, {self.mean:,} by the mean of all"
-        )
+from sasrec_fast.store import Vocabulary, shown
 
 
 def extended(
@@ -63,8 +32,8 @@ def extended(
     - `item_vectors`: of the 10 known items whose vectors are the nearest by cosine, their rows
       weighted by it (Gantner et al. 2010). Such an item is recommended although it has no
       interaction;
-    - `data` in which it occurs: of the known items up to 2 places from it in any sequence, their
-      rows weighted by 1 / distance for each time;
+    - `data` in which it occurs: of the known items up to 2 places from it in the sequences of the
+      training split, their rows weighted by 1 / distance for each time;
     - else the mean of the rows of all known items with an interaction.
 
     Args:
@@ -73,9 +42,9 @@ def extended(
             as before, as `Vocabulary.extend` makes it; or prepared data, such as
             `data.append(rows, keep_items=True)` returns, which is `data` then.
         data: Prepared data of these items: neighbours and counts.
-        item_vectors: Vectors of any width that say how alike items are: a mapping of ids, or an
-            array [vocabulary_size, f] by index; known items need them as well. Of an item without
-            any a vector of zeros.
+        item_vectors: Vectors of any width that say how alike items are: a mapping of ids, a
+            DataFrame with the ids as its index, or an array [vocabulary_size, f] by index; known
+            items need them as well. An item without one has none, or zeros.
 
     Returns:
         A new model, compiled as the one before is, whose `growth` counts items by their rule.
@@ -85,7 +54,7 @@ def extended(
             vectors are not finite.
 
     Warns:
-        UserWarning: Items begin as the mean of all.
+        UserWarning: Items begin as the mean of all; or vectors are of no item.
 
     Example:
         >>> import sasrec_fast as sf
@@ -102,11 +71,12 @@ def extended(
         require_prepared(data, "extended")
     whole = _vocabulary(model, items.items if isinstance(items, Prepared) else items, data)
     model.build_whole() if model.compiled else model.build()
-    given = None if item_vectors is None else _vectors(item_vectors, whole)
+    vectors = None if item_vectors is None else unit_vectors(item_vectors, whole)
+    train = None if data is None else data.train
+    new = NewRows(_learnt(model), len(whole) + 1, train, vectors)
     with model.left_whole():
-        grown = _alike(model, whole, data, given)
-        new = _Rows(model, whole, data, given)
-        _copy(model.weights, grown.weights, new)
+        grown = _alike(model, whole, data, new.described)
+        _copy(_state(model), _state(grown), new)
         _compile_alike(model, grown, data, new)
     grown.growth = new.growth
     if new.growth.mean:
@@ -142,109 +112,16 @@ def _vocabulary(model: Any, items: Any, data: Prepared | None) -> Vocabulary:
     return whole
 
 
-def _vectors(given: Any, whole: Vocabulary) -> Rows:
-    """Vectors of the items [vocabulary_size, f], of length 1; of length 0 where there is none."""
-    if isinstance(given, Mapping):
-        indices = indices_of("item_vectors", list(given), whole)
-        rows = [np.asarray(vector, np.float32) for vector in given.values()]
-        widths = {row.shape for row in rows}
-        if len(widths) != 1 or len(next(iter(widths))) != 1:
-            raise ValueError(
-                f"item_vectors have shapes {sorted(widths)[:3]}, expected one [f] for all items"
-            )
-        found = np.zeros((len(whole) + 1, len(rows[0])), np.float32)
-        found[indices] = rows
-        found[0] = 0
-    else:
-        found = np.array(given, np.float32)
-        if found.ndim != 2 or len(found) != len(whole) + 1:
-            raise ValueError(
-                f"item_vectors has shape {found.shape}, expected a mapping of ids to vectors, or "
-                f"an array [{len(whole) + 1}, f] by item index, that of padding included"
-            )
-    if not np.isfinite(found).all():
-        raise ValueError("item_vectors has values that are not finite")
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    unit: Rows = (found / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return unit
+def _learnt(model: Any) -> NDArray[np.bool_]:
+    """The known item indices whose rows say something: with an interaction, where that is known."""
+    every = np.arange(model.vocabulary_size) > 0
+    learnt = every if model.item_counts is None else every & (model.item_counts > 0)
+    return learnt if learnt.any() else every
 
 
-class _Rows:
-    """How the rows of new items come of those of known ones.
-
-    Attributes:
-        growth: What is by what.
-    """
-
-    def __init__(
-        self, model: Any, whole: Vocabulary, data: Prepared | None, given: Rows | None
-    ) -> None:
-        self.known, self.size = model.vocabulary_size, len(whole) + 1
-        counts = model.item_counts
-        learnt = np.ones(self.known, np.bool_) if counts is None else counts > 0
-        learnt[0] = False
-        self._learnt = np.flatnonzero(learnt if learnt.any() else np.arange(self.known) > 0)
-        new = np.arange(self.known, self.size)
-        self._shares: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-        if given is not None:
-            self._by_vectors(given, new)
-        by_vectors = len(self._shares)
-        if data is not None:
-            self._by_neighbours(data.sequences, {*new.tolist()} - {*self._shares})
-        by_neighbours = len(self._shares) - by_vectors
-        known = self.known - 1
-        self.growth = Growth(known, by_vectors, by_neighbours, len(new) - len(self._shares))
-
-    def of(self, table: Rows) -> Rows:
-        """The rows of the new items, by those of the known ones [known, d]."""
-        mean = table[self._learnt].mean(axis=0, dtype=np.float64)
-        rows = np.tile(mean, (self.size - self.known, 1))
-        for item, (others, weights) in self._shares.items():
-            rows[item - self.known] = weights @ table[others].astype(np.float64)
-        return rows.astype(table.dtype)
-
-    def _by_vectors(self, given: Rows, new: NDArray[np.int64]) -> None:
-        """The nearest known items by cosine, weighted by it (Gantner et al. 2010)."""
-        there = given[self._learnt].any(axis=1)
-        learnt = self._learnt[there]
-        if not len(learnt):
-            raise ValueError("item_vectors has no vector of an item that the model knows")
-        for item in new.tolist():
-            if not given[item].any():
-                continue
-            cosines = given[learnt] @ given[item]
-            best = np.argsort(-cosines, kind="stable")[:NEAREST]
-            weights = np.maximum(cosines[best], 0).astype(np.float64)
-            if weights.any():
-                self._shares[item] = learnt[best], weights / weights.sum()
-
-    def _by_neighbours(self, sequences: Sequences, wanted: set[int]) -> None:
-        """The known items next to each in the data, the nearer the more."""
-        if not wanted:
-            return
-        items, offsets = np.asarray(sequences.items), np.asarray(sequences.offsets)
-        learnt = np.zeros(self.size, np.bool_)
-        learnt[self._learnt] = True
-        lacking = np.zeros(self.size, np.bool_)
-        lacking[list(wanted)] = True
-        places = np.flatnonzero(lacking[items])
-        rows = np.searchsorted(offsets, places, side="right") - 1
-        found: dict[int, dict[int, float]] = {}
-        for place, first, end in zip(
-            places.tolist(), offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True
-        ):
-            near = found.setdefault(int(items[place]), {})
-            for other in range(max(first, place - WINDOW), min(end, place + WINDOW + 1)):
-                if learnt[items[other]]:
-                    share = 1 / abs(other - place)
-                    near[int(items[other])] = near.get(int(items[other]), 0.0) + share
-        for item, near in found.items():
-            if near:
-                weights = np.array([*near.values()])
-                self._shares[item] = np.array([*near], np.int64), weights / weights.sum()
-
-
-def _alike(model: Any, whole: Vocabulary, data: Prepared | None, given: Rows | None) -> Any:
+def _alike(
+    model: Any, whole: Vocabulary, data: Prepared | None, described: NDArray[np.bool_]
+) -> Any:
     """A model of the same options for more items, with weights of its own."""
     mask = np.ones(len(whole) + 1, np.bool_)
     mask[: model.vocabulary_size] = model.candidate_mask
@@ -255,27 +132,38 @@ def _alike(model: Any, whole: Vocabulary, data: Prepared | None, given: Rows | N
     config["candidate_indices"] = None if mask[1:].all() else np.flatnonzero(mask)
     grown = type(model)(**config)
     grown.items, grown.item_counts = whole, _counts(model, len(whole) + 1, data)
-    described = np.zeros(len(whole) + 1, np.bool_)
     if model.described is not None:
+        described = described.copy()
         described[: model.vocabulary_size] = model.described
-    if given is not None:
-        described[model.vocabulary_size :] = given[model.vocabulary_size :].any(axis=1)
     grown.described = described if described.any() else None
     grown.clock = model.clock if data is None else getattr(data.sequences, "clock", model.clock)
     grown._turns = model._turns
     grown.build()
+    for one, other in zip(model._flatten_layers(), grown._flatten_layers(), strict=True):
+        other.trainable = one.trainable  # outer layers first, which set those within
+    for one, other in zip(model.weights, grown.weights, strict=True):
+        other.trainable = one.trainable  # a table belongs to two layers
     return grown
+
+
+def _state(model: Any) -> list[Any]:
+    """The weights, and the states of the random numbers that training goes on with."""
+    return [*model.weights, *(v for v in model.non_trainable_variables if _is_seed(v))]
+
+
+def _is_seed(variable: Any) -> bool:
+    return not keras.backend.is_float_dtype(variable.dtype)
 
 
 def _counts(model: Any, size: int, data: Prepared | None) -> NDArray[np.int64] | None:
     if data is not None:
-        return data.item_counts
+        return data.item_counts.copy()
     if model.item_counts is None:
         return None
     return np.pad(np.asarray(model.item_counts), (0, size - model.vocabulary_size))
 
 
-def _copy(before: list[Any], after: list[Any], rows: _Rows) -> None:
+def _copy(before: list[Any], after: list[Any], rows: NewRows) -> None:
     """The values of weights, those of new items by their rule."""
     for one, other in zip(before, after, strict=True):
         values = keras.ops.convert_to_numpy(one)
@@ -284,29 +172,43 @@ def _copy(before: list[Any], after: list[Any], rows: _Rows) -> None:
         other.assign(values)
 
 
-def _compile_alike(model: Any, grown: Any, data: Prepared | None, rows: _Rows) -> None:
-    """Compile as the model is, with the moments of its optimizer, those of new rows 0."""
+def _compile_alike(model: Any, grown: Any, data: Prepared | None, rows: NewRows) -> None:
+    """Compile as the model is, with the moments of its optimizer, those of new rows as at first."""
     if not model.compiled:
         return
-    config = model.loss.get_config()
-    if config.get("item_counts") is not None:
-        counts = np.pad(np.asarray(model.loss.item_counts), (0, rows.size - rows.known))
-        config["item_counts"] = counts if data is None else data.train.item_counts
-    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-    grown.compile(optimizer, loss=type(model.loss)(**config))
+    grown.compile(
+        _fresh(model.optimizer),
+        loss=_loss(model, grown, data),
+        run_eagerly=model.run_eagerly,
+        steps_per_execution=model.steps_per_execution,
+        jit_compile=model.jit_compile,
+    )
     grown.optimizer.build(grown.trainable_variables)
-    averages = {id(average) for average in _averages(grown)}
+    averaged = {id(average) for _, average in averages(grown)}
     for one, other in zip(model.optimizer.variables, grown.optimizer.variables, strict=True):
         values = keras.ops.convert_to_numpy(one)
         if one.shape != other.shape:
-            new = np.zeros((rows.size - rows.known, *values.shape[1:]), values.dtype)
-            if id(other) in averages:
-                new = rows.of(values)
-            values = np.concatenate([values, new])
+            new = keras.ops.convert_to_numpy(other)[len(values) :]
+            values = np.concatenate([values, rows.of(values) if id(other) in averaged else new])
         other.assign(values)
 
 
-def _averages(model: Any) -> list[Any]:
-    from sasrec_fast.model.averaging import averages
+def _fresh(optimizer: Any) -> Any:
+    """An optimizer of the same options, which has seen nothing."""
+    rate = getattr(optimizer, "_learning_rate", None)
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return type(optimizer).from_config(optimizer.get_config())
+    # A schedule has no state, and one of somebody's own may have no config.
+    plain = object.__new__(type(optimizer))
+    vars(plain).update({**vars(optimizer), "_learning_rate": 0.0})
+    return type(optimizer).from_config({**plain.get_config(), "learning_rate": rate})
 
-    return [average for _, average in averages(model)]
+
+def _loss(model: Any, grown: Any, data: Prepared | None) -> Any:
+    """The loss of the model, with counts of all items where it has any."""
+    config = model.loss.get_config()
+    if config.get("item_counts") is not None:
+        more = grown.vocabulary_size - model.vocabulary_size
+        counts = np.pad(np.asarray(model.loss.item_counts), (0, more))
+        config["item_counts"] = counts if data is None else data.train.item_counts
+    return type(model.loss).from_config(config)

@@ -10,14 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from sasrec_fast import checks
 from sasrec_fast.backend import Uninterrupted
-from sasrec_fast.columns import Clock
 from sasrec_fast.later import later
 from sasrec_fast.layers import (
     BlockOptions,
     CandidateRetrieval,
     last_position,
 )
-from sasrec_fast.model.assets import Assets, digest_of_weights, load_assets, save_assets
 from sasrec_fast.model.encoder import SequenceEncoder
 from sasrec_fast.model.files import ModelFiles
 from sasrec_fast.model.inputs import checked_counts, checked_items
@@ -108,14 +106,8 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     """
 
     built: bool
-    clock: Clock | None = None
-    """How the timestamps of its data became seconds; `for_data` and `fit` set it, files keep it."""
-    described: NDArray[np.bool_] | None = None
-    """Items with vectors of their own, which need no interaction; None: no such; see `extended`."""
     growth: Any = None
     """Where the rows of a model that `extended` made are from."""
-    saved_weights: str | None = None
-    """Digest of the weights that the assets of a loaded file belong to."""
 
     def __init__(
         self,
@@ -299,18 +291,3 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),
         }
-
-    def save_assets(self, directory: str) -> None:
-        """Write item ids and counts into the model file's assets (called by `save`)."""
-        weights = digest_of_weights(self.weights)
-        save_assets(
-            Assets(self.items, self.item_counts, weights, self.clock, self.described), directory
-        )
-
-    def load_assets(self, directory: str | None) -> None:
-        """Read what `save_assets` wrote (called on loading)."""
-        assets = load_assets(directory, self.vocabulary_size)
-        self.items = checked_items(assets.items, self.vocabulary_size)
-        self.item_counts = checked_counts(assets.counts, self.vocabulary_size)
-        self.saved_weights = assets.weights
-        self.clock, self.described = assets.clock, assets.described

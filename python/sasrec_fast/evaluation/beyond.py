@@ -29,7 +29,7 @@ class Beyond:
 
     Attributes:
         baseline: Whose lists are expected: a hit that is not in them is serendipitous. None: the
-            most popular items.
+            most popular items of the histories.
         user_groups: A mapping of user ids to groups; all means over users are given for each.
         item_groups: A mapping of item ids to groups, or as `Rules` takes them: the share of all
             places in lists that each has.

@@ -239,7 +239,9 @@ def _outlook(
 ) -> Outlook:
     """What lists are like, beside those of the baseline for the same users."""
     split = held_out.split
-    model = beyond.baseline or Popularity(split)
+    size, rows = split.vocabulary_size, split.sequence_rows
+    known = split.item_counts - split.sequences.target_counts(rows, size)  # without the targets
+    model = beyond.baseline or Popularity(known, split.items)
     require_scorer(model, "Beyond(baseline=)")
     require_same_items(model, split, f"the {split.name} split")
     length = input_length(model, split.max_sequence_length)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
+from sasrec_fast.ranking import widths_of
 from sasrec_fast.serving import encoders, folder
 from sasrec_fast.serving.catalogue import Selection
 
@@ -201,8 +202,8 @@ def test_rows_are_put_into_few_shapes(model):
     encoder = encoders.ModelEncoder(lambda x: shapes.append(x.shape) or np.zeros((len(x), 2)), 200)
     encoders.encode(encoder, [np.ones(n, np.int32) for n in [1, 13, 14, 50, 51, 999] * 5])
     assert set(shapes) <= {(rows, width) for rows in encoders.ROWS for width in (13, 50, 200)}
-    assert encoders.widths_of(6) == (6,)
-    assert encoders.widths_of(50) == (8, 13, 50)
+    assert widths_of(6) == (6,)
+    assert widths_of(50) == (8, 13, 50)
 
 
 def test_columns_are_looked_up_among_any_selection():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast.evaluation.ranks import Asked, Counts, Ranked
 from sasrec_fast.evaluation.scoring import Scorer, is_vector_scorer
-from sasrec_fast.ranking import Servable, values_by_item
+from sasrec_fast.ranking import Servable, directions, values_by_item
 from sasrec_fast.store import Histories, Vocabulary
 
 Values = NDArray[np.float64]
@@ -86,7 +86,10 @@ def outlook(
     """
     own, expected = lists
     information = -np.log2(np.maximum(counts, 1) / max(int(counts.sum()), 1))
-    head, unit = _head(counts), _directions(asked.model)
+    head, unit = (
+        _head(counts),
+        (directions(asked.model.item_vectors()) if is_vector_scorer(asked.model) else None),
+    )
     before = mean_popularity(asked.histories, counts)
     per_user: dict[str, Values] = {}
     shares: dict[str, float] = {}
@@ -166,15 +169,6 @@ def _head(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     head = np.zeros(len(counts), np.bool_)
     head[order[before < HEAD * counts.sum()]] = True
     return head
-
-
-def _directions(model: Any) -> NDArray[np.float32] | None:
-    """Vectors of length 1 of the items, of a model that has any."""
-    if not is_vector_scorer(model):
-        return None
-    vectors = model.item_vectors()
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _diversity(items: Lists, unit: NDArray[np.float32]) -> Values:

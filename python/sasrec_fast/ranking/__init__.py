@@ -7,10 +7,12 @@ Keras.
 from sasrec_fast.ranking.best import best, best_of_scores
 from sasrec_fast.ranking.catalogue import Catalogue
 from sasrec_fast.ranking.compiled import CompiledRules
+from sasrec_fast.ranking.directions import directions
 from sasrec_fast.ranking.files import read_rules
 from sasrec_fast.ranking.rules import Rules, require_rules
 from sasrec_fast.ranking.servable import Servable, servable_items
 from sasrec_fast.ranking.values import values_by_item
+from sasrec_fast.ranking.widths import width_for, widths_of
 
 __all__ = [
     "Catalogue",
@@ -19,8 +21,11 @@ __all__ = [
     "Servable",
     "best",
     "best_of_scores",
+    "directions",
     "read_rules",
     "require_rules",
     "servable_items",
     "values_by_item",
+    "width_for",
+    "widths_of",
 ]

@@ -9,15 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.evaluation import Scorer, checked_scores, is_vector_scorer, top_k
-from sasrec_fast.ranking import Catalogue, CompiledRules, Servable, best, best_of_scores
+from sasrec_fast.ranking import (
+    Catalogue,
+    CompiledRules,
+    Servable,
+    best,
+    best_of_scores,
+    width_for,
+    widths_of,
+)
 from sasrec_fast.store import SCORES_PER_CHUNK, Histories
 
 WINDOW = 1 << 14
 """Most histories ranked before they are handed on."""
 RESULTS = 1 << 20
 """Most recommendations held back."""
-SHORTEST = 8
-"""Fewest columns of a model's input."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Ranker:
     def _best(self, part: Histories) -> tuple[NDArray[Any], NDArray[Any]]:
         # Few different shapes, since the model compiles each of them.
         padded = part.padded(min(self._rows, 1 << (len(part) - 1).bit_length()))
-        length = _width(int((part.ends - part.starts).max()), self.length)
+        length = width_for(int((part.ends - part.starts).max()), widths_of(self.length))
         if not is_vector_scorer(self.model):
             scores = checked_scores(self.model, padded, length)[: len(part)]
             self._servable.hide(scores, part)
@@ -116,12 +122,3 @@ class Ranker:
             return top_k(counts[None], self._found)
         vectors = self._vectors if is_vector_scorer(self.model) else None
         return best_of_scores(counts[None], self._found, self.rules.of_counts(), vectors)
-
-
-def _width(longest: int, most: int) -> int:
-    """Columns of a batch, one of three numbers."""
-    for part in (16, 4):
-        columns = max(SHORTEST, -(-most // part))
-        if longest <= columns < most:
-            return columns
-    return most

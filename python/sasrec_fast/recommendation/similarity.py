@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sasrec_fast import _core, checks
 from sasrec_fast.evaluation import VectorScorer, require_scorer
 from sasrec_fast.preparing import Prepared, require_prepared
-from sasrec_fast.ranking import Servable
+from sasrec_fast.ranking import Servable, directions
 from sasrec_fast.recommendation.catalogue import open_catalogue
 from sasrec_fast.recommendation.delivery import with_titles
 from sasrec_fast.recommendation.titles import Titles, item_titles
@@ -69,7 +69,7 @@ def similar_items(
     vectors, anybody = model.item_vectors(), Servable(catalogue.mask, exclude_seen=False)
     asked, found = vectors[queries], vectors[anybody.selection]
     if metric == "cosine":
-        asked, found = _unit(asked), _unit(found)
+        asked, found = directions(asked), directions(found)
     own = anybody.columns[queries]
     offsets = np.concatenate([[0], np.cumsum(own >= 0)])
     scores, columns = _core.top_k(
@@ -103,11 +103,3 @@ def _known_items(item: Any, items: Vocabulary) -> NDArray[np.int32]:
             f"{shown(items.ids[0])}{kind_note(unknown[0], items, 'item')}"
         )
     return indices
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of length 1; those of length 0 stay as they are."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    lengths[lengths == 0] = 1
-    unit: NDArray[np.float32] = vectors / lengths
-    return unit

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_fast.ranking import Catalogue
+from sasrec_fast.ranking import Catalogue, directions
 from sasrec_fast.serving.encoders import Encoder
 from sasrec_fast.store import shown
 
@@ -69,10 +69,7 @@ class VectorCatalogue(Catalogue):
     @cached_property
     def directions(self) -> Selection:
         """The same with vectors of length 1, for cosines; those of length 0 stay so."""
-        vectors = self.everything.vectors
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        lengths[lengths == 0] = 1
-        return Selection(self.everything.indices, vectors / lengths)
+        return Selection(self.everything.indices, directions(self.everything.vectors))
 
     @cached_property
     def popular(self) -> NDArray[np.int64]:

@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-States = NDArray[np.float32]
+from sasrec_fast.ranking import width_for, widths_of
 
-SHORTEST = 8
-"""Fewest columns of an input."""
+States = NDArray[np.float32]
 
 ROWS = (1, 4, 16)
 """Rows of a compiled input: few numbers, each of which compiles for each width."""
@@ -39,15 +38,6 @@ class Encoder(Protocol):
         """States float32 [n, d] of inputs [n, T], padded with 0 behind."""
 
 
-def widths_of(length: int) -> tuple[int, ...]:
-    """The three widths of inputs to a model of a length, ascending: a 16th, a quarter, all of it.
-
-    A row is computed as wide as the least of them that holds its history.
-    """
-    parts = {max(SHORTEST, -(-length // part)) for part in (16, 4)}
-    return (*sorted(part for part in parts if part < length), length)
-
-
 def encode(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
     """The states of histories of item indices, each of at least one item.
 
@@ -70,7 +60,7 @@ def encode(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
 
 def _encoded(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
     longest = max(map(len, histories))
-    width = next((width for width in encoder.widths if width >= longest), encoder.widths[-1])
+    width = width_for(longest, encoder.widths)
     rows = len(histories)
     if encoder.rows is not None:
         rows = next(count for count in encoder.rows if count >= rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec_fast.serving.encoders import widths_of
+from sasrec_fast.ranking import widths_of
 from sasrec_fast.serving.folder import FolderWriter, require_own
 
 if TYPE_CHECKING:

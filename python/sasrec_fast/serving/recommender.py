@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.ranking import CompiledRules, Rules, best, best_of_scores, require_rules
+from sasrec_fast.ranking import (
+    CompiledRules,
+    Rules,
+    best,
+    best_of_scores,
+    directions,
+    require_rules,
+)
 from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
 from sasrec_fast.serving.encoders import ROWS, Encoder, encode
 from sasrec_fast.serving.lists import Recommendations
@@ -190,12 +197,10 @@ class Recommender:
         """
         checks.integer("k", k, 1)
         asked = self._catalogue.named("item_ids", item_ids)
-        vectors = self._catalogue.vectors[asked]
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        lengths[lengths == 0] = 1
+        vectors = directions(self._catalogue.vectors[asked])
         selection = self._catalogue.directions
         own = [selection.columns_of(asked[row : row + 1]) for row in range(len(asked))]
-        best = _search(vectors / lengths, selection, own, k)
+        best = _search(vectors, selection, own, k)
         return self._answers(best, selection, [0] * len(asked), list(range(len(asked))))
 
     def score(

@@ -2,14 +2,16 @@
 //! queries meets a block of vectors at a time, so that products stay in the cache. What is kept of
 //! them is the caller's; all threads take part also where there are few queries.
 
+use crate::dots::Rows;
 use crate::error::{Error, ensure};
-use crate::memory::{collected, push, zeroed};
+use crate::memory::{collected, filled, push, zeroed};
 use crate::slices::parts;
 use crate::threads::Pause;
-use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
+use ndarray::linalg::general_mat_vec_mul;
+use ndarray::{ArrayView2, ArrayViewMut1, s};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::slice;
 
 /// Queries scored together.
 pub const TILE: usize = 64;
@@ -17,10 +19,10 @@ pub const TILE: usize = 64;
 pub const BLOCK: usize = 512;
 /// Vectors that all tiles pass through before the next ones are read from memory.
 pub const STRETCH: usize = 1 << 14;
-/// Fewer queries than this are multiplied one by one, which packs nothing.
-pub const FEW: usize = 6;
+/// Multiplications so few, a millisecond of them, that threads would take longer to meet.
+const SMALL: usize = 1 << 23;
 
-/// What is multiplied.
+/// What is multiplied; rows lie one after the other.
 #[derive(Clone, Copy)]
 pub struct Products<'a> {
     /// A row for each query.
@@ -70,6 +72,12 @@ impl Products<'_> {
         }
     }
 
+    /// Whether they are so few that `meet` is done by the thread that asks.
+    pub fn is_small(&self) -> bool {
+        let (queries, (vectors, width)) = (self.queries.nrows(), self.vectors.dim());
+        queries.saturating_mul(vectors).saturating_mul(width) <= SMALL
+    }
+
     /// Show `look` the scores of all queries. The vectors of a query are shared among several
     /// tasks, each of which meets its own in ascending order.
     ///
@@ -83,6 +91,9 @@ impl Products<'_> {
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
         let queries = self.queries.nrows();
+        if self.is_small() {
+            return self.meet_alone(tasks(queries, 1, start)?, &look, pause);
+        }
         let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
         let mut tasks = tasks(queries, shares, start)?;
         for stretch in parts(0..self.vectors.nrows(), STRETCH) {
@@ -94,64 +105,79 @@ impl Products<'_> {
                     task.meet(self, part(&stretch, task.share, shares), buffer, &look, pause)
                 },
             )?;
-            if let Some(row) = tasks.iter().filter_map(|task| task.nan).min() {
-                return Err(Error::NotANumber { row, rows: queries });
-            }
+            self.require_numbers(&tasks)?;
         }
         Ok(tasks)
     }
 
-    /// Score of each query with a vector of its own, or minus infinity where its number is -1. As
-    /// it is in `meet`, to the last bit: a product adds up each of its elements in the order of
-    /// the columns, wherever the element stands and however many there are.
+    fn meet_alone<T>(
+        &self,
+        mut tasks: Vec<Task<T>>,
+        look: &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
+        pause: &Pause,
+    ) -> Result<Vec<Task<T>>, Error> {
+        let (queries, items) = (self.queries.nrows(), self.vectors.nrows());
+        let mut buffer = zeroed(queries.min(TILE) * items.min(BLOCK))?;
+        pause.between()?;
+        for task in &mut tasks {
+            task.meet(self, 0..items, &mut buffer, look, pause)?;
+        }
+        self.require_numbers(&tasks)?;
+        Ok(tasks)
+    }
+
+    fn require_numbers<T>(&self, tasks: &[Task<T>]) -> Result<(), Error> {
+        match tasks.iter().filter_map(|task| task.nan).min() {
+            Some(row) => Err(Error::NotANumber { row, rows: self.queries.nrows() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Score of each query with a vector of its own, or minus infinity where its number is -1; to
+    /// the last bit as it is in `meet`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], and what `pause` returns.
     pub fn own(&self, numbers: &[i32], pause: &Pause) -> Result<Vec<f32>, Error> {
-        let mut own = zeroed(numbers.len())?;
-        own.par_chunks_mut(TILE).zip(numbers.par_chunks(TILE)).enumerate().try_for_each(
-            |(tile, (own, numbers))| {
+        let mut own = filled(numbers.len(), f32::NEG_INFINITY)?;
+        own.par_iter_mut().zip(numbers).enumerate().with_min_len(TILE).try_for_each(
+            |(query, (own, number))| {
                 pause.ask()?;
-                let queries = self.queries.slice(s![tile * TILE..tile * TILE + own.len(), ..]);
-                self.own_of_tile(queries, numbers, own)
+                match usize::try_from(*number) {
+                    Ok(number) => {
+                        self.multiply(query..query + 1, number..number + 1, slice::from_mut(own))
+                    }
+                    Err(_) => Ok(()),
+                }
             },
         )?;
         Ok(own)
     }
 
-    fn own_of_tile(
+    /// Fill the scores [queries, vectors] of some. A query that is all alone fills no lanes: its
+    /// products are added up as a processor reads the vectors.
+    fn multiply(
         &self,
-        queries: ArrayView2<'_, f32>,
-        numbers: &[i32],
-        own: &mut [f32],
+        queries: Range<usize>,
+        vectors: Range<usize>,
+        scores: &mut [f32],
     ) -> Result<(), Error> {
-        let vector = |number: i32| {
-            usize::try_from(number).ok().map(|number| self.vectors.slice(s![number..=number, ..]))
-        };
-        own.fill(f32::NEG_INFINITY);
-        if own.len() < FEW {
-            for (place, vector) in numbers.iter().map(|number| vector(*number)).enumerate() {
-                if let Some(vector) = vector {
-                    let query = queries.slice(s![place..=place, ..]);
-                    multiply(query, vector, &mut own[place..=place]);
-                }
-            }
+        if self.queries.nrows() == 1 {
+            let (query, vectors) = (self.queries.row(0), self.vectors.slice(s![vectors, ..]));
+            general_mat_vec_mul(1.0, &vectors, &query, 0.0, &mut ArrayViewMut1::from(scores));
             return Ok(());
         }
+        let (queries, vectors) =
+            (self.queries.slice(s![queries, ..]), self.vectors.slice(s![vectors, ..]));
         let width = self.vectors.ncols();
-        let (mut chosen, mut scores) = (zeroed(own.len() * width)?, zeroed(own.len() * own.len())?);
-        if let Ok(mut chosen) = ArrayViewMut2::from_shape((own.len(), width), &mut chosen) {
-            for (mut row, number) in chosen.rows_mut().into_iter().zip(numbers) {
-                if let Some(vector) = vector(*number) {
-                    row.assign(&vector.row(0));
-                }
-            }
-            multiply(queries, chosen.view(), &mut scores);
+        if width == 0 {
+            scores.fill(0.0);
+            return Ok(());
         }
-        for (place, _) in numbers.iter().enumerate().filter(|(_, number)| **number >= 0) {
-            own[place] = scores[place * own.len() + place];
+        match (queries.to_slice(), vectors.to_slice()) {
+            (Some(queries), Some(vectors)) => Rows { width, queries, vectors }.multiply(scores),
+            _ => Err(Error::Inconsistent("queries or vectors that are not in order".into())),
         }
-        Ok(())
     }
 }
 
@@ -185,12 +211,10 @@ impl<T> Task<T> {
         look: &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
         pause: &Pause,
     ) -> Result<(), Error> {
-        let queries = products.queries.slice(s![self.queries.clone(), ..]);
         for block in parts(numbers, BLOCK) {
             pause.ask()?;
-            let vectors = products.vectors.slice(s![block.clone(), ..]);
-            let scores = &mut buffer[..queries.nrows() * block.len()];
-            multiply(queries, vectors, scores);
+            let scores = &mut buffer[..self.queries.len() * block.len()];
+            products.multiply(self.queries.clone(), block.clone(), scores)?;
             let rows = self.queries.clone().zip(scores.chunks_exact_mut(block.len()));
             for ((query, scores), kept) in rows.zip(&mut self.kept) {
                 match look(Row { query, first: block.start, scores }, kept) {
@@ -201,18 +225,5 @@ impl<T> Task<T> {
             }
         }
         Ok(())
-    }
-}
-
-/// Scores of every query (a row each) and vector.
-fn multiply(queries: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>, scores: &mut [f32]) {
-    let shape = (queries.nrows(), vectors.nrows());
-    if queries.nrows() < FEW {
-        for (query, row) in queries.rows().into_iter().zip(scores.chunks_exact_mut(shape.1)) {
-            let query: ArrayView1<'_, f32> = query;
-            general_mat_vec_mul(1.0, &vectors, &query, 0.0, &mut ArrayViewMut1::from(row));
-        }
-    } else if let Ok(mut product) = ArrayViewMut2::from_shape(shape, scores) {
-        general_mat_mul(1.0, &queries, &vectors.t(), 0.0, &mut product);
     }
 }

@@ -204,7 +204,7 @@ pub fn count_among(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{BLOCK, FEW, STRETCH};
+    use crate::blocks::{BLOCK, STRETCH};
     use ndarray::Array2;
 
     /// A number between -1 and 1 that rounds.
@@ -220,7 +220,7 @@ mod tests {
         for copy in copies {
             vectors.row_mut(copy).assign(&Array2::from_shape_fn((1, 19), value).row(0));
         }
-        for queries in [1, FEW - 1, FEW, TILE + 1, 2 * TILE + FEW] {
+        for queries in [1, 5, 16, TILE + 1, 2 * TILE + 17] {
             let asked = Array2::from_shape_fn((queries, 19), |(row, column)| value((column, row)));
             let products = Products { queries: asked.view(), vectors: vectors.view() };
             let targets: Vec<i32> =

@@ -122,7 +122,7 @@ pub fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{BLOCK, FEW, STRETCH, TILE};
+    use crate::blocks::{BLOCK, STRETCH, TILE};
     use ndarray::Array2;
 
     fn best(queries: &Array2<f32>, vectors: &Array2<f32>, k: usize) -> Result<Best, Error> {
@@ -137,11 +137,28 @@ mod tests {
     fn equal_scores_come_by_number_across_blocks_and_stretches() {
         let items = STRETCH + BLOCK + 3;
         let vectors = Array2::from_shape_fn((items, 2), |(item, _)| [0.0, 1.0, 2.0][item % 3]);
-        for queries in [1, FEW, 2 * TILE + 1] {
+        for queries in [1, 6, 2 * TILE + 1] {
             let found = best(&Array2::ones((queries, 2)), &vectors, 4).unwrap();
             assert_eq!(found.numbers, [2, 5, 8, 11].repeat(queries));
             assert_eq!(found.scores, vec![4.0; 4 * queries]);
         }
+    }
+
+    #[test]
+    fn few_and_many_queries_find_the_same() {
+        let value = |(row, column): (usize, usize)| {
+            f32::from(((row * 31 + column * 17) % 65_521) as u16).sin()
+        };
+        let (many, few) = (130, 7);
+        let vectors = Array2::from_shape_fn((STRETCH + BLOCK + 3, 9), value);
+        let queries = Array2::from_shape_fn((many, 9), |(row, column)| value((column, row)));
+        let some = queries.slice(ndarray::s![..few, ..]);
+        let is_small = |queries| Products { queries, vectors: vectors.view() }.is_small();
+        assert!(!is_small(queries.view()) && is_small(some));
+        let (all, found) = (best(&queries, &vectors, 5), best(&some.to_owned(), &vectors, 5));
+        let (all, found) = (all.unwrap(), found.unwrap());
+        assert_eq!(found.numbers, all.numbers[..5 * few]);
+        assert_eq!(found.scores, all.scores[..5 * few]);
     }
 
     #[test]

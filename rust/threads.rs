@@ -96,6 +96,15 @@ pub fn run<T: Send, S>(
     }
 }
 
+/// Do a little work by this thread, which listens to nothing meanwhile.
+///
+/// # Errors
+/// What `work` returns; [`Error::Fault`] where it panics.
+pub fn run_here<T>(work: impl FnOnce(&Pause) -> Result<T, Error>) -> Result<T, Error> {
+    let result = catch_unwind(AssertUnwindSafe(|| work(&Pause::default())));
+    result.unwrap_or_else(|panic| Err(fault(panic.as_ref())))
+}
+
 /// The pool of this process.
 fn pool() -> Result<&'static ThreadPool, Error> {
     let here = process::id();
@@ -147,6 +156,14 @@ mod tests {
     fn a_panic_is_an_error() {
         let failed = run(|_| -> Result<(), Error> { panic!("so {}", 1) }, || Ok::<(), ()>(()));
         assert!(matches!(failed, Err(Failure::Error(Error::Fault(said))) if said == "so 1"));
+    }
+
+    #[test]
+    fn little_work_runs_here() {
+        let own = std::thread::current().id();
+        assert!(matches!(run_here(|_| Ok(std::thread::current().id())), Ok(id) if id == own));
+        let failed = run_here(|_| -> Result<(), Error> { panic!("so") });
+        assert!(matches!(failed, Err(Error::Fault(said)) if said == "so"));
     }
 
     #[test]

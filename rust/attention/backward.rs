@@ -1,11 +1,11 @@
 //! The gradients of queries, keys and values.
 
 use super::exponential::exponential;
-use super::machine::Machine;
 use super::packing::{columns, panels, rows};
 use super::products::{gather, scatter, scores};
 use super::{Given, Head, Inputs, PADDED, Sequence, Tile, tiles};
 use crate::error::Error;
+use crate::machine::Machine;
 use crate::memory::filled;
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! e^x of all lanes.
 
-use super::machine::Machine;
+use crate::machine::Machine;
 
 /// Below it e^x is no normal number.
 const LEAST: f32 = -87.3;

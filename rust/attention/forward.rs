@@ -1,11 +1,11 @@
 //! What each query sees.
 
 use super::exponential::exponential;
-use super::machine::Machine;
 use super::packing::{columns, panels};
 use super::products::{gather, scores};
 use super::{Head, Inputs, PADDED, Tile, tiles};
 use crate::error::Error;
+use crate::machine::Machine;
 use crate::memory::filled;
 
 /// Where a row's results go.

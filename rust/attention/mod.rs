@@ -10,7 +10,6 @@ mod backward;
 mod dropout;
 mod exponential;
 mod forward;
-mod machine;
 mod packing;
 mod processor;
 mod products;

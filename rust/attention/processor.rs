@@ -3,11 +3,11 @@
 
 use super::backward::{Slopes, backward};
 use super::forward::{View, forward};
-use super::machine::Portable;
-#[cfg(target_arch = "x86_64")]
-use super::machine::{Avx2, Avx512};
 use super::{Given, Inputs};
 use crate::error::Error;
+use crate::machine::Portable;
+#[cfg(target_arch = "x86_64")]
+use crate::machine::{Avx2, Avx512};
 
 /// A processor that is here.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 //! of them, for each term, the product of a number of the row and the lanes of the term.
 
 use super::Sequence;
-use super::machine::Machine;
+use crate::machine::Machine;
 
 /// Sums over the width, for R keys: `panel` has a row of their numbers for each, `columns` the lanes.
 #[inline(always)]

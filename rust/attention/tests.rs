@@ -2,6 +2,7 @@
 #![allow(clippy::float_cmp)] // zeros and ones are meant exactly
 
 use super::*;
+use crate::machine;
 
 /// What `forward` and `backward` give: what is seen, and three gradients.
 type Results = [Vec<f32>; 4];

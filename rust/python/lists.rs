@@ -46,7 +46,9 @@ pub fn lists_of_products<'py>(
     k: usize,
     rules: RulesArrays<'py>,
 ) -> PyResult<ListArrays<'py, f32>> {
-    let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
+    let (queries, vectors) = (queries.as_array(), vectors.as_array());
+    let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
+    let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let (shape, rules) = ([products.queries.nrows(), k], rules.borrow()?);
     let found = run(py, |pause| lists::lists_of_products(products, excluded, &rules, k, pause))?;

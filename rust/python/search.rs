@@ -5,6 +5,7 @@ use crate::adjustment::Adjustment;
 use crate::blocks::Products;
 use crate::ranks::{self, Ranking, Ranks};
 use crate::search::{self, Excluded, Search};
+use crate::threads::{Pause, run_here};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -26,11 +27,14 @@ pub fn top_k<'py>(
     k: usize,
     adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<BestArrays<'py>> {
-    let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
+    let (queries, vectors) = (queries.as_array(), vectors.as_array());
+    let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
+    let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let search = Search { products, excluded, adjustment: borrowed(adjustment.as_ref())?, k };
     let shape = [products.queries.nrows(), k];
-    let best = run(py, |pause| search::top_k(&search, pause))?;
+    let find = |pause: &Pause| search::top_k(&search, pause);
+    let best = if products.is_small() { py.detach(|| run_here(find))? } else { run(py, find)? };
     Ok((
         best.scores.into_pyarray(py).reshape(shape)?,
         best.numbers.into_pyarray(py).reshape(shape)?,
@@ -49,7 +53,9 @@ pub fn count_above<'py>(
     k: usize,
     adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<(RankArrays<'py>, Bound<'py, PyArray2<i32>>)> {
-    let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
+    let (queries, vectors) = (queries.as_array(), vectors.as_array());
+    let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
+    let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let (adjustment, targets) = (borrowed(adjustment.as_ref())?, targets.as_slice()?);
     let ranking = Ranking { products, excluded, adjustment, targets, k };
@@ -68,7 +74,9 @@ pub fn count_among<'py>(
     targets: PyReadonlyArray1<'py, i32>,
     others: PyReadonlyArray2<'py, i32>,
 ) -> PyResult<RankArrays<'py>> {
-    let products = Products { queries: queries.as_array(), vectors: vectors.as_array() };
+    let (queries, vectors) = (queries.as_array(), vectors.as_array());
+    let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
+    let products = Products { queries: queries.view(), vectors: vectors.view() };
     let (targets, others) = (targets.as_slice()?, others.as_array());
     let ranks = run(py, |pause| ranks::count_among(&products, targets, others, pause))?;
     Ok(rank_arrays(py, ranks))

@@ -24,11 +24,12 @@ def frozen_encoder(model: Any) -> Encode:
     Nothing of the inputs is checked. Each shape of them is compiled once. Threads may share it.
 
     Args:
-        model: A built `SASRec` that looks at no times.
+        model: A `SASRec` that looks at no times.
 
     Returns:
         A function of int32 [n, T] to float32 [n, hidden_dim].
     """
+    model.build()
     if not on_jax():
         return lambda item_ids: model.encode_last(_inputs(item_ids))
     function, known, lock = jax.jit(stateless(model, model._encode_rows)), set(), threading.Lock()

@@ -1,9 +1,8 @@
-"""The routes: a request in, its answer or refusal out."""
+"""The application: what is asked of the model, and the routes beside that."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sasrec_fast import checks
-from sasrec_fast.serving.http.batches import Batcher
-from sasrec_fast.serving.http.bodies import json_body
+from sasrec_fast.serving.http.asking import Asking
 from sasrec_fast.serving.http.openapi import (
     DEFAULT_NAMES,
     LONGEST_QUERY,
@@ -22,20 +20,17 @@ from sasrec_fast.serving.http.openapi import (
     document,
 )
 from sasrec_fast.serving.http.page import PAGE, PAGE_HEADERS
-from sasrec_fast.serving.http.questions import recommend_question, similar_question
-from sasrec_fast.serving.http.refusals import RefusedError, wrong
+from sasrec_fast.serving.http.refusals import BROKEN, RefusedError, wrong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from sasrec_fast.serving.http.limits import Limits
     from sasrec_fast.serving.http.meters import Meters
     from sasrec_fast.serving.http.models import Models
-
-JSON = "application/json"
 
 
 def application(
@@ -65,45 +60,31 @@ def application(
             fresh.cancel()
             with suppress(asyncio.CancelledError):
                 await fresh
-            service.batcher.close()
+            asking.close()
 
     routes = {
-        "/recommend": (service.recommend, "POST"),
-        "/similar": (service.similar, "POST"),
-        "/items": (service.items, "GET"),
-        "/health": (service.health, "GET"),
-        "/metrics": (service.metrics, "GET"),
-        "/openapi.json": (service.openapi, "GET"),
-        "/": (service.page, "GET"),
+        "/items": service.items,
+        "/health": service.health,
+        "/metrics": service.metrics,
+        "/openapi.json": service.openapi,
+        "/": service.page,
     }
     app = Starlette(
-        routes=[Route(path, to, methods=[method]) for path, (to, method) in routes.items()],
+        routes=[Route(path, to, methods=["GET"]) for path, to in routes.items()],
         exception_handlers={RefusedError: _refused, HTTPException: _failed, Exception: _broken},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return _Measured(app, meters, frozenset(routes))
+    asking = Asking(models, limits, meters, app, frozenset(routes))
+    return asking
 
 
 class _Service:
-    """What each route answers."""
+    """What each route answers that asks nothing of the model."""
 
     def __init__(self, models: Models, limits: Limits, meters: Meters, version: str) -> None:
         self._models, self._limits, self._meters = models, limits, meters
         self._version = version
-        self.batcher = Batcher(limits, meters)
-
-    async def recommend(self, request: Request) -> Response:
-        served = self._models.served
-        body = await json_body(request, self._limits.body)
-        question = recommend_question(body, self._limits, served.ids)
-        return Response(await self.batcher.answer(served, question), media_type=JSON)
-
-    async def similar(self, request: Request) -> Response:
-        served = self._models.served
-        body = await json_body(request, self._limits.body)
-        question = similar_question(body, self._limits, served.ids)
-        return Response(await self.batcher.answer(served, question), media_type=JSON)
 
     async def items(self, request: Request) -> Response:
         given = request.query_params
@@ -129,31 +110,6 @@ class _Service:
         return Response(PAGE, media_type="text/html", headers=PAGE_HEADERS)
 
 
-class _Measured:
-    """Counts and times the requests of an application."""
-
-    def __init__(self, app: ASGIApp, meters: Meters, routes: frozenset[str]) -> None:
-        self._app, self._meters, self._routes = app, meters, routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start, status = time.perf_counter(), 500
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            route = scope["path"] if scope["path"] in self._routes else "other"
-            self._meters.answered(route, status, time.perf_counter() - start)
-
-
 async def _refused(request: Request, refused: Any) -> Response:
     return JSONResponse(refused.content, refused.status, headers=refused.headers)
 
@@ -169,4 +125,4 @@ async def _failed(request: Request, failure: Any) -> Response:
 
 
 async def _broken(request: Request, failure: Exception) -> Response:
-    return JSONResponse({"error": "the service failed; its log says where"}, 500)
+    return JSONResponse(BROKEN, 500)

@@ -9,6 +9,9 @@ from sasrec_fast import checks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BROKEN = {"error": "the service failed; its log says where"}
+"""Said with status 500."""
+
 
 class RefusedError(Exception):
     """A request that is not answered.

@@ -63,6 +63,7 @@ class Server(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 ws="none",
                 lifespan="on",
                 server_header=False,

@@ -1,6 +1,9 @@
 //! What a processor multiplies at once. Compilers find the vectors of simple loops by themselves; the
 //! sums of products are held in registers by name, which they do not.
-#![allow(unsafe_code)] // the intrinsics; see each `SAFETY`
+#![allow(unsafe_code)]
+// the intrinsics; see each `SAFETY`
+// Each processor's form is compiled whole, so everything below it is inlined there.
+#![allow(clippy::inline_always)]
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as x86;
@@ -18,7 +21,16 @@ pub trait Machine<const L: usize>: Copy {
     fn store(self, lanes: Self::Lanes, to: &mut [f32; L]);
     /// a * b + c.
     fn add(self, a: f32, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
+    /// Say that numbers will be read soon.
+    #[inline(always)]
+    fn foresee(self, numbers: &[f32]) {
+        let _ = numbers;
+    }
 }
+
+/// Numbers of a line of the cache.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
 
 /// Any processor: vectors of four numbers.
 #[derive(Clone, Copy)]
@@ -53,7 +65,34 @@ impl Machine<8> for Portable {
     }
 }
 
-/// Define a processor of x86 that takes two of its vectors at once.
+impl Machine<4> for Portable {
+    type Lanes = [f32; 4];
+
+    #[inline(always)]
+    fn fused(a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32; 4]) -> Self::Lanes {
+        *from
+    }
+
+    #[inline(always)]
+    fn store(self, lanes: Self::Lanes, to: &mut [f32; 4]) {
+        *to = lanes;
+    }
+
+    #[inline(always)]
+    fn add(self, a: f32, b: Self::Lanes, mut c: Self::Lanes) -> Self::Lanes {
+        for (c, b) in c.iter_mut().zip(b) {
+            *c += a * b;
+        }
+        c
+    }
+}
+
+/// Define a processor of x86 that takes one or two of its vectors at once.
 macro_rules! machine {
     ($name:ident, $vector:ident, $width:literal, $($feature:tt),+;
      $splat:ident, $load:ident, $store:ident, $add:ident) => {
@@ -74,6 +113,11 @@ macro_rules! machine {
         #[cfg(target_arch = "x86_64")]
         impl Machine<{ 2 * $width }> for $name {
             type Lanes = [x86::$vector; 2];
+
+            #[inline(always)]
+            fn foresee(self, numbers: &[f32]) {
+                <Self as Machine<$width>>::foresee(self, numbers);
+            }
 
             #[inline(always)]
             fn fused(a: f32, b: f32, c: f32) -> f32 {
@@ -104,6 +148,42 @@ macro_rules! machine {
                     let a = x86::$splat(a);
                     [x86::$add(a, b[0], c[0]), x86::$add(a, b[1], c[1])]
                 }
+            }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        impl Machine<$width> for $name {
+            type Lanes = x86::$vector;
+
+            #[inline(always)]
+            fn foresee(self, numbers: &[f32]) {
+                for line in numbers.chunks(LINE) {
+                    // SAFETY: a hint, of what may be read.
+                    unsafe { x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+                }
+            }
+
+            #[inline(always)]
+            fn fused(a: f32, b: f32, c: f32) -> f32 {
+                a.mul_add(b, c)
+            }
+
+            #[inline(always)]
+            fn load(self, from: &[f32; $width]) -> Self::Lanes {
+                // SAFETY: the array is a vector long, and `self` is proof of the processor.
+                unsafe { x86::$load(from.as_ptr()) }
+            }
+
+            #[inline(always)]
+            fn store(self, lanes: Self::Lanes, to: &mut [f32; $width]) {
+                // SAFETY: the array is a vector long, and `self` is proof of the processor.
+                unsafe { x86::$store(to.as_mut_ptr(), lanes) }
+            }
+
+            #[inline(always)]
+            fn add(self, a: f32, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes {
+                // SAFETY: `self` is proof of the processor.
+                unsafe { x86::$add(x86::$splat(a), b, c) }
             }
         }
     };

@@ -7,6 +7,7 @@ from sasrec_fast.layers.last_position import (
     last_position,
     last_state,
 )
+from sasrec_fast.layers.norm import LayerNorm, layer_norm_by
 from sasrec_fast.layers.options import BlockOptions
 from sasrec_fast.layers.padding import (
     padding_behind,
@@ -22,6 +23,7 @@ __all__ = [
     "BlockOptions",
     "CandidateRetrieval",
     "Dropout",
+    "LayerNorm",
     "PositionEmbedding",
     "RandomShift",
     "asked_last",
@@ -29,6 +31,7 @@ __all__ = [
     "has_shortcut",
     "last_position",
     "last_state",
+    "layer_norm_by",
     "padding_behind",
     "positions_from_end",
     "real_first",

@@ -6,6 +6,7 @@ import keras
 
 from sasrec_fast.layers.attention import CausalAttention
 from sasrec_fast.layers.dropout import Dropout
+from sasrec_fast.layers.norm import LayerNorm
 
 Tensor = Any
 
@@ -69,7 +70,7 @@ class CausalBlock(keras.layers.Layer):  # type: ignore[misc]
         )
         self.attention.build(input_shape)
         self.attention_norm, self.feed_forward_norm = (
-            keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype, name=name)
+            LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
             for name in ("attention_norm", "feed_forward_norm")
         )
         self.attention_dropout, self.feed_forward_dropout = (

@@ -10,6 +10,7 @@ from sasrec_fast.layers import (
     NUM_BUCKETS,
     BlockOptions,
     Dropout,
+    LayerNorm,
     PositionEmbedding,
     RandomShift,
     asked_last,
@@ -66,9 +67,7 @@ class SequenceEncoder(ItemScorer):
             self.block_options.create(f"transformer_layer_{i}", dtype)
             for i in range(self.num_layers)
         ]
-        self.layer_norm = keras.layers.LayerNormalization(
-            epsilon=1e-8, dtype=dtype, name="layer_norm"
-        )
+        self.layer_norm = LayerNorm(epsilon=1e-8, dtype=dtype, name="layer_norm")
 
     def _create_positions(self) -> None:
         """Make the layers that say where an item stands, but for rotations."""

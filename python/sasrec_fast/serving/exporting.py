@@ -104,19 +104,22 @@ def _graph(model: Any, width: int, tables: list[tuple[np.ndarray[Any, Any], str]
     import jax2onnx
     import onnx
 
+    from sasrec_fast.layers import layer_norm_by
     from sasrec_fast.model.frozen import stateless
+    from sasrec_fast.serving.operators import layer_norm
 
     state = stateless(model, model._encode_last)
     with model.left_whole():
         values = [weight.value for weight in model.weights]
-    made = jax2onnx.to_onnx(
-        lambda item_ids: state(values, item_ids),
-        inputs=[jax.ShapeDtypeStruct(("rows", width), np.int32)],
-        input_names=["item_ids"],
-        output_names=["states"],
-        model_name="sasrec_encoder",
-        opset=OPSET,
-    )
+    with layer_norm_by(layer_norm()):
+        made = jax2onnx.to_onnx(
+            lambda item_ids: state(values, item_ids),
+            inputs=[jax.ShapeDtypeStruct(("rows", width), np.int32)],
+            input_names=["item_ids"],
+            output_names=["states"],
+            model_name="sasrec_encoder",
+            opset=OPSET,
+        )
     for tensor in made.graph.initializer:
         for table, file in tables:
             if tuple(tensor.dims) == table.shape and np.array_equal(

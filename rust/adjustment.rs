@@ -13,6 +13,11 @@ pub struct Adjustment<'a> {
 }
 
 impl Adjustment<'_> {
+    /// Whether scores stay as they are.
+    pub fn is_none(&self) -> bool {
+        self.factors.is_empty() && self.boosts.is_empty()
+    }
+
     /// Check that they are of so many vectors.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ pub fn keep_best<S: Score>(
 }
 
 /// What a score must be above; numbers ascend, so an equal one comes later.
-fn threshold<S: Score>(heap: &BinaryHeap<Found<S>>, k: usize) -> S {
+pub fn threshold<S: Score>(heap: &BinaryHeap<Found<S>>, k: usize) -> S {
     let worst = heap.peek().filter(|_| heap.len() == k);
     worst.map_or(f32::NEG_INFINITY.into(), |worst| worst.score)
 }

@@ -90,9 +90,24 @@ impl Products<'_> {
         look: impl Fn(Row<'_>, &mut T) -> Result<(), Halt> + Sync,
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
+        let scores = |queries, vectors, to: &mut [f32]| self.multiply(queries, vectors, to);
+        self.meet_by(scores, start, look, pause)
+    }
+
+    /// As `meet`, by scores [queries, vectors] of another making.
+    ///
+    /// # Errors
+    /// As `meet`, and those of `multiply`.
+    pub fn meet_by<T: Send>(
+        &self,
+        multiply: impl Fn(Range<usize>, Range<usize>, &mut [f32]) -> Result<(), Error> + Sync,
+        start: impl Fn() -> T,
+        look: impl Fn(Row<'_>, &mut T) -> Result<(), Halt> + Sync,
+        pause: &Pause,
+    ) -> Result<Vec<Task<T>>, Error> {
         let queries = self.queries.nrows();
         if self.is_small() {
-            return self.meet_alone(tasks(queries, 1, start)?, &look, pause);
+            return self.meet_alone(tasks(queries, 1, start)?, (&multiply, &look), pause);
         }
         let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
         let mut tasks = tasks(queries, shares, start)?;
@@ -102,7 +117,8 @@ impl Products<'_> {
                 || zeroed(TILE * BLOCK),
                 |buffer, task| {
                     let buffer = buffer.as_mut().map_err(|lack| lack.clone())?;
-                    task.meet(self, part(&stretch, task.share, shares), buffer, &look, pause)
+                    let numbers = part(&stretch, task.share, shares);
+                    task.meet(numbers, buffer, (&multiply, &look), pause)
                 },
             )?;
             self.require_numbers(&tasks)?;
@@ -113,14 +129,17 @@ impl Products<'_> {
     fn meet_alone<T>(
         &self,
         mut tasks: Vec<Task<T>>,
-        look: &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
+        by: (
+            &impl Fn(Range<usize>, Range<usize>, &mut [f32]) -> Result<(), Error>,
+            &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
+        ),
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
         let (queries, items) = (self.queries.nrows(), self.vectors.nrows());
         let mut buffer = zeroed(queries.min(TILE) * items.min(BLOCK))?;
         pause.between()?;
         for task in &mut tasks {
-            task.meet(self, 0..items, &mut buffer, look, pause)?;
+            task.meet(0..items, &mut buffer, by, pause)?;
         }
         self.require_numbers(&tasks)?;
         Ok(tasks)
@@ -156,7 +175,10 @@ impl Products<'_> {
 
     /// Fill the scores [queries, vectors] of some. A query that is all alone fills no lanes: its
     /// products are added up as a processor reads the vectors.
-    fn multiply(
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Inconsistent`] where rows are not in order.
+    pub fn multiply(
         &self,
         queries: Range<usize>,
         vectors: Range<usize>,
@@ -205,16 +227,18 @@ impl<T> Task<T> {
 
     fn meet(
         &mut self,
-        products: &Products<'_>,
         numbers: Range<usize>,
         buffer: &mut [f32],
-        look: &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
+        (multiply, look): (
+            &impl Fn(Range<usize>, Range<usize>, &mut [f32]) -> Result<(), Error>,
+            &impl Fn(Row<'_>, &mut T) -> Result<(), Halt>,
+        ),
         pause: &Pause,
     ) -> Result<(), Error> {
         for block in parts(numbers, BLOCK) {
             pause.ask()?;
             let scores = &mut buffer[..self.queries.len() * block.len()];
-            products.multiply(self.queries.clone(), block.clone(), scores)?;
+            multiply(self.queries.clone(), block.clone(), scores)?;
             let rows = self.queries.clone().zip(scores.chunks_exact_mut(block.len()));
             for ((query, scores), kept) in rows.zip(&mut self.kept) {
                 match look(Row { query, first: block.start, scores }, kept) {

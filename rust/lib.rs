@@ -9,6 +9,7 @@ mod best;
 pub mod blocks;
 pub mod bounds;
 pub mod chunk;
+pub mod coarse;
 pub mod coder;
 pub mod columns;
 pub mod distinct;
@@ -66,9 +67,9 @@ mod _core {
     const MAX_ITEMS: usize = crate::sequences::MAX_ITEMS;
     #[pymodule_export]
     use crate::python::{
-        AliasTable, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span, StringTable,
-        append, apply_edit, attention_handlers, core_round, count_above, count_among, count_items,
-        count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
+        AliasTable, CoarseVectors, Finished, GroupedInteractions, ItemCodes, Rules, Shard, Span,
+        StringTable, append, apply_edit, attention_handlers, core_round, count_above, count_among,
+        count_items, count_items_of_rows, encode_strings, fill, fill_negatives, find_edit,
         find_without_negative, finish, first_draws, group, lists_of_products, lists_of_scores,
         order_ties, philox, repeated_targets, route, scan, shown_items, sort_shard, string_keys,
         top_k,

@@ -7,6 +7,7 @@ __all__ = [
     "DEBUG_BUILD",
     "MAX_ITEMS",
     "AliasTable",
+    "CoarseVectors",
     "Finished",
     "GroupedInteractions",
     "ItemCodes",
@@ -195,6 +196,17 @@ class ItemCodes:
 @final
 class AliasTable:
     def __new__(cls, weights: NDArray[np.uint64]) -> Self: ...
+
+@final
+class CoarseVectors:
+    def __new__(cls, vectors: NDArray[np.float32]) -> Self: ...
+    def top_k(
+        self,
+        queries: NDArray[np.float32],
+        vectors: NDArray[np.float32],
+        excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
+        k: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
 
 @final
 class StringTable:

@@ -23,7 +23,7 @@ pub use draws::{AliasTable, first_draws, philox};
 pub use edits::{apply_edit, find_edit};
 pub use lists::{lists_of_products, lists_of_scores};
 pub use merge::append;
-pub use search::{count_above, count_among, top_k};
+pub use search::{CoarseVectors, count_above, count_among, top_k};
 pub use sequences::{GroupedInteractions, group, order_ties};
 pub use shards::{Finished, Rules, Shard, core_round, finish, sort_shard};
 pub use streams::{ItemCodes, Span, route, scan};

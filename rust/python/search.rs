@@ -3,8 +3,10 @@
 use super::run;
 use crate::adjustment::Adjustment;
 use crate::blocks::Products;
+use crate::coarse::Coarse;
+use crate::error::Error;
 use crate::ranks::{self, Ranking, Ranks};
-use crate::search::{self, Excluded, Search};
+use crate::search::{self, Best, Excluded, Search};
 use crate::threads::{Pause, run_here};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -27,14 +29,55 @@ pub fn top_k<'py>(
     k: usize,
     adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<BestArrays<'py>> {
+    found(py, (&queries, &vectors), &excluded, (k, adjustment), search::top_k)
+}
+
+/// Vectors of eight bits a number, by which the best are found sooner.
+#[pyclass(frozen)]
+pub struct CoarseVectors(Coarse);
+
+#[pymethods]
+impl CoarseVectors {
+    #[new]
+    fn new(py: Python<'_>, vectors: PyReadonlyArray2<'_, f32>) -> PyResult<Self> {
+        let vectors = vectors.as_array();
+        Ok(Self(run(py, |_| Coarse::of(vectors))?))
+    }
+
+    /// As the function `top_k`, of the vectors that these were made of.
+    fn top_k<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        vectors: PyReadonlyArray2<'py, f32>,
+        excluded: ExcludedArrays<'py>,
+        k: usize,
+    ) -> PyResult<BestArrays<'py>> {
+        found(py, (&queries, &vectors), &excluded, (k, None), |search, pause| {
+            self.0.top_k(search, pause)
+        })
+    }
+}
+
+/// The best by some kind of search.
+fn found<'py>(
+    py: Python<'py>,
+    (queries, vectors): (&PyReadonlyArray2<'py, f32>, &PyReadonlyArray2<'py, f32>),
+    excluded: &ExcludedArrays<'py>,
+    (k, adjustment): (usize, Option<AdjustmentArrays<'py>>),
+    find: impl Fn(&Search<'_>, &Pause) -> Result<Best, Error> + Sync,
+) -> PyResult<BestArrays<'py>> {
     let (queries, vectors) = (queries.as_array(), vectors.as_array());
     let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
     let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let search = Search { products, excluded, adjustment: borrowed(adjustment.as_ref())?, k };
     let shape = [products.queries.nrows(), k];
-    let find = |pause: &Pause| search::top_k(&search, pause);
-    let best = if products.is_small() { py.detach(|| run_here(find))? } else { run(py, find)? };
+    let best = if products.is_small() {
+        py.detach(|| run_here(|pause| find(&search, pause)))?
+    } else {
+        run(py, |pause| find(&search, pause))?
+    };
     Ok((
         best.scores.into_pyarray(py).reshape(shape)?,
         best.numbers.into_pyarray(py).reshape(shape)?,

@@ -17,6 +17,7 @@ def best(
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     k: int,
     rules: CompiledRules | None = None,
+    coarse: _core.CoarseVectors | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The k best columns of each query by dot products, exactly.
 
@@ -27,6 +28,8 @@ def best(
         excluded: Columns each query must not get, as `Servable.excluded` gives them.
         k: From 1 to m.
         rules: What else lists must be like.
+        coarse: Made of `vectors`, where they are searched often: a few queries without rules find
+            the same sooner.
 
     Returns:
         Scores after the rules' factors and boosts, float32 [n, k], and columns, int32 [n, k], in
@@ -37,7 +40,8 @@ def best(
         ValueError: Scores are NaN, or more items than k are always there.
     """
     if rules is None:
-        return _core.top_k(queries, vectors, excluded, k)
+        search = _core.top_k if coarse is None else coarse.top_k
+        return search(queries, vectors, excluded, k)
     if not rules.make_lists:
         return _core.top_k(queries, vectors, excluded, k, rules.adjustment)
     return _core.lists_of_products(queries, vectors, excluded, k, rules.of_length(k))

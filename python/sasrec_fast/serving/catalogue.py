@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast import _core
 from sasrec_fast.ranking import Catalogue, directions
 from sasrec_fast.serving.encoders import Encoder
 from sasrec_fast.store import shown
@@ -22,10 +23,12 @@ class Selection:
     Attributes:
         indices: int64 [m], ascending; each is a column.
         vectors: float32 [m, d].
+        coarse: The same in a quarter of the bytes, where they are searched often.
     """
 
     indices: NDArray[np.int64]
     vectors: NDArray[np.float32]
+    coarse: _core.CoarseVectors | None = None
 
     def columns_of(self, items: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         """The columns of those item indices that have one, ascending, perhaps several times."""
@@ -38,6 +41,11 @@ class Selection:
         places[places == count] = 0
         columns: NDArray[np.int32] = places[self.indices[places] == wanted].astype(np.int32)
         return columns
+
+
+def _often(selection: Selection) -> Selection:
+    """The same, to be searched often."""
+    return replace(selection, coarse=_core.CoarseVectors(selection.vectors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +64,7 @@ class VectorCatalogue(Catalogue):
     @cached_property
     def everything(self) -> Selection:
         """All that is ever served."""
-        return self.selected(self.mask)
+        return _often(self.selected(self.mask))
 
     def selected(self, mask: NDArray[np.bool_]) -> Selection:
         """The items of a mask; where that is a range of indices, nothing is copied."""
@@ -69,7 +77,7 @@ class VectorCatalogue(Catalogue):
     @cached_property
     def directions(self) -> Selection:
         """The same with vectors of length 1, for cosines; those of length 0 stay so."""
-        return Selection(self.everything.indices, directions(self.everything.vectors))
+        return _often(Selection(self.everything.indices, directions(self.everything.vectors)))
 
     @cached_property
     def popular(self) -> NDArray[np.int64]:

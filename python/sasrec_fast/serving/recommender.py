@@ -352,4 +352,4 @@ def _search(
     offsets = np.cumsum([0, *map(len, excluded)], dtype=np.int64)
     columns = np.concatenate([np.zeros(0, np.int32), *excluded])
     k = min(k, len(selection.indices))
-    return best(states, selection.vectors, (offsets, columns), k, rules)
+    return best(states, selection.vectors, (offsets, columns), k, rules, selection.coarse)

@@ -15,6 +15,7 @@ import sasrec_fast as sf
 from sasrec_fast.ranking import widths_of
 from sasrec_fast.serving import encoders, folder
 from sasrec_fast.serving.catalogue import Selection
+from served_models import running
 
 LENGTH = 9
 HISTORIES = [
@@ -379,3 +380,24 @@ def test_the_command_line_exports(data, tmp_path, capsys):
     assert found.titles[:3] == [None, "first", "second"]
     assert main(["export", "--model", "none.keras", "--output", str(tmp_path / "other")]) == 2
     assert "none.keras: there is no such file" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_built_yet_is_built() -> None:
+    counts = np.arange(7)
+    model = sf.SASRec(7, hidden_dim=4, items=sf.Vocabulary(range(1, 7)), item_counts=counts)
+    (answer,) = sf.Recommender(model).recommend([[2, 3]], k=2)
+    assert len(answer) == 2
+
+
+def test_a_service_answers_for_users_and_by_rules(model: Any, data: sf.Prepared) -> None:
+    first, second = data.items.ids[:2].tolist()
+    recommender = sf.Recommender(model, data=data, rules=sf.Rules(always=[first, second]))
+    users = data.users.ids[:3].tolist()
+    with running(lambda: recommender) as served:
+        found = served.recommend(users=users, k=5, exclude_seen=False)
+        expected = recommender.recommend(users=users, k=5, exclude_seen=False)
+        assert [one["items"] for one in found] == [one.item_ids for one in expected]
+        assert all({first, second} <= {*one["items"]} for one in found)
+        status, content, _ = served.ask("POST", "/recommend", {"histories": [[5]], "k": 1})
+        assert (status, content["field"], content["received"]) == (422, "k", "1")
+        assert content["allowed"] == "at least 2, the items that are always there"

@@ -97,7 +97,7 @@ def _read(arguments: Any, titles: Any) -> Recommender:
     rules = read_rules(arguments.rules, found.items)
     ruled = found.ruled(rules)  # tried at once: an id may be unknown
     asked = [] if found.knows_counts else [found.items.ids[0]]
-    ruled.recommend([asked], k=max(10, len(list(rules.always or ()))))
+    ruled.recommend([asked], k=max(10, ruled.shortest_list))
     return ruled
 
 

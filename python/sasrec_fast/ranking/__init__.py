@@ -6,7 +6,7 @@ Keras.
 
 from sasrec_fast.ranking.best import best, best_of_scores
 from sasrec_fast.ranking.catalogue import Catalogue
-from sasrec_fast.ranking.compiled import CompiledRules
+from sasrec_fast.ranking.compiled import CompiledRules, ShortListError
 from sasrec_fast.ranking.directions import directions
 from sasrec_fast.ranking.files import read_rules
 from sasrec_fast.ranking.rules import Rules, require_rules
@@ -19,6 +19,7 @@ __all__ = [
     "CompiledRules",
     "Rules",
     "Servable",
+    "ShortListError",
     "best",
     "best_of_scores",
     "directions",

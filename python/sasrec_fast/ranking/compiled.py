@@ -14,6 +14,19 @@ _SMALLEST_POOL = 100
 _POOL_PER_PLACE = 10
 
 
+class ShortListError(ValueError):
+    """Lists of k are too short for the items that are always there.
+
+    Args:
+        least: How many items those are.
+        k: What was asked for.
+    """
+
+    def __init__(self, least: int, k: int) -> None:
+        super().__init__(f"always has {least} items, of which a list of k={k} cannot hold all")
+        self.least, self.k = least, k
+
+
 @dataclass(frozen=True, eq=False)
 class CompiledRules:
     """Rules of m items, made by `Rules.compiled`; see there for what they mean.
@@ -59,12 +72,10 @@ class CompiledRules:
         """The rules of lists of k items.
 
         Raises:
-            ValueError: More items than k are always there.
+            ShortListError: A ValueError: more items than k are always there.
         """
         if len(self.always) > k:
-            raise ValueError(
-                f"always has {len(self.always)} items, of which a list of k={k} cannot hold all"
-            )
+            raise ShortListError(len(self.always), k)
         return replace(self, pool=self.pool or max(_SMALLEST_POOL, _POOL_PER_PLACE * k))
 
     def of_counts(self) -> "CompiledRules":

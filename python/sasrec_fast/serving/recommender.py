@@ -106,6 +106,12 @@ class Recommender:
         return len(self.items) + 1
 
     @property
+    def shortest_list(self) -> int:
+        """The least k that its own rules allow."""
+        always = None if self._rules is None else self._rules.always
+        return max(1, len(set(always or ())))
+
+    @property
     def knows_counts(self) -> bool:
         """Whether it knows how popular items are, and answers a history without a known one."""
         return self._catalogue.counts is not None

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast.serving.http.refusals import RefusedError
+from sasrec_fast.ranking import ShortListError
+from sasrec_fast.serving.http.refusals import RefusedError, wrong
 
 if TYPE_CHECKING:
     from sasrec_fast.serving import Recommendations
@@ -180,6 +181,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 def _refusal(failure: Exception) -> Exception:
     """As status 404 what the model does not know, of what was asked; others are own errors."""
+    if isinstance(failure, ShortListError):
+        return wrong("k", failure.k, f"at least {failure.least}, the items that are always there")
     if isinstance(failure, KeyError | ValueError):
         reason = failure.args[0] if isinstance(failure, KeyError) and failure.args else failure
         return RefusedError(404, str(reason))

@@ -134,7 +134,8 @@ class Models:
         served = Served(self._read(), self._name)
         recommender = served.recommender
         recommender.warm()
-        (answer,) = recommender.recommend([recommender.items.lookup([1]).tolist()], k=1)
+        asked = recommender.items.lookup([1]).tolist()
+        (answer,) = recommender.recommend([asked], k=recommender.shortest_list)
         if not np.isfinite(answer.scores).all():
             raise ValueError(f"its scores are not finite, such as {answer.scores[0]}")
         _ = served.ids, served.names

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import sasrec_fast as sf
 from sasrec_fast.cli import main
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Path]]
 
 def recommend(port: int, **fields: Any) -> tuple[int, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    body, kind = json.dumps({"histories": [[1]], **fields}), {"Content-Type": "application/json"}
+    asked = fields if "users" in fields else {"histories": [[1]], **fields}
+    body, kind = json.dumps(asked), {"Content-Type": "application/json"}
     connection.request("POST", "/recommend", body, kind)
     answer = connection.getresponse()
     content = json.loads(answer.read())
@@ -117,3 +119,39 @@ def test_what_cannot_be_served_is_a_line(
             error = capsys.readouterr().err
             assert reason in error
             assert error.count("\n") == 1
+
+
+def test_a_folder_is_served_with_data_titles_and_rules(tmp_path: Path) -> None:
+    items = [1, 2, 3, 4, 2, 3, 4, 1]
+    rows = {"user_id": [7] * 4 + [8] * 4, "item_id": items, "timestamp": list(range(8))}
+    data = sf.prepare(rows, max_sequence_length=4, num_negatives=0)
+    data.save(tmp_path / "data")
+    sf.export(sf.SASRec.for_data(data, hidden_dim=4, num_layers=1), tmp_path / "model")
+    (tmp_path / "movies.csv").write_text("item_id,title\n1,Alien\n4,Brazil\n")
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"always": [4, 1]}')
+    names = {"model": "model", "data": "data", "movies": "movies.csv", "rules": "rules.json"}
+    options = [part for name, file in names.items() for part in (f"--{name}", str(tmp_path / file))]
+    command = [sys.executable, "-m", "sasrec_fast.cli", "serve", "--port", "0", "--watch", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        while not (found := re.search(r"on http://127.0.0.1:(\d+)", process.stdout.readline())):
+            assert process.poll() is None
+
+        def answer() -> dict[str, Any]:
+            status, content = recommend(int(found[1]), users=[7], exclude_seen=False, k=2)
+            assert status == 200, content
+            return content["results"][0]
+
+        first = answer()
+        assert dict(zip(first["items"], first["titles"], strict=True)) == {1: "Alien", 4: "Brazil"}
+        rules.write_text('{"never": [4, 1]}')
+        end = time.monotonic() + 20
+        while sorted(answer()["items"]) != [2, 3]:
+            assert time.monotonic() < end
+        assert answer()["titles"] == [None, None]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0

@@ -17,6 +17,8 @@ use ndarray::ArrayView2;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+/// Added to what a product may be off: more than what is lost of numbers too small for a float.
+const TINY: f32 = f32::MIN_POSITIVE;
 /// Lengths of vectors and queries whose products are far from what a float can hold.
 const LONGEST: f64 = 1e18;
 /// More queries than this share the reading of a block of vectors: then its bytes do not count.
@@ -163,12 +165,12 @@ impl Coarse {
         let these = row.first..row.first + row.scores.len();
         let (scales, slacks) = (&self.scales[these.clone()], &self.slacks[these]);
         for ((score, scale), slack) in row.scores.iter_mut().zip(scales).zip(slacks) {
-            *score = *score * scale + length * slack;
+            *score = *score * scale + (length * slack + TINY);
         }
         above(row.first, row.scores, near.least(k), |upper| {
             if !hidden(upper.number) {
-                let slack = self.slacks[upper.number as usize];
-                let lower = upper.score - 2.0 * length * slack;
+                let slack = length * self.slacks[upper.number as usize] + TINY;
+                let lower = upper.score - 2.0 * slack;
                 near.put(upper, lower, k).map_err(Halt::Error)?;
             }
             Ok(near.least(k))
@@ -278,6 +280,15 @@ mod tests {
                     check(&asked, &alike, &[3], k);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn products_too_small_for_floats_are_compared_as_they_are() {
+        let vectors = Array2::from_shape_fn((900, 19), |place| 1e-22 * value(place));
+        for length in [1e-10, 1e-15, 1e-20, 1e-23, 0.0] {
+            let asked = Array2::from_shape_fn((3, 19), |(r, c)| length * value((c, r + 1)));
+            check(&asked, &vectors, &[2], 5);
         }
     }
 

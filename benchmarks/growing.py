@@ -115,6 +115,14 @@ def week(rows: pd.DataFrame, days: list[int], seed: int) -> list[dict[str, Any]]
     return found
 
 
+def ratings(path: Path) -> pd.DataFrame:
+    """The rows of a file in order of time, with the day of each."""
+    names = ["user_id", "item_id", "rating", "timestamp"]
+    rows = pd.read_csv(path, sep="::", engine="python", header=None, names=names)
+    rows = rows.sort_values("timestamp", kind="stable").reset_index(drop=True)
+    return rows.assign(day=rows["timestamp"] // DAY)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -122,11 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = ["user_id", "item_id", "rating", "timestamp"]
-    path = arguments.data / "ml-100k" / "ratings.dat"
-    rows = pd.read_csv(path, sep="::", engine="python", header=None, names=names)
-    rows = rows.sort_values("timestamp", kind="stable").reset_index(drop=True)
-    rows["day"] = rows["timestamp"] // DAY
+    rows = ratings(arguments.data / "ml-100k" / "ratings.dat")
     days = sorted(rows["day"].unique())[-arguments.days :]
     found = pd.DataFrame(
         {"seed": seed, **line} for seed in arguments.seeds for line in week(rows, days, seed)

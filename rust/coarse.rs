@@ -98,11 +98,12 @@ impl Coarse {
             "vectors {:?}, coarse {shape:?}",
             products.vectors.dim()
         );
-        let lengths: Vec<f64> = collected(products.queries.rows().into_iter().map(length))?;
-        let is_usable = self.is_usable && lengths.iter().all(|length| *length < LONGEST);
-        let is_usable = is_usable && queries <= MOST_QUERIES;
-        if !is_usable || !search.adjustment.is_none() {
+        if !self.is_usable || queries > MOST_QUERIES || !search.adjustment.is_none() {
             return top_k(search, pause);
+        }
+        let lengths: Vec<f64> = collected(products.queries.rows().into_iter().map(length))?;
+        if !lengths.iter().all(|length| *length < LONGEST) {
+            return top_k(search, pause); // also where one is not a number
         }
         products.check()?;
         ensure!((1..=items).contains(k), "k is {k}, of {items} vectors");

@@ -132,7 +132,7 @@ impl<N: Number> Rows<'_, N> {
                 return unsafe { multiply_avx2(machine, self, scores) };
             }
         }
-        multiply::<_, _, 8, 4, 4>(Portable, self, scores)
+        multiply::<_, _, 8, 8, 4>(Portable, self, scores)
     }
 }
 
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn each_product_is_added_up_in_order() {
-        check::<4>(Portable, |rows, scores| multiply::<_, _, 8, 4, 4>(Portable, rows, scores));
+        check::<8>(Portable, |rows, scores| multiply::<_, _, 8, 8, 4>(Portable, rows, scores));
         #[cfg(target_arch = "x86_64")]
         {
             if let Some(machine) = Avx2::here() {

@@ -1,9 +1,8 @@
 //! What a processor multiplies at once. Compilers find the vectors of simple loops by themselves; the
 //! sums of products are held in registers by name, which they do not.
-#![allow(unsafe_code)]
-// the intrinsics; see each `SAFETY`
-// Each processor's form is compiled whole, so everything below it is inlined there.
-#![allow(clippy::inline_always)]
+// The intrinsics are unsafe, see each `SAFETY`. Each processor's form is compiled whole, so everything
+// below it is inlined there.
+#![allow(unsafe_code, clippy::inline_always)]
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as x86;
@@ -84,33 +83,6 @@ impl Machine<8> for Portable {
     #[inline(always)]
     fn add(self, a: f32, b: Self::Lanes, mut c: Self::Lanes) -> Self::Lanes {
         for (c, b) in c.iter_mut().flatten().zip(b.iter().flatten()) {
-            *c += a * b;
-        }
-        c
-    }
-}
-
-impl Machine<4> for Portable {
-    type Lanes = [f32; 4];
-
-    #[inline(always)]
-    fn fused(a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
-    }
-
-    #[inline(always)]
-    fn load(self, from: &[f32; 4]) -> Self::Lanes {
-        *from
-    }
-
-    #[inline(always)]
-    fn store(self, lanes: Self::Lanes, to: &mut [f32; 4]) {
-        *to = lanes;
-    }
-
-    #[inline(always)]
-    fn add(self, a: f32, b: Self::Lanes, mut c: Self::Lanes) -> Self::Lanes {
-        for (c, b) in c.iter_mut().zip(b) {
             *c += a * b;
         }
         c

@@ -20,7 +20,7 @@ from sasrec_fast.serving.http.openapi import (
     document,
 )
 from sasrec_fast.serving.http.page import PAGE, PAGE_HEADERS
-from sasrec_fast.serving.http.refusals import BROKEN, RefusedError, wrong
+from sasrec_fast.serving.http.refusals import BROKEN, RefusedError, takes_no, wrong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -118,7 +118,7 @@ async def _failed(request: Request, failure: Any) -> Response:
     """What Starlette refuses: another path, or another method."""
     reasons = {
         404: f"there is no {checks.received(request.url.path)}",
-        405: f"{request.url.path} takes no {checks.received(request.method)}",
+        405: takes_no(request.url.path, request.method),
     }
     reason = reasons.get(failure.status_code, failure.detail)
     return JSONResponse({"error": reason}, failure.status_code, headers=failure.headers)

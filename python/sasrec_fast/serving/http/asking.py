@@ -9,11 +9,10 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from sasrec_fast import checks
 from sasrec_fast.serving.http.batches import Batcher
 from sasrec_fast.serving.http.bodies import GoneError, json_body
 from sasrec_fast.serving.http.questions import recommend_question, similar_question
-from sasrec_fast.serving.http.refusals import BROKEN, RefusedError
+from sasrec_fast.serving.http.refusals import BROKEN, RefusedError, takes_no
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +101,7 @@ class Asking:
 
     async def _answer(self, read: Read, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":
-            reason = f"{scope['path']} takes no {checks.received(scope['method'])}"
+            reason = takes_no(scope["path"], scope["method"])
             raise RefusedError(405, reason, headers={"allow": "POST"})
         served = self._models.served
         body = await json_body(scope, receive, self._limits.body)

@@ -35,6 +35,11 @@ class RefusedError(Exception):
         self.content = {"error": reason, **(details or {})}
 
 
+def takes_no(path: str, method: str) -> str:
+    """The reason of status 405."""
+    return f"{path} takes no {checks.received(method)}"
+
+
 def wrong(field: str, value: Any, allowed: str) -> RefusedError:
     """A field that cannot be used, as status 422."""
     shown = checks.received(value).encode("utf-8", "backslashreplace").decode()

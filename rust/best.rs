@@ -1,6 +1,10 @@
 //! The k best of a query's scores, which come block after block in ascending order of their number.
+#![allow(unsafe_code)] // what is compiled for a processor is called by its proof; see each `SAFETY`
+#![allow(clippy::inline_always)] // each processor's form is compiled whole
 
 use crate::blocks::Halt;
+#[cfg(target_arch = "x86_64")]
+use crate::machine::{Avx2, Avx512};
 use crate::memory::lack;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -54,12 +58,12 @@ pub fn above<S: Score>(
     mut least: S,
     mut put: impl FnMut(Found<S>) -> Result<S, Halt>,
 ) -> Result<(), Halt> {
-    for (place, group) in scores.chunks(GROUP).enumerate() {
-        // NaN is not at most the threshold, so it does not pass unseen.
-        if group.iter().filter(|&&score| score <= least).count() == group.len() {
-            continue;
-        }
+    let mut place = 0;
+    while let Some(next) = scores.get(place * GROUP..).and_then(|rest| next_above(rest, least)) {
+        place += next;
+        let group = &scores[place * GROUP..scores.len().min((place + 1) * GROUP)];
         let start = (first + place * GROUP) as i32;
+        place += 1;
         for (number, &score) in (start..).zip(group) {
             if score <= least {
                 continue;
@@ -71,6 +75,44 @@ pub fn above<S: Score>(
         }
     }
     Ok(())
+}
+
+/// Number of the first group of scores that are not all at most the threshold, as NaN is not.
+fn next_above<S: Score>(scores: &[S], least: S) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if Avx512::here().is_some() {
+            // SAFETY: the processor is one.
+            return unsafe { next_above_avx512(scores, least) };
+        }
+        if Avx2::here().is_some() {
+            // SAFETY: likewise.
+            return unsafe { next_above_avx2(scores, least) };
+        }
+    }
+    next_above_here(scores, least)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
+fn next_above_avx512<S: Score>(scores: &[S], least: S) -> Option<usize> {
+    next_above_here(scores, least)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn next_above_avx2<S: Score>(scores: &[S], least: S) -> Option<usize> {
+    next_above_here(scores, least)
+}
+
+#[inline(always)]
+fn next_above_here<S: Score>(scores: &[S], least: S) -> Option<usize> {
+    let above =
+        |score: &S| !matches!(score.partial_cmp(&least), Some(Ordering::Less | Ordering::Equal));
+    let (groups, rest) = scores.as_chunks::<GROUP>();
+    let is_above = |group: &[S]| group.iter().fold(false, |any, score| any | above(score));
+    let found = groups.iter().position(|group| is_above(group));
+    found.or_else(|| is_above(rest).then_some(groups.len()))
 }
 
 /// Put those of consecutive scores that are among the k best into the heap, unless hidden.

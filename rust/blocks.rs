@@ -4,7 +4,7 @@
 
 use crate::dots::Rows;
 use crate::error::{Error, ensure};
-use crate::memory::{collected, filled, push, zeroed};
+use crate::memory::{collected, filled, push, room, zeroed};
 use crate::slices::parts;
 use crate::threads::Pause;
 use ndarray::linalg::general_mat_vec_mul;
@@ -72,10 +72,15 @@ impl Products<'_> {
         }
     }
 
+    /// How many multiplications they are.
+    pub fn multiplications(&self) -> usize {
+        let (queries, (vectors, width)) = (self.queries.nrows(), self.vectors.dim());
+        queries.saturating_mul(vectors).saturating_mul(width)
+    }
+
     /// Whether they are so few that `meet` is done by the thread that asks.
     pub fn is_small(&self) -> bool {
-        let (queries, (vectors, width)) = (self.queries.nrows(), self.vectors.dim());
-        queries.saturating_mul(vectors).saturating_mul(width) <= SMALL
+        self.multiplications() <= SMALL
     }
 
     /// Show `look` the scores of all queries. The vectors of a query are shared among several
@@ -91,22 +96,22 @@ impl Products<'_> {
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
         let scores = |queries, vectors, to: &mut [f32]| self.multiply(queries, vectors, to);
-        self.meet_by(scores, start, look, pause)
+        self.meet_by(scores, (start, look), self.is_small(), pause)
     }
 
-    /// As `meet`, by scores [queries, vectors] of another making.
+    /// As `meet`, by scores [queries, vectors] of another making, which are few or not.
     ///
     /// # Errors
     /// As `meet`, and those of `multiply`.
     pub fn meet_by<T: Send>(
         &self,
         multiply: impl Fn(Range<usize>, Range<usize>, &mut [f32]) -> Result<(), Error> + Sync,
-        start: impl Fn() -> T,
-        look: impl Fn(Row<'_>, &mut T) -> Result<(), Halt> + Sync,
+        (start, look): (impl Fn() -> T, impl Fn(Row<'_>, &mut T) -> Result<(), Halt> + Sync),
+        are_few: bool,
         pause: &Pause,
     ) -> Result<Vec<Task<T>>, Error> {
         let queries = self.queries.nrows();
-        if self.is_small() {
+        if are_few {
             return self.meet_alone(tasks(queries, 1, start)?, (&multiply, &look), pause);
         }
         let shares = (2 * rayon::current_num_threads()).div_ceil(queries.div_ceil(TILE).max(1));
@@ -171,6 +176,27 @@ impl Products<'_> {
             },
         )?;
         Ok(own)
+    }
+
+    /// Scores of a query with some vectors, to the last bit as they are in `meet`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Inconsistent`] where rows are not in order.
+    pub fn some(&self, query: usize, numbers: &[i32]) -> Result<Vec<f32>, Error> {
+        let width = self.vectors.ncols();
+        let mut rows = room(numbers.len() * width)?;
+        for number in numbers {
+            rows.extend(self.vectors.row(*number as usize));
+        }
+        let vectors = ArrayView2::from_shape((numbers.len(), width), &rows);
+        let vectors = vectors.map_err(|error| Error::Inconsistent(error.to_string()))?;
+        let mut scores = zeroed(numbers.len())?;
+        Products { queries: self.queries, vectors }.multiply(
+            query..query + 1,
+            0..numbers.len(),
+            &mut scores,
+        )?;
+        Ok(scores)
     }
 
     /// Fill the scores [queries, vectors] of some. A query that is all alone fills no lanes: its

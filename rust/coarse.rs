@@ -1,40 +1,28 @@
 //! The search for the best vectors by a quarter of their bytes: what cannot be among the best is
 //! seen by vectors of eight bits, and the few that can are looked at themselves. As exact as a
 //! search of them all, to the last bit.
-//!
-//! A vector v is s n + r with whole numbers n in -127..=127. The product of a query q with it is
-//! within |q| |r| of s (q n), by the inequality of Cauchy and Schwarz; what both products lose by
-//! rounding is added to that.
 
 use crate::best::{Found, above, threshold};
-use crate::blocks::{Halt, Row};
-use crate::dots::Rows;
+use crate::blocks::{Halt, Products, Task};
 use crate::error::{Error, ensure};
-use crate::memory::{collected, push, room, zeroed};
+use crate::memory::{collected, push, room};
+use crate::rounded::{RoundedQueries, RoundedVectors};
 use crate::search::{Best, Search, merge, top_k};
 use crate::threads::Pause;
 use ndarray::ArrayView2;
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
-/// Added to what a product may be off: more than what is lost of numbers too small for a float.
-const TINY: f32 = f32::MIN_POSITIVE;
-/// Lengths of vectors and queries whose products are far from what a float can hold.
-const LONGEST: f64 = 1e18;
 /// More queries than this share the reading of a block of vectors: then its bytes do not count.
-const MOST_QUERIES: usize = 16;
+const MOST_QUERIES: usize = 32;
+/// Multiplications so few, a millisecond of them, that threads would take longer to meet.
+const SMALL: usize = 1 << 25;
 /// Candidates of a query that are looked through again whenever there are twice as many.
 const MANY: usize = 256;
 
-/// Vectors of eight bits a number.
+/// Vectors of eight bits a number, where they have bounds.
 pub struct Coarse {
-    width: usize,
-    numbers: Vec<i8>,
-    /// What the numbers of each vector are multiplied by.
-    scales: Vec<f32>,
-    /// How far a product may be off, of a query of length 1.
-    slacks: Vec<f32>,
-    is_usable: bool,
+    shape: (usize, usize),
+    vectors: Option<RoundedVectors>,
 }
 
 /// What a query has met: bounds of the k best, and what may be among them.
@@ -53,36 +41,13 @@ impl Coarse {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn of(vectors: ArrayView2<'_, f32>) -> Result<Self, Error> {
-        let (items, width) = vectors.dim();
-        let mut made = Self {
-            width,
-            numbers: zeroed(items * width)?,
-            scales: room(items)?,
-            slacks: room(items)?,
-            is_usable: width > 0,
-        };
-        if width == 0 {
-            return Ok(made);
-        }
-        for (vector, numbers) in vectors.rows().into_iter().zip(made.numbers.chunks_mut(width)) {
-            let greatest = vector.iter().fold(0.0_f32, |most, number| most.max(number.abs()));
-            let scale = greatest / 127.0;
-            let (mut rest, mut length) = (0.0, 0.0);
-            for (number, to) in vector.iter().zip(numbers) {
-                let number = f64::from(*number);
-                let whole = if scale > 0.0 { (number / f64::from(scale)).round() } else { 0.0 };
-                *to = whole.clamp(-127.0, 127.0) as i8;
-                rest += (number - f64::from(scale) * f64::from(*to)).powi(2);
-                length += number * number;
-            }
-            let (rest, length) = (rest.sqrt(), length.sqrt());
-            let rounding = 2.0 * (f64::from(width as u32) + 8.0) * f64::from(f32::EPSILON);
-            let slack = (rest + rounding * (length + rest)) * (1.0 + 1e-5);
-            made.is_usable &= length < LONGEST; // and finite
-            made.scales.push(scale);
-            made.slacks.push(above_or_equal(slack));
-        }
-        Ok(made)
+        Ok(Self { shape: vectors.dim(), vectors: RoundedVectors::of(vectors)? })
+    }
+
+    /// Whether a search is so short that it is done by the thread that asks.
+    pub fn is_small(&self, products: &Products<'_>) -> bool {
+        let is_short = products.multiplications() <= SMALL;
+        products.is_small() || is_short && self.of_few(products).is_some()
     }
 
     /// As [`top_k`] of the vectors that these were made of.
@@ -90,92 +55,50 @@ impl Coarse {
     /// # Errors
     /// As [`top_k`]; [`Error::Inconsistent`] where they were made of others.
     pub fn top_k(&self, search: &Search<'_>, pause: &Pause) -> Result<Best, Error> {
-        let Search { products, excluded, k, .. } = search;
+        let Search { products, excluded, k, adjustment } = search;
         let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
-        let shape = (self.scales.len(), self.width);
-        ensure!(
-            products.vectors.dim() == shape,
-            "vectors {:?}, coarse {shape:?}",
-            products.vectors.dim()
-        );
-        if !self.is_usable || queries > MOST_QUERIES || !search.adjustment.is_none() {
-            return top_k(search, pause);
-        }
-        let lengths: Vec<f64> = collected(products.queries.rows().into_iter().map(length))?;
-        if !lengths.iter().all(|length| *length < LONGEST) {
-            return top_k(search, pause); // also where one is not a number
-        }
+        let found = products.vectors.dim();
+        ensure!(found == self.shape, "vectors {found:?}, coarse {:?}", self.shape);
         products.check()?;
+        let (Some(vectors), true) = (self.of_few(products), adjustment.is_none()) else {
+            return top_k(search, pause);
+        };
+        let Some(asked) = RoundedQueries::of(products.queries)? else {
+            return top_k(search, pause);
+        };
         ensure!((1..=items).contains(k), "k is {k}, of {items} vectors");
         excluded.check(queries)?;
-        let lengths: Vec<f32> =
-            collected(lengths.into_iter().map(|length| above_or_equal(length * (1.0 + 1e-6))))?;
         let tasks = products.meet_by(
-            |queries, vectors, scores| self.multiply(products.queries, queries, vectors, scores),
-            Near::default,
-            |row, near| {
-                let query = row.query;
-                let hidden = |number| excluded.has(query, number);
-                self.look(row, lengths[query], hidden, *k, near)
+            |queries, numbers, scores| {
+                vectors.uppers(&asked, (queries, numbers), scores);
+                Ok(())
             },
+            (Near::default, |row, near| {
+                above(row.first, row.scores, near.least(*k), |upper| {
+                    if !excluded.has(row.query, upper.number) {
+                        let slack = vectors.slack(&asked, row.query, upper.number as usize);
+                        near.put(upper, upper.score - slack, *k).map_err(Halt::Error)?;
+                    }
+                    Ok(near.least(*k))
+                })
+            }),
+            self.is_small(products),
             pause,
         )?;
         let mut met: Vec<Near> = collected((0..queries).map(|_| Near::default()))?;
-        for (query, near) in tasks.into_iter().flat_map(crate::blocks::Task::into_kept) {
+        for (query, near) in tasks.into_iter().flat_map(Task::into_kept) {
             met[query].join(near, *k)?;
         }
         let mut heaps = room(queries)?;
         for (query, near) in met.into_iter().enumerate() {
-            let least = near.least(*k);
-            let mut found = room(near.candidates.len())?;
-            for candidate in near.candidates.into_iter().filter(|one| one.score >= least) {
-                let (number, mut score) = (candidate.number as usize, [0.0]);
-                products.multiply(query..query + 1, number..number + 1, &mut score)?;
-                found.push(Found { score: score[0], number: candidate.number });
-            }
-            heaps.push((query, BinaryHeap::from(found)));
+            heaps.push((query, near.looked_at(query, products, *k)?));
         }
         merge(heaps, queries, *k)
     }
 
-    /// Fill products of queries with whole numbers.
-    fn multiply(
-        &self,
-        queries: ArrayView2<'_, f32>,
-        those: Range<usize>,
-        vectors: Range<usize>,
-        scores: &mut [f32],
-    ) -> Result<(), Error> {
-        let width = self.width;
-        let Some(queries) = queries.to_slice() else {
-            return Err(Error::Inconsistent("queries that are not in order".into()));
-        };
-        let queries = &queries[those.start * width..those.end * width];
-        let vectors = &self.numbers[vectors.start * width..vectors.end * width];
-        Rows { width, queries, vectors }.multiply(scores)
-    }
-
-    fn look(
-        &self,
-        row: Row<'_>,
-        length: f32,
-        hidden: impl Fn(i32) -> bool,
-        k: usize,
-        near: &mut Near,
-    ) -> Result<(), Halt> {
-        let these = row.first..row.first + row.scores.len();
-        let (scales, slacks) = (&self.scales[these.clone()], &self.slacks[these]);
-        for ((score, scale), slack) in row.scores.iter_mut().zip(scales).zip(slacks) {
-            *score = *score * scale + (length * slack + TINY);
-        }
-        above(row.first, row.scores, near.least(k), |upper| {
-            if !hidden(upper.number) {
-                let slack = length * self.slacks[upper.number as usize] + TINY;
-                let lower = upper.score - 2.0 * slack;
-                near.put(upper, lower, k).map_err(Halt::Error)?;
-            }
-            Ok(near.least(k))
-        })
+    /// The vectors, where so few queries find the same sooner by them.
+    fn of_few(&self, products: &Products<'_>) -> Option<&RoundedVectors> {
+        self.vectors.as_ref().filter(|_| products.queries.nrows() <= MOST_QUERIES)
     }
 }
 
@@ -208,6 +131,21 @@ impl Near {
         Ok(())
     }
 
+    /// The scores of those that may be among the best.
+    fn looked_at(
+        self,
+        query: usize,
+        products: &Products<'_>,
+        k: usize,
+    ) -> Result<BinaryHeap<Found>, Error> {
+        let least = self.least(k);
+        let left = self.candidates.into_iter().filter(|one| one.score >= least);
+        let numbers: Vec<i32> = collected(left.map(|one| one.number))?;
+        let scores = products.some(query, &numbers)?;
+        collected(scores.into_iter().zip(numbers).map(|(score, number)| Found { score, number }))
+            .map(BinaryHeap::from)
+    }
+
     /// Add what was met elsewhere.
     fn join(&mut self, other: Self, k: usize) -> Result<(), Error> {
         for lower in other.lowers {
@@ -220,22 +158,12 @@ impl Near {
     }
 }
 
-fn length(query: ndarray::ArrayView1<'_, f32>) -> f64 {
-    query.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt()
-}
-
-/// The least float that is no less.
-fn above_or_equal(number: f64) -> f32 {
-    let near = number as f32;
-    if f64::from(near) < number { near.next_up() } else { near }
-}
-
 #[cfg(test)]
 #[allow(clippy::cast_precision_loss)] // a number of 0..3
 mod tests {
     use super::*;
     use crate::adjustment::Adjustment;
-    use crate::blocks::{BLOCK, Products, STRETCH};
+    use crate::blocks::{BLOCK, STRETCH};
     use crate::search::Excluded;
     use ndarray::Array2;
 

@@ -10,112 +10,20 @@ use crate::error::Error;
 #[cfg(target_arch = "x86_64")]
 use crate::machine::{Avx2, Avx512};
 use crate::machine::{Machine, Portable};
-use crate::memory::{filled, zeroed};
-
-/// Fewer queries than this are multiplied one by one with numbers of eight bits.
-const FEW: usize = 6;
+use crate::memory::filled;
 
 /// What is multiplied, each a row of `width` numbers after the other.
 #[derive(Clone, Copy)]
-pub struct Rows<'a, N = f32> {
+pub struct Rows<'a> {
     /// Numbers of a row, at least 1.
     pub width: usize,
     /// The queries.
     pub queries: &'a [f32],
     /// The vectors.
-    pub vectors: &'a [N],
+    pub vectors: &'a [f32],
 }
 
-/// A number of a vector.
-pub trait Number: Copy {
-    /// Some as floats, which may lie in the buffer.
-    fn floats<'a>(numbers: &'a [Self], buffer: &'a mut [f32]) -> &'a [f32];
-    /// Whether so few queries were multiplied one by one.
-    fn multiplied<M: Machine<L>, const L: usize>(
-        machine: M,
-        rows: Rows<'_, Self>,
-        scores: &mut [f32],
-    ) -> bool;
-}
-
-impl Number for f32 {
-    #[inline(always)]
-    fn floats<'a>(numbers: &'a [Self], _: &'a mut [f32]) -> &'a [f32] {
-        numbers
-    }
-
-    #[inline(always)]
-    fn multiplied<M: Machine<L>, const L: usize>(_: M, _: Rows<'_, Self>, _: &mut [f32]) -> bool {
-        false
-    }
-}
-
-/// Sums of whole numbers' products may be added up in any order: who takes them knows that they are
-/// rounded.
-impl Number for i8 {
-    #[inline(always)]
-    fn floats<'a>(numbers: &'a [Self], buffer: &'a mut [f32]) -> &'a [f32] {
-        let buffer = &mut buffer[..numbers.len()];
-        for (to, number) in buffer.iter_mut().zip(numbers) {
-            *to = f32::from(*number);
-        }
-        buffer
-    }
-
-    #[inline(always)]
-    fn multiplied<M: Machine<L>, const L: usize>(
-        machine: M,
-        rows: Rows<'_, Self>,
-        scores: &mut [f32],
-    ) -> bool {
-        let Rows { width, queries, vectors } = rows;
-        if queries.len() >= FEW * width {
-            return false;
-        }
-        let scores = scores.chunks_exact_mut(vectors.len() / width);
-        for (query, scores) in queries.chunks_exact(width).zip(scores) {
-            let (scores, rest) = scores.as_chunks_mut::<4>();
-            let groups = vectors.chunks_exact(4 * width);
-            let others = groups.remainder().chunks_exact(width);
-            for (group, scores) in groups.zip(scores) {
-                *scores = sums::<M, L, 4>(machine, query, group);
-            }
-            for (vector, score) in others.zip(rest) {
-                [*score] = sums::<M, L, 1>(machine, query, vector);
-            }
-        }
-        true
-    }
-}
-
-/// Products of a query with R vectors.
-#[inline(always)]
-fn sums<M: Machine<L>, const L: usize, const R: usize>(
-    machine: M,
-    query: &[f32],
-    vectors: &[i8],
-) -> [f32; R] {
-    let width = query.len();
-    let rows: [&[i8]; R] = std::array::from_fn(|row| &vectors[row * width..(row + 1) * width]);
-    let parts = rows.map(|row| row.as_chunks::<L>());
-    let (queries, few) = query.as_chunks::<L>();
-    let mut sums = [machine.load(&[0.0; L]); R];
-    for (place, query) in queries.iter().enumerate() {
-        let query = machine.load(query);
-        for (sum, (numbers, _)) in sums.iter_mut().zip(&parts) {
-            *sum = machine.add_lanes(machine.load_whole(&numbers[place]), query, *sum);
-        }
-    }
-    let mut found = sums.map(|sum| machine.sum(sum));
-    for (found, (_, rest)) in found.iter_mut().zip(&parts) {
-        for (query, number) in few.iter().zip(*rest) {
-            *found += query * f32::from(*number);
-        }
-    }
-    found
-}
-
-impl<N: Number> Rows<'_, N> {
+impl Rows<'_> {
     /// Fill [queries, vectors] scores.
     ///
     /// # Errors
@@ -132,42 +40,34 @@ impl<N: Number> Rows<'_, N> {
                 return unsafe { multiply_avx2(machine, self, scores) };
             }
         }
-        multiply::<_, _, 8, 8, 4>(Portable, self, scores)
+        multiply::<_, 8, 8, 4>(Portable, self, scores)
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
-fn multiply_avx512(
-    machine: Avx512,
-    rows: Rows<'_, impl Number>,
-    scores: &mut [f32],
-) -> Result<(), Error> {
-    multiply::<_, _, 32, 16, 8>(machine, rows, scores)
+fn multiply_avx512(machine: Avx512, rows: Rows<'_>, scores: &mut [f32]) -> Result<(), Error> {
+    multiply::<_, 32, 16, 8>(machine, rows, scores)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn multiply_avx2(
-    machine: Avx2,
-    rows: Rows<'_, impl Number>,
-    scores: &mut [f32],
-) -> Result<(), Error> {
-    multiply::<_, _, 16, 8, 4>(machine, rows, scores)
+fn multiply_avx2(machine: Avx2, rows: Rows<'_>, scores: &mut [f32]) -> Result<(), Error> {
+    multiply::<_, 16, 8, 4>(machine, rows, scores)
 }
 
 /// By as many lanes as the queries fill, and R vectors at a time.
 #[inline(always)]
-fn multiply<M, N: Number, const WIDE: usize, const NARROW: usize, const R: usize>(
+fn multiply<M, const WIDE: usize, const NARROW: usize, const R: usize>(
     machine: M,
-    rows: Rows<'_, N>,
+    rows: Rows<'_>,
     scores: &mut [f32],
 ) -> Result<(), Error>
 where
     M: Machine<WIDE> + Machine<NARROW>,
 {
     let vectors = rows.vectors.len() / rows.width;
-    if vectors == 0 || N::multiplied::<M, NARROW>(machine, rows, scores) {
+    if vectors == 0 {
         return Ok(());
     }
     let (mut queries, mut scores) = (rows.queries, scores);
@@ -178,9 +78,9 @@ where
         let (own, others) = scores.split_at_mut(count * vectors);
         let part = Rows { queries: now, ..rows };
         if lanes == WIDE {
-            in_lanes::<M, N, WIDE, R>(machine, part, own)?;
+            in_lanes::<M, WIDE, R>(machine, part, own)?;
         } else {
-            in_lanes::<M, N, NARROW, R>(machine, part, own)?;
+            in_lanes::<M, NARROW, R>(machine, part, own)?;
         }
         (queries, scores) = (later, others);
     }
@@ -189,9 +89,9 @@ where
 
 /// At most L queries.
 #[inline(always)]
-fn in_lanes<M: Machine<L>, N: Number, const L: usize, const R: usize>(
+fn in_lanes<M: Machine<L>, const L: usize, const R: usize>(
     machine: M,
-    rows: Rows<'_, N>,
+    rows: Rows<'_>,
     scores: &mut [f32],
 ) -> Result<(), Error> {
     let Rows { width, queries, vectors } = rows;
@@ -203,16 +103,15 @@ fn in_lanes<M: Machine<L>, N: Number, const L: usize, const R: usize>(
     }
     let count = vectors.len() / width;
     let whole = count - count % R;
-    let mut buffer = zeroed(R * width)?;
     for first in (0..whole).step_by(R) {
         let (start, end) = (first * width, (first + R) * width);
         machine.foresee(&vectors[end..(end + R * width).min(vectors.len())]);
-        let floats = N::floats(&vectors[start..end], &mut buffer);
-        hand_out(&products::<M, L, R>(machine, &columns, floats), scores, (first, count));
+        let found = products::<M, L, R>(machine, &columns, &vectors[start..end]);
+        hand_out(&found, scores, (first, count));
     }
     for first in whole..count {
-        let floats = N::floats(&vectors[first * width..(first + 1) * width], &mut buffer);
-        hand_out(&products::<M, L, 1>(machine, &columns, floats), scores, (first, count));
+        let vector = &vectors[first * width..(first + 1) * width];
+        hand_out(&products::<M, L, 1>(machine, &columns, vector), scores, (first, count));
     }
     Ok(())
 }
@@ -297,7 +196,7 @@ mod tests {
 
     #[test]
     fn each_product_is_added_up_in_order() {
-        check::<8>(Portable, |rows, scores| multiply::<_, _, 8, 8, 4>(Portable, rows, scores));
+        check::<8>(Portable, |rows, scores| multiply::<_, 8, 8, 4>(Portable, rows, scores));
         #[cfg(target_arch = "x86_64")]
         {
             if let Some(machine) = Avx2::here() {
@@ -313,7 +212,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_products() {
-        Rows::<f32> { width: 2, queries: &[1.0, 2.0], vectors: &[] }.multiply(&mut []).unwrap();
+        Rows { width: 2, queries: &[1.0, 2.0], vectors: &[] }.multiply(&mut []).unwrap();
         Rows { width: 2, queries: &[], vectors: &[1.0, 2.0] }.multiply(&mut []).unwrap();
     }
 }

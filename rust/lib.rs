@@ -36,6 +36,7 @@ pub mod philox;
 pub mod radix;
 pub mod ranks;
 pub mod record;
+mod rounded;
 pub mod rounds;
 pub mod route;
 pub mod rows;
@@ -52,6 +53,7 @@ pub mod tally;
 pub mod threads;
 pub mod ties;
 pub mod time_span;
+mod whole;
 pub mod windows;
 pub mod xla;
 

@@ -20,31 +20,6 @@ pub trait Machine<const L: usize>: Copy {
     fn store(self, lanes: Self::Lanes, to: &mut [f32; L]);
     /// a * b + c.
     fn add(self, a: f32, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
-    /// a * b + c of each lane.
-    #[inline(always)]
-    fn add_lanes(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes {
-        let mut numbers = [[0.0; L]; 3];
-        let [first, second, third] = &mut numbers;
-        self.store(a, first);
-        self.store(b, second);
-        self.store(c, third);
-        for ((c, a), b) in third.iter_mut().zip(first).zip(second) {
-            *c += *a * *b;
-        }
-        self.load(third)
-    }
-    /// Whole numbers into registers.
-    #[inline(always)]
-    fn load_whole(self, from: &[i8; L]) -> Self::Lanes {
-        self.load(&from.map(f32::from))
-    }
-    /// The sum of all lanes, in any order.
-    #[inline(always)]
-    fn sum(self, lanes: Self::Lanes) -> f32 {
-        let mut numbers = [0.0; L];
-        self.store(lanes, &mut numbers);
-        numbers.iter().sum()
-    }
     /// Say that numbers will be read soon.
     #[inline(always)]
     fn foresee<T>(self, numbers: &[T]) {
@@ -92,7 +67,7 @@ impl Machine<8> for Portable {
 /// Define a processor of x86 that takes one or two of its vectors at once.
 macro_rules! machine {
     ($name:ident, $vector:ident, $width:literal, $($feature:tt),+;
-     $splat:ident, $load:ident, $store:ident, $add:ident; $whole:ident, $sum:ident) => {
+     $splat:ident, $load:ident, $store:ident, $add:ident) => {
         /// A processor with the vectors of this name.
         #[cfg(target_arch = "x86_64")]
         #[derive(Clone, Copy)]
@@ -182,62 +157,25 @@ macro_rules! machine {
                 // SAFETY: `self` is proof of the processor.
                 unsafe { x86::$add(x86::$splat(a), b, c) }
             }
-
-            #[inline(always)]
-            fn add_lanes(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes {
-                // SAFETY: `self` is proof of the processor.
-                unsafe { x86::$add(a, b, c) }
-            }
-
-            #[inline(always)]
-            fn load_whole(self, from: &[i8; $width]) -> Self::Lanes {
-                // SAFETY: the array is a vector long, and `self` is proof of the processor.
-                unsafe { $whole(from.as_ptr()) }
-            }
-
-            #[inline(always)]
-            fn sum(self, lanes: Self::Lanes) -> f32 {
-                // SAFETY: `self` is proof of the processor.
-                unsafe { $sum(lanes) }
-            }
         }
     };
 }
 
 machine!(Avx2, __m256, 8, "avx2", "fma";
-    _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps; whole_of_8, sum_of_8);
+    _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
 machine!(Avx512, __m512, 16, "avx512f", "avx512bw", "avx512dq", "avx512vl", "fma";
-    _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps; whole_of_16, sum_of_16);
+    _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
+
+/// A processor with the instructions for products of whole numbers of eight bits.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub struct Avx512Whole(());
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline]
-fn whole_of_8(from: *const i8) -> x86::__m256 {
-    // SAFETY: there are eight.
-    x86::_mm256_cvtepi32_ps(x86::_mm256_cvtepi8_epi32(unsafe { x86::_mm_loadl_epi64(from.cast()) }))
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline]
-fn sum_of_8(lanes: x86::__m256) -> f32 {
-    let four =
-        x86::_mm_add_ps(x86::_mm256_castps256_ps128(lanes), x86::_mm256_extractf128_ps::<1>(lanes));
-    let two = x86::_mm_add_ps(four, x86::_mm_movehl_ps(four, four));
-    x86::_mm_cvtss_f32(x86::_mm_add_ss(two, x86::_mm_movehdup_ps(two)))
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn whole_of_16(from: *const i8) -> x86::__m512 {
-    // SAFETY: there are sixteen.
-    x86::_mm512_cvtepi32_ps(x86::_mm512_cvtepi8_epi32(unsafe { x86::_mm_loadu_si128(from.cast()) }))
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn sum_of_16(lanes: x86::__m512) -> f32 {
-    x86::_mm512_reduce_add_ps(lanes)
+impl Avx512Whole {
+    /// Whether this is one.
+    pub fn here() -> Option<Self> {
+        let here = Avx512::here().is_some() && std::arch::is_x86_feature_detected!("avx512vnni");
+        here.then_some(Self(()))
+    }
 }

@@ -29,7 +29,8 @@ pub fn top_k<'py>(
     k: usize,
     adjustment: Option<AdjustmentArrays<'py>>,
 ) -> PyResult<BestArrays<'py>> {
-    found(py, (&queries, &vectors), &excluded, (k, adjustment), search::top_k)
+    let by = (|products: &Products<'_>| products.is_small(), search::top_k);
+    found(py, (&queries, &vectors), &excluded, (k, adjustment), by)
 }
 
 /// Vectors of eight bits a number, by which the best are found sooner.
@@ -53,19 +54,22 @@ impl CoarseVectors {
         excluded: ExcludedArrays<'py>,
         k: usize,
     ) -> PyResult<BestArrays<'py>> {
-        found(py, (&queries, &vectors), &excluded, (k, None), |search, pause| {
-            self.0.top_k(search, pause)
-        })
+        let find = |search: &Search<'_>, pause: &Pause| self.0.top_k(search, pause);
+        let by = (|products: &Products<'_>| self.0.is_small(products), find);
+        found(py, (&queries, &vectors), &excluded, (k, None), by)
     }
 }
 
-/// The best by some kind of search.
+/// The best by some kind of search, which says what it does by the thread that asks.
 fn found<'py>(
     py: Python<'py>,
     (queries, vectors): (&PyReadonlyArray2<'py, f32>, &PyReadonlyArray2<'py, f32>),
     excluded: &ExcludedArrays<'py>,
     (k, adjustment): (usize, Option<AdjustmentArrays<'py>>),
-    find: impl Fn(&Search<'_>, &Pause) -> Result<Best, Error> + Sync,
+    (is_small, find): (
+        impl Fn(&Products<'_>) -> bool,
+        impl Fn(&Search<'_>, &Pause) -> Result<Best, Error> + Sync,
+    ),
 ) -> PyResult<BestArrays<'py>> {
     let (queries, vectors) = (queries.as_array(), vectors.as_array());
     let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
@@ -73,7 +77,7 @@ fn found<'py>(
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
     let search = Search { products, excluded, adjustment: borrowed(adjustment.as_ref())?, k };
     let shape = [products.queries.nrows(), k];
-    let best = if products.is_small() {
+    let best = if is_small(&products) {
         py.detach(|| run_here(|pause| find(&search, pause)))?
     } else {
         run(py, |pause| find(&search, pause))?

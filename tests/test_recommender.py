@@ -15,6 +15,7 @@ import sasrec_fast as sf
 from sasrec_fast.ranking import widths_of
 from sasrec_fast.serving import encoders, folder
 from sasrec_fast.serving.catalogue import Selection
+from sasrec_fast.store import Histories
 from served_models import running
 
 LENGTH = 9
@@ -201,7 +202,9 @@ def test_threads_share_it(recommender):
 def test_rows_are_put_into_few_shapes(model):
     shapes = []
     encoder = encoders.ModelEncoder(lambda x: shapes.append(x.shape) or np.zeros((len(x), 2)), 200)
-    encoders.encode(encoder, [np.ones(n, np.int32) for n in [1, 13, 14, 50, 51, 999] * 5])
+    ends = np.cumsum([1, 13, 14, 50, 51, 999] * 5)
+    items = np.ones(ends[-1], np.int32)
+    encoders.encode(encoder, Histories(items, np.append(0, ends[:-1]), ends))
     assert set(shapes) <= {(rows, width) for rows in encoders.ROWS for width in (13, 50, 200)}
     assert widths_of(6) == (6,)
     assert widths_of(50) == (8, 13, 50)
@@ -213,6 +216,14 @@ def test_columns_are_looked_up_among_any_selection():
     whole = Selection(np.arange(3, 6), np.zeros((3, 1), np.float32))
     np.testing.assert_array_equal(whole.columns_of(np.array([9, 5, 1, 3, 5])), [0, 2, 2])
     np.testing.assert_array_equal(selection.columns_of(np.zeros(0, np.int32)), [])
+    numbers, items = np.array([2, 0, 2, 0]), np.array([9, 9, 2, 3])
+    for among, expected, ends in (
+        (selection, [2, 0, 2], [0, 1, 1, 3, 3]),
+        (whole, [0], [0, 1, 1, 1, 1]),
+    ):
+        offsets, columns = among.excluded(numbers, items, 4)
+        np.testing.assert_array_equal(columns, expected)
+        np.testing.assert_array_equal(offsets, ends)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sasrec_fast as sf
 
@@ -28,6 +30,26 @@ def test_index_and_lookup_are_inverse():
 def test_unknown_ids_have_index_0(wrap):
     assert NUMBERS.index(wrap([3, 4, -5])).tolist() == [2, 0, 1]
     assert NAMES.index(wrap(["b", "c", "a"])).tolist() == [2, 0, 1]
+
+
+EXTREMES = {"int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
+
+
+@given(st.data(), st.sampled_from(sorted(EXTREMES)), st.booleans())
+def test_indices_are_those_of_a_dictionary(data, dtype, consecutive):
+    low, high = EXTREMES[dtype]
+    near = [st.integers(low, low + 9), st.integers(high - 9, high)]
+    near += [] if low == 0 else [st.integers(-9, 9)]
+    ids = data.draw(st.lists(st.one_of(near), min_size=1, max_size=9, unique=True))
+    if consecutive:
+        ids = [first for first in range(ids[0], ids[0] + len(ids)) if first <= high]
+    vocabulary = sf.Vocabulary(np.array(ids, dtype))
+    expected = {external: index for index, external in enumerate(ids, 1)}
+    wanted = data.draw(st.lists(st.one_of([*near, st.sampled_from(ids)]), max_size=9))
+    found = vocabulary.index(np.array(wanted, dtype))
+    assert found.dtype == np.int32
+    assert found.tolist() == [expected.get(external, 0) for external in wanted]
+    assert vocabulary.index(wanted).tolist() == found.tolist()
 
 
 def test_ids_of_another_kind_are_unknown():

@@ -15,6 +15,9 @@ from sasrec_fast.ranking import Catalogue, directions
 from sasrec_fast.serving.encoders import Encoder
 from sasrec_fast.store import shown
 
+Excluded = tuple[NDArray[np.int64], NDArray[np.int32]]
+"""Where the columns of each query begin, and all of them."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -32,15 +35,42 @@ class Selection:
 
     def columns_of(self, items: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         """The columns of those item indices that have one, ascending, perhaps several times."""
-        first, count = int(self.indices[0]), len(self.indices)
         wanted = np.sort(items)
-        if int(self.indices[-1]) - first + 1 == count:  # a range: nothing is looked up
-            inside = np.searchsorted(wanted, [first, first + count])
+        if self._is_range:
+            first = int(self.indices[0])
+            inside = np.searchsorted(wanted, [first, first + len(self.indices)])
             return (wanted[inside[0] : inside[1]] - first).astype(np.int32)
-        places = np.searchsorted(self.indices, wanted)
-        places[places == count] = 0
-        columns: NDArray[np.int32] = places[self.indices[places] == wanted].astype(np.int32)
-        return columns
+        return self._looked_up(wanted)[0].astype(np.int32)
+
+    def excluded(
+        self, numbers: NDArray[np.int64], items: NDArray[np.integer[Any]], queries: int
+    ) -> Excluded:
+        """As `best` takes them, of the number of a query and an item index that it must not get."""
+        if queries == 1:
+            own = self.columns_of(items)
+            return np.array([0, len(own)]), own
+        columns, there = self._looked_up(items)
+        count = len(self.indices)
+        places = np.sort(numbers[there] * count + columns)
+        offsets = np.searchsorted(places, np.arange(queries + 1) * count)
+        return offsets, (places % count).astype(np.int32)
+
+    @cached_property
+    def _is_range(self) -> bool:
+        """Whether nothing needs to be looked up."""
+        return int(self.indices[-1]) - int(self.indices[0]) + 1 == len(self.indices)
+
+    def _looked_up(
+        self, items: NDArray[np.integer[Any]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The columns of those that have one, and which have."""
+        if self._is_range:
+            columns = items.astype(np.int64) - self.indices[0]
+            there = (columns >= 0) & (columns < len(self.indices))
+        else:
+            columns = np.searchsorted(self.indices, items)
+            there = self.indices.take(columns, mode="clip") == items
+        return columns[there], there
 
 
 def _often(selection: Selection) -> Selection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast.ranking import width_for, widths_of
+from sasrec_fast.store import Histories
 
 States = NDArray[np.float32]
 
@@ -38,38 +39,34 @@ class Encoder(Protocol):
         """States float32 [n, d] of inputs [n, T], padded with 0 behind."""
 
 
-def encode(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
-    """The states of histories of item indices, each of at least one item.
+def encode(encoder: Encoder, histories: Histories) -> States:
+    """The states of histories of at least one item each.
 
     Raises:
         ValueError: States are not finite: the model's weights are not.
     """
     most = ROWS[-1] if encoder.rows is None else encoder.rows[-1]
-    order = sorted(range(len(histories)), key=lambda row: len(histories[row]))
+    order = np.argsort(histories.ends - histories.starts, kind="stable")
     parts = [order[start : start + most] for start in range(0, len(order), most)]
-    encoded = [_encoded(encoder, [histories[row] for row in part]) for part in parts]
-    states = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
+    encoded = [_encoded(encoder, histories.take(part)) for part in parts]
+    states = np.empty((len(order), encoded[0].shape[1]), np.float32)
+    states[order] = encoded[0] if len(encoded) == 1 else np.concatenate(encoded)
     if not np.isfinite(states).all():
         raise ValueError("the model's states are not finite, as its weights are not")
-    if len(order) == 1:
-        return states
-    found = np.empty_like(states)
-    found[order] = states
-    return found
+    return states
 
 
-def _encoded(encoder: Encoder, histories: Sequence[NDArray[np.int32]]) -> States:
-    longest = max(map(len, histories))
-    width = width_for(longest, encoder.widths)
+def _encoded(encoder: Encoder, histories: Histories) -> States:
+    starts, ends = histories.starts[:, None], histories.ends[:, None]
+    width = width_for(int((ends - starts).max()), encoder.widths)
+    places = np.maximum(starts, ends - width) + np.arange(width)
+    item_ids = histories.items.take(places, mode="clip") * (places < ends)
     rows = len(histories)
     if encoder.rows is not None:
-        rows = next(count for count in encoder.rows if count >= rows)
-    item_ids = np.zeros((rows, width), np.int32)
-    item_ids[len(histories) :, 0] = 1  # rows that nobody asked for
-    for row, history in zip(item_ids, histories, strict=False):
-        recent = history[-width:]
-        row[: len(recent)] = recent
-    return encoder(item_ids)[: len(histories)]
+        more = next(count for count in encoder.rows if count >= rows) - rows
+        item_ids = np.pad(item_ids, ((0, more), (0, 0)))
+        item_ids[rows:, 0] = 1  # rows that nobody asked for
+    return encoder(item_ids)[:rows]
 
 
 class ModelEncoder:

@@ -6,7 +6,6 @@ import copy
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,8 +23,9 @@ from sasrec_fast.ranking import (
 )
 from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
 from sasrec_fast.serving.encoders import ROWS, Encoder, encode
+from sasrec_fast.serving.given import histories_of_users, known_histories
 from sasrec_fast.serving.lists import Recommendations
-from sasrec_fast.store import shown
+from sasrec_fast.store import Histories
 
 if TYPE_CHECKING:
     from sasrec_fast.model import SASRec
@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int32]
 
+Pairs = tuple[NDArray[np.int64], Ids]
+"""Numbers of histories, each with an item index."""
+
 Ruled = tuple[Selection, CompiledRules | None]
 """What is searched, and by which rules."""
+
+_NONE = np.zeros(0, np.int32)
 
 
 class Recommender:
@@ -136,7 +141,9 @@ class Recommender:
         rows = self._encoder.rows or ROWS[:1]
         for width in self._encoder.widths:
             for count in rows:
-                encode(self._encoder, [np.ones(width, np.int32)] * count)
+                ends = np.arange(1, count + 1) * width
+                items = np.ones(count * width, np.int32)
+                encode(self._encoder, Histories(items, ends - width, ends))
         _ = self._catalogue.directions
 
     def recommend(
@@ -174,22 +181,22 @@ class Recommender:
         checks.flag("exclude_seen", exclude_seen)
         require_rules(rules)
         found, unknown = self._histories(histories, users)
-        selection, ruled = self._selection(candidates, self._rules if rules is None else rules)
-        never = None if exclude is None else self._catalogue.known("exclude", exclude)
-        left_out = [self._left_out(one, exclude_seen, never) for one in found]
-        answers: list[Recommendations] = [Recommendations([], np.zeros(0, np.float32))] * len(found)
-        asked = [row for row, history in enumerate(found) if len(history)]
-        if asked:
-            states = encode(self._encoder, [found[row] for row in asked])
-            excluded = [selection.columns_of(left_out[row]) for row in asked]
-            best = _search(states, selection, excluded, k, ruled)
-            for row, answer in zip(
-                asked, self._answers(best, selection, unknown, asked), strict=True
-            ):
-                answers[row] = answer
-        for row in set(range(len(found))).difference(asked):
-            answers[row] = self._popular((selection, ruled), left_out[row], k, row, unknown[row])
-        return answers
+        among = self._selection(candidates, self._rules if rules is None else rules)
+        never = _NONE if exclude is None else self._catalogue.known("exclude", exclude)
+        known = found.ends > found.starts
+        rows = np.flatnonzero(known).tolist()
+        answers = {
+            row: self._popular(among, never, k, row, unknown[row])
+            for row in np.flatnonzero(~known).tolist()
+        }
+        if rows:
+            if answers:
+                found = found.take(np.array(rows))
+            left_out = _left_out(found, exclude_seen, never)
+            best = _search(encode(self._encoder, found), among, left_out, k)
+            made = self._answers(best, among[0], [unknown[row] for row in rows])
+            answers.update(zip(rows, made, strict=True))
+        return [answers[row] for row in range(len(answers))]
 
     def similar(self, item_ids: Iterable[Any], k: int = 10) -> list[Recommendations]:
         """The k items most similar to each item by the cosine of their vectors, never itself.
@@ -205,9 +212,8 @@ class Recommender:
         asked = self._catalogue.named("item_ids", item_ids)
         vectors = directions(self._catalogue.vectors[asked])
         selection = self._catalogue.directions
-        own = [selection.columns_of(asked[row : row + 1]) for row in range(len(asked))]
-        best = _search(vectors, selection, own, k)
-        return self._answers(best, selection, [0] * len(asked), list(range(len(asked))))
+        best = _search(vectors, (selection, None), (np.arange(len(asked)), asked), k)
+        return self._answers(best, selection, [0] * len(asked))
 
     def score(
         self, histories: Sequence[Sequence[Any]], item_ids: Iterable[Any]
@@ -226,56 +232,22 @@ class Recommender:
             ValueError: A history has no known item.
         """
         found, _ = self._histories(histories, None)
-        empty = next((row for row, history in enumerate(found) if not len(history)), None)
-        if empty is not None:
-            raise ValueError(f"history {empty} has no known item: nothing follows from it")
+        empty = np.flatnonzero(found.ends == found.starts)
+        if len(empty):
+            raise ValueError(f"history {empty[0]} has no known item: nothing follows from it")
         vectors = self._catalogue.vectors[self._catalogue.named("item_ids", item_ids)]
         scores: NDArray[np.float32] = encode(self._encoder, found) @ vectors.T
         return scores
 
     def _histories(
         self, histories: Any, users: Iterable[Any] | None
-    ) -> tuple[list[Ids], list[int]]:
-        """Item indices of each, and how many unknown ids each had."""
+    ) -> tuple[Histories, list[int]]:
         if (histories is None) == (users is None):
             raise ValueError("give histories, or users of the data, and not both")
-        if users is not None:
-            return self._of_users(users)
-        if isinstance(histories, str | bytes | Mapping) or not isinstance(histories, Iterable):
-            raise TypeError(f"histories must be a list of lists, received {shown(histories)}")
-        rows = list(histories)
-        for number, history in enumerate(rows):
-            if isinstance(history, Mapping | set | frozenset):
-                raise TypeError(f"history {number} is a {type(history).__name__}, expected a list")
-        if len(rows) > 1 and all(type(row) is list for row in rows):
-            ends = np.cumsum([len(row) for row in rows])
-            try:  # at once
-                every = self.items.index(list(chain.from_iterable(rows)))
-            except TypeError:  # and one by one, to name what is wrong
-                each = [self._catalogue.known(f"history {n}", row) for n, row in enumerate(rows)]
-            else:
-                each = np.split(every, ends[:-1])
-        else:
-            each = [self._catalogue.known(f"history {n}", row) for n, row in enumerate(rows)]
-        found = [indices[indices > 0] for indices in each]
-        return found, [len(one) - len(known) for one, known in zip(each, found, strict=True)]
-
-    def _of_users(self, users: Iterable[Any]) -> tuple[list[Ids], list[int]]:
-        from sasrec_fast.store import user_positions
-
-        if self._data is None:
-            raise ValueError("users are known by their data: Recommender(..., data=data)")
-        sequences = self._data.sequences
-        positions = user_positions(users, self._data.users)
-        spans = zip(sequences.offsets[positions], sequences.offsets[positions + 1], strict=True)
-        found = [np.asarray(sequences.items[start:end]) for start, end in spans]
+        if users is None:
+            return known_histories(histories, self._catalogue)
+        found = histories_of_users(users, self._data)
         return found, [0] * len(found)
-
-    @staticmethod
-    def _left_out(history: Ids, exclude_seen: bool, never: Ids | None) -> Ids:
-        parts = [history] if exclude_seen else []
-        parts += [] if never is None else [never]
-        return np.concatenate([np.zeros(0, np.int32), *parts])
 
     def _selection(self, candidates: Iterable[Any] | None, rules: Rules | None) -> Ruled:
         """What is searched, and the rules as arrays over it."""
@@ -294,9 +266,7 @@ class Recommender:
         compiled = rules.compiled(self.items, mask)
         return self._catalogue.selected(compiled.mask), compiled
 
-    def _popular(
-        self, among: Ruled, left_out: Ids, k: int, row: int, unknown: int
-    ) -> Recommendations:
+    def _popular(self, among: Ruled, never: Ids, k: int, row: int, unknown: int) -> Recommendations:
         """The most popular items, for a history without a known one."""
         counts, (selection, rules) = self._catalogue.counts, among
         if counts is None:
@@ -306,14 +276,14 @@ class Recommender:
             )
         if rules is not None:
             scores = counts[selection.indices].astype(np.float64)
-            scores[selection.columns_of(left_out)] = -np.inf
+            scores[selection.columns_of(never)] = -np.inf
             k = min(k, len(scores))
             best = best_of_scores(scores[None], k, rules.of_counts(), selection.vectors)
             found = (best[0].astype(np.float32), best[1])
-            return self._answers(found, selection, [unknown], [0])[0]
+            return self._answers(found, selection, [unknown])[0]
         allowed = np.zeros(len(counts), np.bool_)
         allowed[selection.indices] = True
-        allowed[left_out] = False
+        allowed[never] = False
         order = self._catalogue.popular
         indices = order[allowed[order]][:k]
         return self._answer(indices, counts[indices].astype(np.float32), unknown)
@@ -323,19 +293,17 @@ class Recommender:
         best: tuple[NDArray[np.float32], NDArray[np.int32]],
         selection: Selection,
         unknown: Sequence[int],
-        rows: Sequence[int],
     ) -> list[Recommendations]:
         scores, columns = best
         there = columns >= 0
         indices = selection.indices[columns[there]]
         ids, titles = self.items.lookup(indices).tolist(), self._catalogue.titles
         named = None if titles is None else [titles[index] for index in indices.tolist()]
-        ends = np.cumsum(there.sum(axis=1)).tolist()
-        answers = []
-        for number, (row, start, end) in enumerate(zip(rows, [0, *ends], ends, strict=False)):
-            own = None if named is None else named[start:end]
-            one = Recommendations(ids[start:end], scores[number, : end - start], own, unknown[row])
-            answers.append(one)
+        answers, end = [], 0
+        for own, count, skipped in zip(scores, there.sum(axis=1).tolist(), unknown, strict=True):
+            start, end = end, end + count
+            of_them = None if named is None else named[start:end]
+            answers.append(Recommendations(ids[start:end], own[:count], of_them, skipped))
         return answers
 
     def _answer(
@@ -347,15 +315,26 @@ class Recommender:
         return Recommendations(ids, scores, shown_titles, unknown)
 
 
+def _left_out(histories: Histories, exclude_seen: bool, never: Ids) -> Pairs:
+    """The numbers of histories with what each must not get."""
+    rows = len(histories)
+    if exclude_seen and rows == 1 and not len(never):  # at once
+        own = histories.items[histories.starts[0] : histories.ends[0]]
+        return np.zeros(len(own), np.int64), own
+    parts = [histories.pairs()] if exclude_seen else []
+    if len(never):
+        parts.append((np.repeat(np.arange(rows), len(never)), np.tile(never, rows)))
+    if len(parts) == 1:
+        return parts[0]
+    numbers, items = zip((np.zeros(0, np.int64), _NONE), *parts, strict=True)
+    return np.concatenate(numbers), np.concatenate(items)
+
+
 def _search(
-    states: NDArray[np.float32],
-    selection: Selection,
-    excluded: list[Ids],
-    k: int,
-    rules: CompiledRules | None = None,
+    states: NDArray[np.float32], among: Ruled, left_out: Pairs, k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Scores and columns [n, k] of the best, best first; -1 where there are fewer."""
-    offsets = np.cumsum([0, *map(len, excluded)], dtype=np.int64)
-    columns = np.concatenate([np.zeros(0, np.int32), *excluded])
+    selection, rules = among
+    excluded = selection.excluded(*left_out, len(states))
     k = min(k, len(selection.indices))
-    return best(states, selection.vectors, (offsets, columns), k, rules, selection.coarse)
+    return best(states, selection.vectors, excluded, k, rules, selection.coarse)

@@ -175,8 +175,10 @@ class Vocabulary:
         """
         if self.are_strings:
             return self._strings_found(as_texts(ids))
-        wanted = as_array(ids)
-        kind, dtype = kind_of(wanted), self.ids.dtype
+        wanted, dtype = as_array(ids), self.ids.dtype
+        if wanted.dtype == dtype:
+            return self._found(wanted, None)
+        kind = kind_of(wanted)
         if kind == "integer":
             exact = (wanted >= np.iinfo(dtype).min) & (wanted <= np.iinfo(dtype).max)
         elif kind == "floating" and dtype == np.int64:
@@ -188,16 +190,29 @@ class Vocabulary:
             exact = np.array([value is not None for value in wanted], dtype=np.bool_)
         return self._found(np.where(exact, wanted, 0).astype(dtype), exact)
 
-    def _found(self, wanted: NDArray[Any], exact: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Indices of integers, 0 where they are not exactly what was given."""
+    def _found(self, wanted: NDArray[Any], exact: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+        """Indices of integers, 0 where they are not exactly what was given; None: all are."""
         order, ids = self._sorted
         if not len(ids):
             return np.zeros(len(wanted), np.int32)
-        places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-        found = (ids[places] == wanted) & exact
-        indices = (places if order is None else order[places]) + 1
-        known: NDArray[np.int32] = (indices * found).astype(np.int32)
+        if self._is_range:
+            places = wanted - ids[0]
+            found = (places >= 0) & (places < len(ids))
+        else:
+            places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+            found = ids[places] == wanted
+        if exact is not None:
+            found &= exact
+        if order is not None:
+            places = order[places]
+        known: NDArray[np.int32] = (places + 1).astype(np.int32) * found
         return known
+
+    @cached_property
+    def _is_range(self) -> bool:
+        """Whether the ids are consecutive integers in ascending order."""
+        order, ids = self._sorted
+        return order is None and int(ids[-1]) - int(ids[0]) == len(ids) - 1
 
     def _strings_found(self, wanted: pa.ChunkedArray) -> NDArray[np.int32]:
         chunks = [chunk for chunk in wanted.chunks if len(chunk)]

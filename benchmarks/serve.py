@@ -8,7 +8,8 @@ in the folder, and `--watch` swaps it in. Some requests are bad. The load is bou
 request must be answered, good ones with 200, bad ones with the status that is theirs, and the model
 of the end must be the second. Required on two cores, which the load shares: 1,500 requests a second
 at a p99 below 20 ms. With `--rate` latency counts from when a request was due, sent or not;
-`--rate 0` asks as fast as it is answered.
+`--rate 0` asks as fast as it is answered. A third process says when the machine's memory was slow,
+and what the latency was otherwise.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from serve_load import Load, Outcome, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 REQUIRED_RATE, REQUIRED_P99 = 1500.0, 20.0
+AFTER = 0.1
+"""Seconds after slow memory in which what waited meanwhile is answered."""
 WIDTH = 64
 MADE = """
 import sys
@@ -129,6 +134,33 @@ def report(outcome: Outcome, metrics: str, taken: dict[str, float]) -> bool:
     return clean and fast
 
 
+@contextlib.contextmanager
+def probed(seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """A process that looks at the machine's memory meanwhile."""
+    script = str(Path(__file__).with_name("memory_probe.py"))
+    command = [sys.executable, script, str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def report_otherwise(outcome: Outcome, probe: str) -> None:
+    """Print the latency of requests in whose time, and `AFTER` before it, memory was never slow."""
+    count, *slow = map(float, probe.split())
+    share = f"{len(slow) / count:.1%} of the time"
+    begun, times = np.array(outcome.begun), np.array(outcome.milliseconds)
+    before, until = np.searchsorted(slow, [begun - AFTER, begun + times / 1000])
+    others = times[before == until]
+    p50, p99 = np.percentile(others, [50, 99])
+    print(
+        f"the machine's memory was slow in {share}; {len(others) / len(times):.0%} of requests met "
+        f"nothing of it, nor in {AFTER:g} s before: p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -161,13 +193,16 @@ def measure(given: Any, port: int, pid: int, models: Path, folder: Path) -> bool
     before = json.loads(get(port, "/health"))["fingerprint"]
     service, own, stolen = cpu_seconds(pid), time.process_time(), os.getloadavg()[0]
     load = Load(host, port, given.connections, given.seconds, rate, *fixed)
-    outcome = asyncio.run(loaded(load, models / "second", folder))
+    with probed(given.seconds) as probe:
+        outcome = asyncio.run(loaded(load, models / "second", folder))
+        slow, _ = probe.communicate(timeout=30)
     taken = {
         "service": cpu_seconds(pid) - service,
         "load": time.process_time() - own,
         "(load average)": stolen,
     }
     good = report(outcome, get(port, "/metrics"), taken)
+    report_otherwise(outcome, slow)
     swapped = json.loads(get(port, "/health"))["fingerprint"] != before
     print(f"the second model is served: {swapped}")
     return good and swapped

@@ -52,8 +52,9 @@ class Load:
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """What came of it; good requests by the moments at which they were due, or sent."""
 
+    begun: list[float] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     by_status: Counter[int] = field(default_factory=Counter)
     unexpected: Counter[str] = field(default_factory=Counter)
@@ -157,6 +158,7 @@ async def run(load: Load) -> Outcome:
                 continue
             outcome.by_status[status] += 1
             if expected == 200:
+                outcome.begun.append(begun)
                 outcome.milliseconds.append(1000 * (time.perf_counter() - begun))
             if status != expected:
                 outcome.unexpected[f"{status}, expected {expected}: {body[:80]!r}"] += 1

@@ -1,6 +1,6 @@
 """Requests a second of `sasrec-fast serve`, and their latency, with load from a second process.
 
-    python benchmarks/serve.py [--seconds 60] [--rate 1600] [--connections 16] [--bad .01]
+    python benchmarks/serve.py [--seconds 60] [--rate 1600] [--connections 64] [--bad .01]
 
 A model of width 64 for histories of 50 items over 12,000 items (made up: speed does not depend on
 what weights are) is exported twice. One is served; half-way, the files of the other take its place
@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=1600.0)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--bad", type=float, default=0.01)
     parser.add_argument("--items", type=int, default=12_000)
     parser.add_argument("--history", type=int, default=50)

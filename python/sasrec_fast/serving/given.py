@@ -25,9 +25,6 @@ def known_histories(histories: Any, catalogue: VectorCatalogue) -> tuple[Histori
     if isinstance(histories, str | bytes | Mapping) or not isinstance(histories, Iterable):
         raise TypeError(f"histories must be a list of lists, received {shown(histories)}")
     rows = list(histories)
-    for number, history in enumerate(rows):
-        if isinstance(history, Mapping | set | frozenset):
-            raise TypeError(f"history {number} is a {type(history).__name__}, expected a list")
     items, counts = _indices(rows, catalogue)
     unknown, known = [0] * len(rows), items > 0
     if not known.all():
@@ -50,6 +47,9 @@ def _indices(
             pass
         else:
             return every, np.array([len(row) for row in rows], np.int64)
+    for number, row in enumerate(rows):
+        if isinstance(row, Mapping | set | frozenset):
+            raise TypeError(f"history {number} is a {type(row).__name__}, expected a list")
     each = [catalogue.known(f"history {number}", row) for number, row in enumerate(rows)]
     items = np.concatenate([np.zeros(0, np.int32), *each])
     return items, np.array([len(one) for one in each], np.int64)

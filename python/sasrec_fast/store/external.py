@@ -39,13 +39,16 @@ def shown(external: Any) -> str:
 
 def as_array(values: Iterable[Any]) -> NDArray[Any]:
     """The values as an array, of objects where they are in none."""
-    if isinstance(values, _UNORDERED) or not isinstance(values, Iterable):
+    if type(values) is list:
+        plain = values
+    elif isinstance(values, _UNORDERED) or not isinstance(values, Iterable):
         raise TypeError(f"ids must be a list of ids, received {checks.received(values)}")
-    if len(getattr(values, "shape", "1")) != 1:
+    elif len(getattr(values, "shape", "1")) != 1:
         raise ValueError(f"ids have shape {values.shape}; expected one dimension")  # type: ignore[attr-defined]
-    if is_column(values) or isinstance(getattr(values, "dtype", 0), np.dtype):
+    elif is_column(values) or isinstance(getattr(values, "dtype", 0), np.dtype):
         return np.asarray(values)
-    plain = listed(values)
+    else:
+        plain = listed(values)
     if {*map(type, plain)} == {int}:
         try:
             return np.array(plain, np.int64)

@@ -3,6 +3,7 @@
 #![allow(clippy::inline_always)] // each processor's form is compiled whole
 
 use crate::blocks::Halt;
+use crate::error::Error;
 #[cfg(target_arch = "x86_64")]
 use crate::machine::{Avx2, Avx512};
 use crate::memory::lack;
@@ -124,18 +125,33 @@ pub fn keep_best<S: Score>(
 ) -> Result<(), Halt> {
     above(first, scores, threshold(heap, k), |found| {
         if !hidden(found.number) {
-            if heap.len() == k {
-                heap.pop();
-            } else if heap.len() == heap.capacity() {
-                let more = heap.len().clamp(1, k - heap.len());
-                let wanted = heap.len() + more;
-                let grown = heap.try_reserve_exact(more);
-                grown.map_err(|_| Halt::Error(lack::<Found<S>>(wanted)))?;
-            }
-            heap.push(found);
+            put_best(found, k, heap).map_err(Halt::Error)?;
         }
         Ok(threshold(heap, k))
     })
+}
+
+/// Put one into the heap of the k best, where it is among them.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn put_best<S: Score>(
+    found: Found<S>,
+    k: usize,
+    heap: &mut BinaryHeap<Found<S>>,
+) -> Result<(), Error> {
+    if heap.len() == k {
+        if heap.peek().is_some_and(|worst| *worst <= found) {
+            return Ok(());
+        }
+        heap.pop();
+    } else if heap.len() == heap.capacity() {
+        let more = heap.len().clamp(1, k - heap.len());
+        let grown = heap.try_reserve_exact(more);
+        grown.map_err(|_| lack::<Found<S>>(heap.len() + more))?;
+    }
+    heap.push(found);
+    Ok(())
 }
 
 /// What a score must be above; numbers ascend, so an equal one comes later.

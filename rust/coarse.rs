@@ -2,18 +2,18 @@
 //! seen by vectors of eight bits, and the few that can are looked at themselves. As exact as a
 //! search of them all, to the last bit.
 
-use crate::best::{Found, above, threshold};
+use crate::adjustment::Adjustment;
+use crate::best::{Found, above};
 use crate::blocks::{Halt, Products, Task};
 use crate::error::{Error, ensure};
-use crate::memory::{collected, push, room};
+use crate::memory::{collected, push, reserve, room};
 use crate::rounded::{RoundedQueries, RoundedVectors};
-use crate::search::{Best, Search, merge, top_k};
 use crate::threads::Pause;
 use ndarray::ArrayView2;
-use std::collections::BinaryHeap;
+use std::slice;
 
 /// More queries than this share the reading of a block of vectors: then its bytes do not count.
-const MOST_QUERIES: usize = 32;
+pub const MOST_QUERIES: usize = 32;
 /// Multiplications so few, a millisecond of them, that threads would take longer to meet.
 const SMALL: usize = 1 << 25;
 /// Candidates of a query that are looked through again whenever there are twice as many.
@@ -25,12 +25,35 @@ pub struct Coarse {
     vectors: Option<RoundedVectors>,
 }
 
-/// What a query has met: bounds of the k best, and what may be among them.
-#[derive(Default)]
-struct Near {
-    /// The k greatest lower bounds.
-    lowers: BinaryHeap<Found>,
-    /// Those with an upper bound that is no less, and earlier ones.
+/// What is looked for, by bounds of scores.
+pub trait Bounded: Sync {
+    /// The best lower bounds of a query.
+    type Kept: Default + Send;
+
+    /// What an upper bound must be above.
+    fn least(&self, kept: &Self::Kept) -> f32;
+    /// Whether a vector whose upper bound is above that may be what is looked for.
+    fn matters(&self, query: usize, upper: Found, kept: &Self::Kept) -> bool;
+    /// Keep a lower bound where it is one of the best.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    fn keep(&self, lower: Found, kept: &mut Self::Kept) -> Result<(), Error>;
+    /// Keep those of another part of the vectors, too.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    fn join(&self, kept: &mut Self::Kept, other: Self::Kept) -> Result<(), Error>;
+    /// Vectors whose scores are wanted in any case, which do not matter.
+    fn always(&self) -> &[i32] {
+        &[]
+    }
+}
+
+/// What a query has met.
+struct Near<K> {
+    kept: K,
+    /// Vectors that mattered, with their upper bounds.
     candidates: Vec<Found>,
     pruned: usize,
 }
@@ -50,111 +73,110 @@ impl Coarse {
         products.is_small() || is_short && self.of_few(products).is_some()
     }
 
-    /// As [`top_k`] of the vectors that these were made of.
+    /// For each query the vectors that may be what is looked for, with their adjusted scores, in
+    /// ascending order of their numbers; None where all are sooner looked at themselves.
     ///
     /// # Errors
-    /// As [`top_k`]; [`Error::Inconsistent`] where they were made of others.
-    pub fn top_k(&self, search: &Search<'_>, pause: &Pause) -> Result<Best, Error> {
-        let Search { products, excluded, k, adjustment } = search;
-        let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
+    /// [`Error::Inconsistent`] where these were made of other vectors, [`Error::NotANumber`] where a
+    /// bound is NaN, [`Error::OutOfMemory`], and what `pause` returns.
+    pub fn near<B: Bounded>(
+        &self,
+        products: &Products<'_>,
+        adjustment: &Adjustment<'_>,
+        by: &B,
+        pause: &Pause,
+    ) -> Result<Option<Vec<Vec<Found>>>, Error> {
         let found = products.vectors.dim();
         ensure!(found == self.shape, "vectors {found:?}, coarse {:?}", self.shape);
-        products.check()?;
-        let (Some(vectors), true) = (self.of_few(products), adjustment.is_none()) else {
-            return top_k(search, pause);
+        let Some(vectors) = self.of_few(products) else { return Ok(None) };
+        let Some(asked) = RoundedQueries::of(products.queries)? else { return Ok(None) };
+        let lower = |query: usize, upper: Found| {
+            let number = upper.number as usize;
+            if adjustment.is_none() {
+                return upper.score - vectors.slack(&asked, query, number);
+            }
+            let mut score = vectors.lower(&asked, query, number);
+            adjustment.apply(number, slice::from_mut(&mut score));
+            score
         };
-        let Some(asked) = RoundedQueries::of(products.queries)? else {
-            return top_k(search, pause);
-        };
-        ensure!((1..=items).contains(k), "k is {k}, of {items} vectors");
-        excluded.check(queries)?;
         let tasks = products.meet_by(
             |queries, numbers, scores| {
                 vectors.uppers(&asked, (queries, numbers), scores);
                 Ok(())
             },
-            (Near::default, |row, near| {
-                above(row.first, row.scores, near.least(*k), |upper| {
-                    if !excluded.has(row.query, upper.number) {
-                        let slack = vectors.slack(&asked, row.query, upper.number as usize);
-                        near.put(upper, upper.score - slack, *k).map_err(Halt::Error)?;
+            (Near::default, |row, near: &mut Near<B::Kept>| {
+                adjustment.apply(row.first, row.scores);
+                above(row.first, row.scores, by.least(&near.kept), |upper| {
+                    if by.matters(row.query, upper, &near.kept) {
+                        let score = lower(row.query, upper);
+                        by.keep(Found { score, ..upper }, &mut near.kept).map_err(Halt::Error)?;
+                        near.put(upper, by).map_err(Halt::Error)?;
                     }
-                    Ok(near.least(*k))
+                    Ok(by.least(&near.kept))
                 })
             }),
             self.is_small(products),
             pause,
         )?;
-        let mut met: Vec<Near> = collected((0..queries).map(|_| Near::default()))?;
+        let queries = products.queries.nrows();
+        let mut met: Vec<Near<B::Kept>> = collected((0..queries).map(|_| Near::default()))?;
         for (query, near) in tasks.into_iter().flat_map(Task::into_kept) {
-            met[query].join(near, *k)?;
+            met[query].join(near, by)?;
         }
-        let mut heaps = room(queries)?;
+        let mut all = room(queries)?;
         for (query, near) in met.into_iter().enumerate() {
-            heaps.push((query, near.looked_at(query, products, *k)?));
+            pause.ask()?;
+            let numbers = near.numbers(by)?;
+            let mut scores = products.some(query, &numbers)?;
+            for (score, number) in scores.iter_mut().zip(&numbers) {
+                adjustment.apply(*number as usize, slice::from_mut(score));
+            }
+            let both = scores.into_iter().zip(numbers);
+            all.push(collected(both.map(|(score, number)| Found { score, number }))?);
         }
-        merge(heaps, queries, *k)
+        Ok(Some(all))
     }
 
     /// The vectors, where so few queries find the same sooner by them.
     fn of_few(&self, products: &Products<'_>) -> Option<&RoundedVectors> {
-        self.vectors.as_ref().filter(|_| products.queries.nrows() <= MOST_QUERIES)
+        let fit = products.queries.dim().1 == self.shape.1;
+        self.vectors.as_ref().filter(|_| fit && products.queries.nrows() <= MOST_QUERIES)
     }
 }
 
-impl Near {
-    /// What an upper bound must reach.
-    fn least(&self, k: usize) -> f32 {
-        threshold(&self.lowers, k)
+impl<K: Default> Default for Near<K> {
+    fn default() -> Self {
+        Self { kept: K::default(), candidates: Vec::new(), pruned: 0 }
     }
+}
 
-    fn put(&mut self, upper: Found, lower: f32, k: usize) -> Result<(), Error> {
-        self.keep(Found { score: lower, number: upper.number }, k)?;
+impl<K> Near<K> {
+    fn put(&mut self, upper: Found, by: &impl Bounded<Kept = K>) -> Result<(), Error> {
         push(&mut self.candidates, upper)?;
         if self.candidates.len() >= 2 * self.pruned.max(MANY) {
-            let least = self.least(k);
+            let least = by.least(&self.kept);
             self.candidates.retain(|one| one.score >= least);
             self.pruned = self.candidates.len();
         }
         Ok(())
     }
 
-    fn keep(&mut self, lower: Found, k: usize) -> Result<(), Error> {
-        if self.lowers.len() == k {
-            if lower.score <= self.least(k) {
-                return Ok(());
-            }
-            self.lowers.pop();
-        }
-        self.lowers.try_reserve(1).map_err(|_| crate::memory::lack::<Found>(k))?;
-        self.lowers.push(lower);
-        Ok(())
-    }
-
-    /// The scores of those that may be among the best.
-    fn looked_at(
-        self,
-        query: usize,
-        products: &Products<'_>,
-        k: usize,
-    ) -> Result<BinaryHeap<Found>, Error> {
-        let least = self.least(k);
-        let left = self.candidates.into_iter().filter(|one| one.score >= least);
-        let numbers: Vec<i32> = collected(left.map(|one| one.number))?;
-        let scores = products.some(query, &numbers)?;
-        collected(scores.into_iter().zip(numbers).map(|(score, number)| Found { score, number }))
-            .map(BinaryHeap::from)
-    }
-
     /// Add what was met elsewhere.
-    fn join(&mut self, other: Self, k: usize) -> Result<(), Error> {
-        for lower in other.lowers {
-            self.keep(lower, k)?;
-        }
-        for candidate in other.candidates {
-            push(&mut self.candidates, candidate)?;
-        }
+    fn join(&mut self, other: Self, by: &impl Bounded<Kept = K>) -> Result<(), Error> {
+        by.join(&mut self.kept, other.kept)?;
+        reserve(&mut self.candidates, other.candidates.len())?;
+        self.candidates.extend(other.candidates);
         Ok(())
+    }
+
+    /// Of all whose scores are wanted, ascending.
+    fn numbers(self, by: &impl Bounded<Kept = K>) -> Result<Vec<i32>, Error> {
+        let least = by.least(&self.kept);
+        let left = self.candidates.into_iter().filter(|one| one.score >= least);
+        let always = by.always().iter().copied();
+        let mut numbers: Vec<i32> = collected(left.map(|one| one.number).chain(always))?;
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 }
 
@@ -162,9 +184,8 @@ impl Near {
 #[allow(clippy::cast_precision_loss)] // a number of 0..3
 mod tests {
     use super::*;
-    use crate::adjustment::Adjustment;
     use crate::blocks::{BLOCK, STRETCH};
-    use crate::search::Excluded;
+    use crate::search::{Excluded, Search, top_k};
     use ndarray::Array2;
 
     fn check(queries: &Array2<f32>, vectors: &Array2<f32>, hidden: &[i32], k: usize) {
@@ -176,10 +197,12 @@ mod tests {
             excluded: Excluded { offsets: &offsets, numbers: &numbers },
             adjustment: Adjustment::default(),
             k,
+            coarse: None,
         };
         let coarse = Coarse::of(vectors.view()).unwrap();
         let pause = Pause::default();
-        match (coarse.top_k(&search, &pause), top_k(&search, &pause)) {
+        let by_both = Search { coarse: Some(&coarse), ..search };
+        match (top_k(&by_both, &pause), top_k(&search, &pause)) {
             (Ok(found), Ok(expected)) => {
                 assert_eq!(found.numbers, expected.numbers);
                 assert_eq!(found.scores, expected.scores);

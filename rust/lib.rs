@@ -23,6 +23,7 @@ pub mod filters;
 pub mod finish;
 pub mod flags;
 pub mod item_codes;
+pub mod listing;
 pub mod lists;
 mod machine;
 pub mod memory;

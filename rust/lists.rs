@@ -4,11 +4,11 @@
 
 use crate::adjustment::Adjustment;
 use crate::best::{Found, Score, above, keep_best};
-use crate::blocks::{Halt, Products, TILE, Task};
+use crate::blocks::{Halt, TILE};
+use crate::coarse::MOST_QUERIES;
 use crate::diversity::{Choice, diverse};
 use crate::error::{Error, ensure};
-use crate::memory::{collected, filled, lack, reserve};
-use crate::search::Excluded;
+use crate::memory::{filled, lack, reserve};
 use crate::threads::Pause;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -41,23 +41,27 @@ pub struct Lists<S> {
 }
 
 /// What was met of a query's vectors.
-struct Kept<S> {
+pub struct Kept<S> {
     /// The best k, of each group at most so many, best first, without those that are always there.
-    basis: Vec<Found<S>>,
+    pub basis: Vec<Found<S>>,
     /// The best of all of these, where lists must differ.
-    pool: BinaryHeap<Found<S>>,
+    pub pool: BinaryHeap<Found<S>>,
     /// Those that are always there.
-    always: Vec<Found<S>>,
+    pub always: Vec<Found<S>>,
 }
 
-impl<S: Score> Kept<S> {
-    fn new() -> Self {
+impl<S: Score> Default for Kept<S> {
+    fn default() -> Self {
         Self { basis: Vec::new(), pool: BinaryHeap::new(), always: Vec::new() }
     }
 }
 
 impl Rules<'_> {
-    fn check(&self, items: usize, k: usize) -> Result<(), Error> {
+    /// Check that they are of so many vectors, and for lists so long.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`].
+    pub fn check(&self, items: usize, k: usize) -> Result<(), Error> {
         self.adjustment.check(items)?;
         ensure!((1..=items).contains(&k), "k is {k}, of {items} vectors");
         let (groups, always) = (self.groups.len(), self.always.len());
@@ -85,8 +89,23 @@ impl Rules<'_> {
         })
     }
 
+    /// What a score must be above to make a list better: that of the worst of its group, where the
+    /// list has no room for one more of these.
+    pub fn worst_alike<S: Score>(&self, number: i32, list: &[Found<S>]) -> S {
+        let none = f32::NEG_INFINITY.into();
+        if self.allows(number, list) {
+            return none;
+        }
+        let group = self.group(number);
+        let worst = list.iter().rfind(|one| self.group(one.number) == group);
+        worst.map_or(none, |worst| worst.score)
+    }
+
     /// Look at a query's scores of consecutive vectors from the number `first` on.
-    fn meet<S: Score>(
+    ///
+    /// # Errors
+    /// [`Halt::NotANumber`], and [`Error::OutOfMemory`].
+    pub fn meet<S: Score>(
         &self,
         (first, scores): (usize, &[S]),
         k: usize,
@@ -116,7 +135,10 @@ impl Rules<'_> {
 
     /// Make a list the best of what is in it and of one more; one that is left out is the worst of
     /// those that cannot all be there.
-    fn put<S: Score>(
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn put<S: Score>(
         &self,
         found: Found<S>,
         k: usize,
@@ -145,7 +167,15 @@ impl Rules<'_> {
     }
 
     /// One of what was met in several places.
-    fn join<S: Score>(&self, kept: &mut Kept<S>, other: Kept<S>, k: usize) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn join<S: Score>(
+        &self,
+        kept: &mut Kept<S>,
+        other: Kept<S>,
+        k: usize,
+    ) -> Result<(), Error> {
         for found in other.basis {
             self.put(found, k, &mut kept.basis)?;
         }
@@ -186,41 +216,8 @@ impl Rules<'_> {
 }
 
 /// What a score must be above to be in a list of k, whose scores came in the order of numbers.
-fn least<S: Score>(basis: &[Found<S>], k: usize) -> S {
+pub fn least<S: Score>(basis: &[Found<S>], k: usize) -> S {
     basis.get(k - 1).map_or(f32::NEG_INFINITY.into(), |worst| worst.score)
-}
-
-/// The list of each query, by its products with all vectors.
-///
-/// # Errors
-/// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
-/// NaN, [`Error::OutOfMemory`], and what `pause` returns.
-pub fn lists_of_products(
-    products: Products<'_>,
-    excluded: Excluded<'_>,
-    rules: &Rules<'_>,
-    k: usize,
-    pause: &Pause,
-) -> Result<Lists<f32>, Error> {
-    let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
-    products.check()?;
-    excluded.check(queries)?;
-    rules.check(items, k)?;
-    let tasks = products.meet(
-        Kept::new,
-        |row, kept| {
-            rules.adjustment.apply(row.first, row.scores);
-            let hidden = |number| excluded.has(row.query, number);
-            rules.meet((row.first, &*row.scores), k, hidden, kept)
-        },
-        pause,
-    )?;
-    let mut met: Vec<Kept<f32>> = collected((0..queries).map(|_| Kept::new()))?;
-    for (query, kept) in tasks.into_iter().flat_map(Task::into_kept) {
-        pause.ask()?;
-        rules.join(&mut met[query], kept, k)?;
-    }
-    chosen(met, products.vectors, rules, k, pause)
 }
 
 /// The list of each row of scores [queries, items] that are adjusted; those that a query must not
@@ -246,7 +243,7 @@ pub fn lists_of_scores(
         .enumerate()
         .map(|(row, scores)| {
             pause.ask()?;
-            let mut kept = Kept::new();
+            let mut kept = Kept::default();
             match rules.meet((0, scores), k, |_| false, &mut kept) {
                 Ok(()) => Ok(kept),
                 Err(Halt::NotANumber) => Err(Error::NotANumber { row, rows: queries }),
@@ -257,7 +254,11 @@ pub fn lists_of_scores(
     chosen(met?, vectors, rules, k, pause)
 }
 
-fn chosen<S: Score>(
+/// The lists of what was met of each query.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], and what `pause` returns.
+pub fn chosen<S: Score>(
     met: Vec<Kept<S>>,
     vectors: ArrayView2<'_, f32>,
     rules: &Rules<'_>,
@@ -267,14 +268,20 @@ fn chosen<S: Score>(
     let cells = met.len().saturating_mul(k);
     let mut lists =
         Lists { scores: filled(cells, f32::NEG_INFINITY.into())?, numbers: filled(cells, -1)? };
-    let rows = lists.scores.par_chunks_mut(k).zip(lists.numbers.par_chunks_mut(k));
-    rows.zip(met).try_for_each(|((scores, numbers), kept)| {
+    let choose = |((scores, numbers), kept): ((&mut [S], &mut [i32]), _)| {
         pause.ask()?;
         for (place, one) in rules.list(kept, vectors, k)?.into_iter().enumerate() {
             scores[place] = one.score;
             numbers[place] = one.number;
         }
         Ok(())
-    })?;
+    };
+    if met.len() <= MOST_QUERIES {
+        let rows = lists.scores.chunks_mut(k).zip(lists.numbers.chunks_mut(k));
+        rows.zip(met).try_for_each(choose)?;
+    } else {
+        let rows = lists.scores.par_chunks_mut(k).zip(lists.numbers.par_chunks_mut(k));
+        rows.zip(met).try_for_each(choose)?;
+    }
     Ok(lists)
 }

@@ -91,6 +91,14 @@ impl RoundedVectors {
         self.numbers.multiply(&queries.numbers, those, &upper, scores);
     }
 
+    /// What a product cannot be below.
+    pub fn lower(&self, queries: &RoundedQueries, query: usize, vector: usize) -> f32 {
+        let (side, lane) = (&self.sides[vector / SIDE], vector % SIDE);
+        let bounds = &queries.bounds[query];
+        let product = self.numbers.product(&queries.numbers, query, vector);
+        bounds.scaled(product, side, lane) - bounds.slack(side, lane)
+    }
+
     /// How far what a product cannot be above may be above it: twice of what rounding takes.
     pub fn slack(&self, queries: &RoundedQueries, query: usize, vector: usize) -> f32 {
         2.0 * queries.bounds[query].slack(&self.sides[vector / SIDE], vector % SIDE)
@@ -123,6 +131,13 @@ impl RoundedQueries {
 }
 
 impl Bounds {
+    /// The product that one of whole numbers stands for.
+    #[inline(always)]
+    #[allow(clippy::cast_precision_loss)] // which the bounds allow for
+    fn scaled(&self, product: i32, side: &Side, lane: usize) -> f32 {
+        product as f32 * side.scales[lane] * self.scale
+    }
+
     /// How far the product with a vector may be off.
     #[inline(always)]
     fn slack(&self, side: &Side, lane: usize) -> f32 {
@@ -138,12 +153,10 @@ struct Upper<'a> {
 
 impl Finish for Upper<'_> {
     #[inline(always)]
-    #[allow(clippy::cast_precision_loss)] // which the bounds allow for
     fn finish(&self, query: usize, group: usize, products: &[i32; SIDE]) -> [f32; SIDE] {
         let (bounds, side) = (&self.bounds[query], &self.sides[group]);
         std::array::from_fn(|lane| {
-            let product = products[lane] as f32 * side.scales[lane] * bounds.scale;
-            product + bounds.slack(side, lane)
+            bounds.scaled(products[lane], side, lane) + bounds.slack(side, lane)
         })
     }
 }

@@ -2,8 +2,9 @@
 //! scores the vector of the smaller number comes first.
 
 use crate::adjustment::Adjustment;
-use crate::best::{Found, keep_best};
+use crate::best::{Found, keep_best, put_best, threshold};
 use crate::blocks::{Products, Task};
+use crate::coarse::{Bounded, Coarse};
 use crate::error::{Error, ensure};
 use crate::memory::{collected, filled, reserve};
 use crate::threads::Pause;
@@ -58,6 +59,40 @@ pub struct Search<'a> {
     pub adjustment: Adjustment<'a>,
     /// Vectors for each query.
     pub k: usize,
+    /// Made of the vectors: by these a few queries find the same sooner.
+    pub coarse: Option<&'a Coarse>,
+}
+
+impl Search<'_> {
+    /// Whether it is so short that it is done by the thread that asks.
+    pub fn is_small(&self) -> bool {
+        is_small(&self.products, self.coarse)
+    }
+}
+
+/// Whether products are so few that they are looked at by the thread that asks.
+pub fn is_small(products: &Products<'_>, coarse: Option<&Coarse>) -> bool {
+    coarse.map_or_else(|| products.is_small(), |coarse| coarse.is_small(products))
+}
+
+impl Bounded for Search<'_> {
+    type Kept = BinaryHeap<Found>;
+
+    fn least(&self, kept: &Self::Kept) -> f32 {
+        threshold(kept, self.k)
+    }
+
+    fn matters(&self, query: usize, upper: Found, _: &Self::Kept) -> bool {
+        !self.excluded.has(query, upper.number)
+    }
+
+    fn keep(&self, lower: Found, kept: &mut Self::Kept) -> Result<(), Error> {
+        put_best(lower, self.k, kept)
+    }
+
+    fn join(&self, kept: &mut Self::Kept, other: Self::Kept) -> Result<(), Error> {
+        other.into_iter().try_for_each(|lower| put_best(lower, self.k, kept))
+    }
 }
 
 /// Scores and numbers of vectors [queries, k], best first; minus infinity and -1 where there are fewer.
@@ -74,12 +109,18 @@ pub struct Best {
 /// [`Error::Inconsistent`] where shapes do not fit together, [`Error::NotANumber`] where a score is
 /// NaN, [`Error::OutOfMemory`], and what `pause` returns.
 pub fn top_k(search: &Search<'_>, pause: &Pause) -> Result<Best, Error> {
-    let Search { products, excluded, adjustment, k } = search;
+    let Search { products, excluded, adjustment, k, coarse } = search;
     let (queries, items) = (products.queries.nrows(), products.vectors.nrows());
     products.check()?;
     ensure!((1..=items).contains(k), "k is {k}, of {items} vectors");
     excluded.check(queries)?;
     adjustment.check(items)?;
+    if let Some(coarse) = coarse
+        && let Some(near) = coarse.near(products, adjustment, search, pause)?
+    {
+        let heaps = near.into_iter().map(BinaryHeap::from).enumerate();
+        return merge(heaps, queries, *k);
+    }
     let tasks = products.meet(
         BinaryHeap::new,
         |row, heap| {
@@ -129,7 +170,8 @@ mod tests {
         let offsets = vec![0; queries.nrows() + 1];
         let excluded = Excluded { offsets: &offsets, numbers: &[] };
         let products = Products { queries: queries.view(), vectors: vectors.view() };
-        let search = Search { products, excluded, adjustment: Adjustment::default(), k };
+        let adjustment = Adjustment::default();
+        let search = Search { products, excluded, adjustment, k, coarse: None };
         top_k(&search, &Pause::default())
     }
 
@@ -167,7 +209,7 @@ mod tests {
         let excluded = Excluded { offsets: &[0, 0], numbers: &[] };
         let products = Products { queries: queries.view(), vectors: vectors.view() };
         let adjustment = Adjustment::default();
-        let search = Search { products, excluded, adjustment, k: 1 };
+        let search = Search { products, excluded, adjustment, k: 1, coarse: None };
         let pause = Pause::default();
         pause.stop();
         assert_eq!(top_k(&search, &pause).err(), Some(Error::Interrupted));

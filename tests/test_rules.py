@@ -120,6 +120,41 @@ def searches(draw: st.DrawFn) -> Any:
     return queries, vectors, hidden, k, rules
 
 
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([1, 2, 32, 33]),
+    st.sampled_from([1, 10, 300]),
+    st.sampled_from([0.0, 0.3]),
+    st.booleans(),
+)
+def test_vectors_of_eight_bits_make_the_same_lists(
+    seed: int, queries: int, k: int, diversity: float, grouped: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    items = int(rng.choice([600, 6000]))
+    vectors = rng.standard_normal((items, 9), np.float32)
+    vectors[rng.integers(0, items, 200)] = vectors[rng.integers(0, items, 200)]  # ties
+    always = rng.choice(items, rng.integers(0, min(k, 3) + 1), replace=False)
+    rules = CompiledRules(
+        mask=np.ones(items + 1, np.bool_),
+        factors=rng.choice([0.5, 1, 3], items * rng.integers(0, 2)).astype(np.float32),
+        boosts=rng.choice([0, -1, 2], items * rng.integers(0, 2)).astype(np.float32),
+        groups=rng.integers(-1, rng.choice([4, 90]), items * grouped).astype(np.int32),
+        most_per_group=3,
+        always=np.sort(always).astype(np.int32),
+        diversity=diversity,
+        pool=int(rng.integers(1, 60)),
+    )
+    asked = rng.standard_normal((queries, 9), np.float32)
+    hidden = [np.unique(rng.integers(0, items, 20)) for _ in range(queries)]
+    offsets = np.cumsum([0, *map(len, hidden)], dtype=np.int64)
+    excluded = offsets, np.concatenate(hidden).astype(np.int32)
+    expected = _core.lists_of_products(asked, vectors, excluded, k, rules)
+    coarse = _core.CoarseVectors(vectors)
+    found = _core.lists_of_products(asked, vectors, excluded, k, rules, coarse)
+    np.testing.assert_array_equal(found, expected)
+
+
 @given(searches())
 def test_lists_are_those_of_a_plain_search(search: Any) -> None:
     queries, vectors, hidden, k, rules = search

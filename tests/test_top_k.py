@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_it_equals_the_reference(search: Search) -> None:
     excluded = behind_offsets(search.excluded)
     values, columns = _core.top_k(search.queries, search.vectors, excluded, search.k)
     coarse = _core.CoarseVectors(search.vectors)
-    again = coarse.top_k(search.queries, search.vectors, excluded, search.k)
+    again = _core.top_k(search.queries, search.vectors, excluded, search.k, None, coarse)
     np.testing.assert_array_equal(again, (values, columns))
     assert [[column for column in row if column >= 0] for row in columns.tolist()] == expected
     for row, found in enumerate(expected):
@@ -65,7 +66,7 @@ def test_it_equals_the_reference(search: Search) -> None:
         assert (values[row, len(found) :] == -np.inf).all()
 
 
-@given(st.integers(0, 1000), st.sampled_from([1, 2, 5, 6, 16, 17]), st.sampled_from([1, 8, 50]))
+@given(st.integers(0, 1000), st.sampled_from([1, 2, 5, 32, 33]), st.sampled_from([1, 8, 50]))
 def test_vectors_of_eight_bits_find_the_same(seed: int, queries: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((700, width), np.float32) * rng.choice([1e-3, 1, 1e4], (700, 1))
@@ -74,9 +75,14 @@ def test_vectors_of_eight_bits_find_the_same(seed: int, queries: int, width: int
     vectors[rng.integers(0, 700, 40)] *= np.float32(1 + 2**-23)  # and nearly
     asked = rng.standard_normal((queries, width), np.float32)
     excluded = behind_offsets([set(rng.integers(0, 700, 30).tolist()) for _ in range(queries)])
-    for k in (1, 10, 650):
-        expected = _core.top_k(asked, vectors, excluded, k)
-        found = _core.CoarseVectors(vectors).top_k(asked, vectors, excluded, k)
+    factors = rng.choice([0.5, 1, 3], 700).astype(np.float32)
+    boosts = rng.choice([0, -1, 7], 700).astype(np.float32)
+    none, coarse = np.zeros(0, np.float32), _core.CoarseVectors(vectors)
+    for k, adjustment in itertools.product(
+        (1, 10, 650), (None, (factors, none), (none, boosts), (factors, boosts))
+    ):
+        expected = _core.top_k(asked, vectors, excluded, k, adjustment)
+        found = _core.top_k(asked, vectors, excluded, k, adjustment, coarse)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -84,7 +90,7 @@ def test_vectors_of_eight_bits_are_of_those_that_are_searched() -> None:
     ones, none = np.ones((3, 2), np.float32), (np.zeros(4, np.int64), np.zeros(0, np.int32))
     coarse = _core.CoarseVectors(ones[:2])
     with pytest.raises(ValueError, match=r"vectors \(3, 2\), coarse \(2, 2\)"):
-        coarse.top_k(ones, ones, none, 1)
+        _core.top_k(ones, ones, none, 1, coarse=coarse)
 
 
 @pytest.mark.parametrize("queries", [1, 3, 70, 200])

@@ -200,13 +200,6 @@ class AliasTable:
 @final
 class CoarseVectors:
     def __new__(cls, vectors: NDArray[np.float32]) -> Self: ...
-    def top_k(
-        self,
-        queries: NDArray[np.float32],
-        vectors: NDArray[np.float32],
-        excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
-        k: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
 
 @final
 class StringTable:
@@ -330,6 +323,7 @@ def top_k(
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     k: int,
     adjustment: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    coarse: CoarseVectors | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
 def lists_of_products(
     queries: NDArray[np.float32],
@@ -337,6 +331,7 @@ def lists_of_products(
     excluded: tuple[NDArray[np.int64], NDArray[np.int32]],
     k: int,
     rules: _ListRules,
+    coarse: CoarseVectors | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]: ...
 def lists_of_scores(
     scores: NDArray[np.float64],

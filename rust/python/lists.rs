@@ -1,9 +1,10 @@
 //! Lists of the best vectors by rules.
 
-use super::run;
-use super::search::ExcludedArrays;
+use super::search::{CoarseVectors, ExcludedArrays};
+use super::{run, run_where};
 use crate::adjustment::Adjustment;
 use crate::blocks::Products;
+use crate::listing::{Listing, lists_of_products as listed};
 use crate::lists::{self, Rules};
 use crate::search::Excluded;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -38,6 +39,7 @@ impl RulesArrays<'_> {
 
 /// Scores and numbers of the vectors that each query's list of k holds, by dot products.
 #[pyfunction]
+#[pyo3(signature = (queries, vectors, excluded, k, rules, coarse=None))]
 pub fn lists_of_products<'py>(
     py: Python<'py>,
     queries: PyReadonlyArray2<'py, f32>,
@@ -45,13 +47,16 @@ pub fn lists_of_products<'py>(
     excluded: ExcludedArrays<'py>,
     k: usize,
     rules: RulesArrays<'py>,
+    coarse: Option<Bound<'py, CoarseVectors>>,
 ) -> PyResult<ListArrays<'py, f32>> {
     let (queries, vectors) = (queries.as_array(), vectors.as_array());
     let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
     let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let (shape, rules) = ([products.queries.nrows(), k], rules.borrow()?);
-    let found = run(py, |pause| lists::lists_of_products(products, excluded, &rules, k, pause))?;
+    let (rules, coarse) = (rules.borrow()?, coarse.as_ref().map(|coarse| &coarse.get().0));
+    let listing = Listing { products, excluded, rules, k, coarse };
+    let shape = [products.queries.nrows(), k];
+    let found = run_where(py, listing.are_few(), |pause| listed(&listing, pause))?;
     let numbers = found.numbers.into_pyarray(py).reshape(shape)?;
     Ok((found.scores.into_pyarray(py).reshape(shape)?, numbers))
 }

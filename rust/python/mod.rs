@@ -55,6 +55,15 @@ fn run<T: Send>(
     raised(py.detach(|| threads::run(work, listen)))
 }
 
+/// As `run`, or what is short, here, without its threads.
+fn run_where<T: Send>(
+    py: Python<'_>,
+    is_short: bool,
+    work: impl FnOnce(&Pause) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    if is_short { Ok(py.detach(|| threads::run_here(work))?) } else { run(py, work) }
+}
+
 /// As `run`, alone with a value. Whoever waits for it holds up neither Python nor the pool.
 fn run_alone<V: Send, T: Send>(
     py: Python<'_>,

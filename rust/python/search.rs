@@ -1,13 +1,11 @@
 //! The search for the best items of each query, and for the rank of one.
 
-use super::run;
+use super::{run, run_where};
 use crate::adjustment::Adjustment;
 use crate::blocks::Products;
 use crate::coarse::Coarse;
-use crate::error::Error;
 use crate::ranks::{self, Ranking, Ranks};
-use crate::search::{self, Best, Excluded, Search};
-use crate::threads::{Pause, run_here};
+use crate::search::{self, Excluded, Search};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -18,24 +16,9 @@ type RankArrays<'py> =
     (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 pub(super) type ExcludedArrays<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>);
 
-/// Scores and numbers of the k vectors with the highest dot products with each query.
-#[pyfunction]
-#[pyo3(signature = (queries, vectors, excluded, k, adjustment=None))]
-pub fn top_k<'py>(
-    py: Python<'py>,
-    queries: PyReadonlyArray2<'py, f32>,
-    vectors: PyReadonlyArray2<'py, f32>,
-    excluded: ExcludedArrays<'py>,
-    k: usize,
-    adjustment: Option<AdjustmentArrays<'py>>,
-) -> PyResult<BestArrays<'py>> {
-    let by = (|products: &Products<'_>| products.is_small(), search::top_k);
-    found(py, (&queries, &vectors), &excluded, (k, adjustment), by)
-}
-
 /// Vectors of eight bits a number, by which the best are found sooner.
 #[pyclass(frozen)]
-pub struct CoarseVectors(Coarse);
+pub struct CoarseVectors(pub(super) Coarse);
 
 #[pymethods]
 impl CoarseVectors {
@@ -44,44 +27,29 @@ impl CoarseVectors {
         let vectors = vectors.as_array();
         Ok(Self(run(py, |_| Coarse::of(vectors))?))
     }
-
-    /// As the function `top_k`, of the vectors that these were made of.
-    fn top_k<'py>(
-        &self,
-        py: Python<'py>,
-        queries: PyReadonlyArray2<'py, f32>,
-        vectors: PyReadonlyArray2<'py, f32>,
-        excluded: ExcludedArrays<'py>,
-        k: usize,
-    ) -> PyResult<BestArrays<'py>> {
-        let find = |search: &Search<'_>, pause: &Pause| self.0.top_k(search, pause);
-        let by = (|products: &Products<'_>| self.0.is_small(products), find);
-        found(py, (&queries, &vectors), &excluded, (k, None), by)
-    }
 }
 
-/// The best by some kind of search, which says what it does by the thread that asks.
-fn found<'py>(
+/// Scores and numbers of the k vectors with the highest dot products with each query.
+#[pyfunction]
+#[pyo3(signature = (queries, vectors, excluded, k, adjustment=None, coarse=None))]
+pub fn top_k<'py>(
     py: Python<'py>,
-    (queries, vectors): (&PyReadonlyArray2<'py, f32>, &PyReadonlyArray2<'py, f32>),
-    excluded: &ExcludedArrays<'py>,
-    (k, adjustment): (usize, Option<AdjustmentArrays<'py>>),
-    (is_small, find): (
-        impl Fn(&Products<'_>) -> bool,
-        impl Fn(&Search<'_>, &Pause) -> Result<Best, Error> + Sync,
-    ),
+    queries: PyReadonlyArray2<'py, f32>,
+    vectors: PyReadonlyArray2<'py, f32>,
+    excluded: ExcludedArrays<'py>,
+    k: usize,
+    adjustment: Option<AdjustmentArrays<'py>>,
+    coarse: Option<Bound<'py, CoarseVectors>>,
 ) -> PyResult<BestArrays<'py>> {
     let (queries, vectors) = (queries.as_array(), vectors.as_array());
     let (queries, vectors) = (queries.as_standard_layout(), vectors.as_standard_layout());
     let products = Products { queries: queries.view(), vectors: vectors.view() };
     let excluded = Excluded { offsets: excluded.0.as_slice()?, numbers: excluded.1.as_slice()? };
-    let search = Search { products, excluded, adjustment: borrowed(adjustment.as_ref())?, k };
+    let (adjustment, coarse) =
+        (borrowed(adjustment.as_ref())?, coarse.as_ref().map(|c| &c.get().0));
+    let search = Search { products, excluded, adjustment, k, coarse };
     let shape = [products.queries.nrows(), k];
-    let best = if is_small(&products) {
-        py.detach(|| run_here(|pause| find(&search, pause)))?
-    } else {
-        run(py, |pause| find(&search, pause))?
-    };
+    let best = run_where(py, search.is_small(), |pause| search::top_k(&search, pause))?;
     Ok((
         best.scores.into_pyarray(py).reshape(shape)?,
         best.numbers.into_pyarray(py).reshape(shape)?,

@@ -66,6 +66,20 @@ impl WholeVectors {
         bytes[place] = (i32::from(number) + ADDED) as u8;
     }
 
+    /// The product of one with a query.
+    pub fn product(&self, queries: &WholeQueries, query: usize, vector: usize) -> i32 {
+        let steps = self.steps;
+        let bytes = &self.bytes[vector / SIDE * steps..][..steps];
+        let numbers = &queries.numbers[query * steps..][..steps];
+        let first = vector % SIDE * STEP;
+        let both = bytes
+            .iter()
+            .zip(numbers)
+            .flat_map(|(bytes, numbers)| bytes[first..first + STEP].iter().zip(numbers));
+        let sum: i32 = both.map(|(byte, number)| i32::from(*byte) * i32::from(*number)).sum();
+        queries.starts[query] + sum
+    }
+
     /// Fill the scores [queries, vectors] that some products become.
     pub fn multiply(
         &self,

@@ -28,8 +28,8 @@ def best(
         excluded: Columns each query must not get, as `Servable.excluded` gives them.
         k: From 1 to m.
         rules: What else lists must be like.
-        coarse: Made of `vectors`, where they are searched often: a few queries without rules find
-            the same sooner.
+        coarse: Made of `vectors`, where they are searched often: a few queries find the same
+            sooner.
 
     Returns:
         Scores after the rules' factors and boosts, float32 [n, k], and columns, int32 [n, k], in
@@ -39,12 +39,10 @@ def best(
     Raises:
         ValueError: Scores are NaN, or more items than k are always there.
     """
-    if rules is None:
-        search = _core.top_k if coarse is None else coarse.top_k
-        return search(queries, vectors, excluded, k)
-    if not rules.make_lists:
-        return _core.top_k(queries, vectors, excluded, k, rules.adjustment)
-    return _core.lists_of_products(queries, vectors, excluded, k, rules.of_length(k))
+    if rules is None or not rules.make_lists:
+        adjustment = None if rules is None else rules.adjustment
+        return _core.top_k(queries, vectors, excluded, k, adjustment, coarse)
+    return _core.lists_of_products(queries, vectors, excluded, k, rules.of_length(k), coarse)
 
 
 def best_of_scores(

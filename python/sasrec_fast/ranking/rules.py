@@ -38,8 +38,8 @@ class Rules:
             with None, are in no group.
         most_per_group: Most items of a group among the k, those that are always there included.
         always: External ids of items among the k of everybody who may get them (so not where
-            `exclude_seen` forbids it), each at the place of its score; the lowest of the others
-            make room.
+            `exclude_seen` or `exclude` forbids it), each at the place of its score; the lowest of
+            the others make room.
         never: External ids of items that nobody gets, or a bool for each item index.
         diversity: In [0, 1); above 0 lists are chosen by maximal marginal relevance (Carbonell &
             Goldstein 1998), item after item: the next one i of the pool has the highest

@@ -33,6 +33,10 @@ class Selection:
     vectors: NDArray[np.float32]
     coarse: _core.CoarseVectors | None = None
 
+    def often(self) -> Selection:
+        """The same, to be searched often."""
+        return replace(self, coarse=_core.CoarseVectors(self.vectors))
+
     def columns_of(self, items: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         """The columns of those item indices that have one, ascending, perhaps several times."""
         wanted = np.sort(items)
@@ -73,11 +77,6 @@ class Selection:
         return columns[there], there
 
 
-def _often(selection: Selection) -> Selection:
-    """The same, to be searched often."""
-    return replace(selection, coarse=_core.CoarseVectors(selection.vectors))
-
-
 @dataclass(frozen=True, eq=False)
 class VectorCatalogue(Catalogue):
     """The items that a recommender knows, with vectors and titles.
@@ -94,7 +93,13 @@ class VectorCatalogue(Catalogue):
     @cached_property
     def everything(self) -> Selection:
         """All that is ever served."""
-        return _often(self.selected(self.mask))
+        return self.selected(self.mask).often()
+
+    def kept(self, mask: NDArray[np.bool_]) -> Selection:
+        """The items of a mask, to be searched often."""
+        if np.array_equal(mask, self.mask):
+            return self.everything
+        return self.selected(mask).often()
 
     def selected(self, mask: NDArray[np.bool_]) -> Selection:
         """The items of a mask; where that is a range of indices, nothing is copied."""
@@ -107,7 +112,7 @@ class VectorCatalogue(Catalogue):
     @cached_property
     def directions(self) -> Selection:
         """The same with vectors of length 1, for cosines; those of length 0 stay so."""
-        return _often(Selection(self.everything.indices, directions(self.everything.vectors)))
+        return Selection(self.everything.indices, directions(self.everything.vectors)).often()
 
     @cached_property
     def popular(self) -> NDArray[np.int64]:

@@ -256,15 +256,13 @@ class Recommender:
                 return self._catalogue.everything, None
             return self._catalogue.selected(self._catalogue.only(candidates)), None
         if candidates is not None:
-            return self._ruled(rules, self._catalogue.only(candidates))
+            compiled = rules.compiled(self.items, self._catalogue.only(candidates))
+            return self._catalogue.selected(compiled.mask), compiled
         with self._lock:
             if rules not in self._compiled:
-                self._compiled[rules] = self._ruled(rules, self._catalogue.mask)
+                compiled = rules.compiled(self.items, self._catalogue.mask)
+                self._compiled[rules] = self._catalogue.kept(compiled.mask), compiled
             return self._compiled[rules]
-
-    def _ruled(self, rules: Rules, mask: NDArray[np.bool_]) -> Ruled:
-        compiled = rules.compiled(self.items, mask)
-        return self._catalogue.selected(compiled.mask), compiled
 
     def _popular(self, among: Ruled, never: Ids, k: int, row: int, unknown: int) -> Recommendations:
         """The most popular items, for a history without a known one."""

@@ -100,9 +100,9 @@ def agreement(model: Any, data: sf.Prepared, recommenders: list[Any], count: int
     items, scores = table["item_id"].to_numpy(), table["score"].to_numpy()
     differ = [0] * len(recommenders)
     for number, recommender in enumerate(recommenders):
-        for first in range(0, count, 16):  # as few as are searched by eight bits
+        for first in range(0, count, 32):  # as few as are searched by eight bits
             for row, answer in enumerate(
-                recommender.recommend(histories[first : first + 16]), first
+                recommender.recommend(histories[first : first + 32]), first
             ):
                 span = slice(starts[row], starts[row + 1])
                 wanted = sf.Recommendations(items[span].tolist(), scores[span])
@@ -126,11 +126,16 @@ def of_block(name: str, data: sf.Prepared, arguments: argparse.Namespace) -> boo
         vectors, coarse = served.vectors, served.coarse
         assert coarse is not None
         none = np.zeros(2, np.int64), np.zeros(0, np.int32)
+        groups = dict(zip(ids.tolist(), (ids % 50).tolist(), strict=True))
+        boosts = dict.fromkeys(ids[::10].tolist(), 0.5)
+        always = ids[-1:].tolist()
+        rules = sf.Rules(boosts=boosts, groups=groups, most_per_group=2, always=always)
         runs: dict[str, Callable[[Any], Any]] = {
             "Recommender(model)": lambda history: own.recommend([history]),
             "  its encoder": lambda _: own._encoder(row),
-            "  its search": lambda _: coarse.top_k(state, vectors, none, 10),
+            "  its search": lambda _: _core.top_k(state, vectors, none, 10, None, coarse),
             "  a search of all vectors": lambda _: _core.top_k(state, vectors, none, 10),
+            "  with rules": lambda history: own.recommend([history], rules=rules),
             "Recommender(folder)": lambda history: exported.recommend([history]),
             "  its encoder (ONNX)": lambda _: exported._encoder(row),
             "recommend()": lambda history: sf.recommend(model, data, histories=[history]),

@@ -60,12 +60,12 @@ def _encoded(encoder: Encoder, histories: Histories) -> States:
     starts, ends = histories.starts[:, None], histories.ends[:, None]
     width = width_for(int((ends - starts).max()), encoder.widths)
     places = np.maximum(starts, ends - width) + np.arange(width)
-    item_ids = histories.items.take(places, mode="clip") * (places < ends)
-    rows = len(histories)
+    rows = count = len(histories)
     if encoder.rows is not None:
-        more = next(count for count in encoder.rows if count >= rows) - rows
-        item_ids = np.pad(item_ids, ((0, more), (0, 0)))
-        item_ids[rows:, 0] = 1  # rows that nobody asked for
+        count = next(count for count in encoder.rows if count >= rows)
+    item_ids = np.zeros((count, width), np.int32)
+    np.multiply(histories.items.take(places, mode="clip"), places < ends, out=item_ids[:rows])
+    item_ids[rows:, 0] = 1  # rows that nobody asked for
     return encoder(item_ids)[:rows]
 
 

@@ -93,7 +93,7 @@ impl Coarse {
         let lower = |query: usize, upper: Found| {
             let number = upper.number as usize;
             if adjustment.is_none() {
-                return upper.score - vectors.slack(&asked, query, number);
+                return upper.score - vectors.spread(&asked, query, number);
             }
             let mut score = vectors.lower(&asked, query, number);
             adjustment.apply(number, slice::from_mut(&mut score));

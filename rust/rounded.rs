@@ -99,8 +99,8 @@ impl RoundedVectors {
         bounds.scaled(product, side, lane) - bounds.slack(side, lane)
     }
 
-    /// How far what a product cannot be above may be above it: twice of what rounding takes.
-    pub fn slack(&self, queries: &RoundedQueries, query: usize, vector: usize) -> f32 {
+    /// How far what a product cannot be above is above what it cannot be below.
+    pub fn spread(&self, queries: &RoundedQueries, query: usize, vector: usize) -> f32 {
         2.0 * queries.bounds[query].slack(&self.sides[vector / SIDE], vector % SIDE)
     }
 }

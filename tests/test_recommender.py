@@ -125,6 +125,8 @@ def test_similar_items_and_scores_are_the_models(recommender, model):
     indices = np.where(rows, recommender.items.index(rows.ravel()).reshape(rows.shape), 0)
     x = {"item_ids": indices.astype(np.int32), "padding_mask": rows > 0}
     wanted = model.items.index([2, 30])
+    assert recommender.score([], [2, 30]).shape == (0, 2)
+    assert recommender.recommend([]) == recommender.similar([]) == []
     found = recommender.score([[3, 5, 9], [7]], [2, 30])
     np.testing.assert_allclose(found, model.score_items(x)[:, wanted], atol=1e-5)
     assert found.dtype == np.float32

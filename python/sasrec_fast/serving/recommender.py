@@ -236,6 +236,8 @@ class Recommender:
         if len(empty):
             raise ValueError(f"history {empty[0]} has no known item: nothing follows from it")
         vectors = self._catalogue.vectors[self._catalogue.named("item_ids", item_ids)]
+        if not len(found):
+            return np.zeros((0, len(vectors)), np.float32)
         scores: NDArray[np.float32] = encode(self._encoder, found) @ vectors.T
         return scores
 

@@ -26,14 +26,8 @@ def known_histories(histories: Any, catalogue: VectorCatalogue) -> tuple[Histori
         raise TypeError(f"histories must be a list of lists, received {shown(histories)}")
     rows = list(histories)
     items, counts = _indices(rows, catalogue)
-    unknown, known = [0] * len(rows), items > 0
-    if not known.all():
-        numbers = np.repeat(np.arange(len(rows)), counts)
-        left = np.bincount(numbers[known], minlength=len(rows))
-        unknown = (counts - left).tolist()
-        items, counts = items[known], left
-    ends = np.cumsum(counts)
-    return Histories(items, ends - counts, ends), unknown
+    found = Histories.known(items, counts)
+    return found, (counts - (found.ends - found.starts)).tolist()
 
 
 def _indices(

@@ -50,6 +50,24 @@ class Histories:
     moments: Moments | None = None
 
     @classmethod
+    def known(
+        cls,
+        indices: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        moments: Moments | None = None,
+    ) -> Histories:
+        """Rows of so many item indices each, end to end, without the 0 of unknown ones."""
+        known = indices > 0
+        if not known.all():
+            numbers = np.repeat(np.arange(len(counts)), counts)
+            counts = np.bincount(numbers[known], minlength=len(counts))
+            indices = indices[known]
+            if moments is not None:
+                moments = replace(moments, times=moments.times[known])
+        ends = np.cumsum(counts)
+        return cls(indices, ends - counts, ends, moments)
+
+    @classmethod
     def of_ids(
         cls,
         histories: Iterable[Iterable[Any]],
@@ -62,22 +80,18 @@ class Histories:
         """
         rows, _ = given_histories(histories)
         indices = indices_in_rows(rows, "history {}".format, items)
-        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        counts = np.array([len(row) for row in rows], np.int64)
         known = indices > 0
         if not known.all():
             first = int(np.argmin(known))
+            row = int(np.searchsorted(np.cumsum(counts), first, side="right"))
             unknown = next(islice(chain.from_iterable(rows), first, None))
             count = f"{np.count_nonzero(~known)} of {len(indices)}"
             note(
                 f"{count} item ids are unknown and were skipped, first {shown(unknown)} in history "
-                f"{numbers[first]}"
-                f"{kind_note(unknown, items, 'item')}"
+                f"{row}{kind_note(unknown, items, 'item')}"
             )
-        counts = np.bincount(numbers[known], minlength=len(rows))
-        ends = np.cumsum(counts)
-        if moments is not None:
-            moments = replace(moments, times=moments.times[known])
-        return cls(indices[known], ends - counts, ends, moments)
+        return cls.known(indices, counts, moments)
 
     @property
     def asked_early(self) -> int:

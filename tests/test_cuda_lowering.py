@@ -93,8 +93,9 @@ def test_the_step_of_every_loss_is_lowered_and_never_asks_the_host(loss):
         {"attention_dropout": 0.0},
         {"time": "buckets"},
         {"time": "decay", "block": "ligr", "dtype": "mixed_bfloat16", "dropout": 0.0},
+        {"num_members": 2},
     ],
-    ids=["ligr", "post-norm", "separate", "bfloat16", "float32", "times", "decay"],
+    ids=["ligr", "post-norm", "separate", "bfloat16", "float32", "times", "decay", "members"],
 )
 def test_the_step_of_every_block_is_lowered(options):
     text = lowered("softmax", **options)

@@ -25,7 +25,7 @@ def start(variables, **options):
 
 def test_two_devices_train_to_the_loss_of_one():
     options = {"epochs": 3, "dropout": 0.0, "run_length": 3}
-    options |= {"ema_momentum": 0.5, "position_shift": 11}
+    options |= {"ema_momentum": 0.5, "position_shift": 11, "num_members": 2}
     one = start({}, **options)
     two = start(TWO, **options, distribute=True)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=2e-5)

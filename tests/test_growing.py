@@ -66,8 +66,9 @@ ROWS = {
             lambda: sf.optimizers.LazyAdam(min_rows=1),
             {"tie_embeddings": False, "pre_norm": False},
         ),
+        ("bce", lambda: "adam", {"num_members": 2}),
     ],
-    ids=["adam", "averages, ligr", "lazy, two tables"],
+    ids=["adam", "averages, ligr", "lazy, two tables", "members"],
 )
 def test_what_is_known_stays_as_it_is(data, loss, optimizer, options):
     model = trained(data, loss, optimizer(), **options)

@@ -21,6 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "post-norm": {"pre_norm": False, "activation": "gelu", "feed_forward_dim": 24},
     "separate": {"tie_embeddings": False, "scale_embeddings": False},
     "ligr": {"block": "ligr", "num_heads": 2, "num_layers": 2, "position_shift": 5},
+    "members": {"num_members": 3, "num_layers": 2, "num_heads": 2},
 }
 
 
@@ -79,6 +80,7 @@ def test_every_argument_is_in_the_config():
         "dropout": 0.3,
         "attention_dropout": 0.1,
         "position_shift": 3,
+        "num_members": 2,
     }
     config = make_model(**options).get_config()
     assert config == {**config, **options, "activation": "gelu"}
@@ -364,8 +366,9 @@ def test_the_last_state_alone_drops_out_as_all_states_do():
         {"positions": "rotary", "num_heads": 2},
         {"positions": "rotary", "block": "ligr", "num_layers": 2},
         {"num_layers": 0},
+        {"num_members": 2, "num_layers": 2},
     ],
-    ids=["two layers", "post-norm", "ligr", "rotary", "rotary ligr", "no block"],
+    ids=["two layers", "post-norm", "ligr", "rotary", "rotary ligr", "no block", "members"],
 )
 def test_the_last_state_alone_is_that_of_all_states(options, monkeypatch):
     """Wherever the padding is, also for rows that are encoded a few at a time."""

@@ -147,8 +147,9 @@ def test_titles_travel_along(exported, model, data):
     [
         {"block": "ligr", "positions": "rotary", "num_heads": 2},
         {"tie_embeddings": False, "pre_norm": False, "num_layers": 1, "positions": "start"},
+        {"num_members": 3},
     ],
-    ids=["ligr", "two tables"],
+    ids=["ligr", "two tables", "members"],
 )
 def test_every_kind_of_model_is_exported(data, tmp_path, options):
     pytest.importorskip("jax2onnx")

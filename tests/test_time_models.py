@@ -21,6 +21,7 @@ KINDS = {
     "transformer": {"time": "buckets", "num_heads": 2},
     "ligr": {"time": "decay", "block": "ligr", "positions": "rotary"},
     "between items": {"time": "buckets", "query_time": False, "pre_norm": False},
+    "members": {"time": "buckets", "num_members": 2},
 }
 
 

@@ -66,6 +66,7 @@ def run(
     time: str | None = None,
     ema_momentum: float = 0.0,
     position_shift: int = 0,
+    num_members: int = 1,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -81,6 +82,7 @@ def run(
         max_sequence_length=LENGTH,
         time=time,
         position_shift=position_shift,
+        num_members=num_members,
     )
     average = {"use_ema": True, "ema_momentum": ema_momentum} if ema_momentum else {}
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))

@@ -33,9 +33,10 @@ class Drawing(Progress):
         kinds = [device.partition(":")[0].upper() for device in keras.distribution.list_devices()]
         devices = ", ".join(counted(kinds.count(kind), kind) for kind in sorted(set(kinds)))
         heads = counted(model.block_options.num_heads, "head")
+        members = f"{model.num_members} members of " if model.num_members > 1 else ""
         among = f"{candidates[1]} random items" if candidates else "all items not seen"
         self._screen.say(
-            f"SASRec: {counted(model.num_layers, 'layer')}, {heads}, "
+            f"SASRec: {members}{counted(model.num_layers, 'layer')}, {heads}, "
             f"{model.hidden_dim} dimensions, {model.count_params():,} weights; "
             f"{keras.backend.backend()} on {devices}\n\n"
             f"validation: each user's last item but one, among {among}\n"

@@ -36,6 +36,7 @@ LOSS = "what is minimised; for a large catalogue: sampled_softmax"
 BLOCK = "the paper's, with learned gates, or keras-hub's decoder"
 WINDOWS = "rows of a training history: its last items, or each prefix of it"
 SHIFT = "in training, move the places of a row at random by up to so many"
+MEMBERS = "models in one, each trained by itself, whose scores are added"
 PATIENCE = "stop after so many epochs without a better validation NDCG@10"
 PANELS = {
     "Files": {
@@ -62,6 +63,7 @@ PANELS = {
         "block": Flag(Literal["transformer", "ligr", "keras_hub"], BLOCK),
         "positions": Flag(Literal["end", "start", "rotary"], "how places in a history are told"),
         "position_shift": whole(SHIFT, 0),
+        "num_members": whole(MEMBERS, 1),
         "dropout": real("dropout rate", 0, below=1),
         "attention_dropout": real("of attention's shares; where not given, that rate", 0, below=1),
         "l2": real("penalty on item embeddings", 0),

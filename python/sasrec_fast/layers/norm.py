@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import keras
+from keras import ops
 
 Tensor = Any
 Operator = Callable[[Tensor, Tensor, Tensor, float], Tensor]
@@ -25,11 +26,33 @@ def layer_norm_by(operator: Operator) -> Iterator[None]:
 
 
 class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
-    """`keras.layers.LayerNormalization` of the last axis with scale and shift (Ba et al. 2016)."""
+    """`keras.layers.LayerNormalization` of the last axis with scale and shift (Ba et al. 2016).
+
+    Args:
+        parts: Equal parts of the last axis, each of which is normalised by itself.
+        **options: Arguments of the base class.
+    """
+
+    def __init__(self, parts: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        self.parts = parts
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Inputs [..., d] with mean 0 and variance 1 over d, scaled and shifted."""
+        """Inputs [..., d] with mean 0 and variance 1 over d or its parts, scaled and shifted."""
         operator = _operator.get()
-        if operator is None:
+        if operator is not None:
+            whole = (inputs, self.gamma.value, self.beta.value)
+            parts = zip(*(ops.split(values, self.parts, -1) for values in whole), strict=True)
+            epsilon = float(self.epsilon)
+            return ops.concatenate(
+                [operator(x, scale, shift, epsilon) for x, scale, shift in parts], -1
+            )
+        if self.parts == 1:
             return super().call(inputs)
-        return operator(inputs, self.gamma.value, self.beta.value, float(self.epsilon))
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        *others, width = ops.shape(inputs)
+        x = ops.reshape(x, (*others, self.parts, width // self.parts))
+        mean, variance = ops.moments(x, axes=[-1], keepdims=True)
+        x = (x - mean) * ops.rsqrt(variance + self.epsilon)
+        x = ops.reshape(x, (*others, width)) * ops.cast(self.gamma, x.dtype)
+        return ops.cast(x + ops.cast(self.beta, x.dtype), self.compute_dtype)

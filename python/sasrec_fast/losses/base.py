@@ -1,7 +1,7 @@
 """What a loss is, and what it is computed from: one entry per position of a batch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -35,6 +35,13 @@ class Positions:
     weight: Tensor
     negative_weight: Tensor
     seed: Any
+
+    def by_members(self, number: int) -> "list[Positions]":
+        """The positions as each member of an ensemble has them; see `SASRec(num_members=)`."""
+        if number == 1:
+            return [self]
+        parts = (ops.split(of_all, number, axis=-1) for of_all in (self.hidden, self.table))
+        return [replace(self, hidden=x, table=rows) for x, rows in zip(*parts, strict=True)]
 
     @property
     def num_items(self) -> int:

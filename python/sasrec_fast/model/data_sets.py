@@ -122,7 +122,7 @@ class SplitRows(keras.utils.PyDataset):  # type: ignore[misc]
             raise ValueError(f"{split.name} has no rows to predict for")
         return cls(split, rows, batch_size)
 
-    def require_memory(self, hidden_dim: int) -> None:
+    def require_memory(self, vector_dim: int) -> None:
         """Refuse to answer with more states than there is memory for.
 
         Raises:
@@ -130,7 +130,7 @@ class SplitRows(keras.utils.PyDataset):  # type: ignore[misc]
         """
         require_memory(
             f"the states of {self.number:,} rows",
-            4 * self.number * self.length * hidden_dim,
+            4 * self.number * self.length * vector_dim,
             "recommend() needs none of them, and predict() takes parts, such as "
             "data.test.fill(range(1000))",
         )

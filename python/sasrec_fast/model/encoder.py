@@ -1,6 +1,6 @@
 """From item indices to the hidden states of a SASRec, by its layers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -35,6 +35,9 @@ class SequenceEncoder(ItemScorer):
 
     block_options: BlockOptions
     num_layers: int
+    num_members: int
+    hidden_dim: int
+    vector_dim: int
     position_shift: int
     scale_embeddings: bool
     tie_embeddings: bool
@@ -54,7 +57,7 @@ class SequenceEncoder(ItemScorer):
         if self.looks_at_times and self.block_options.query_time:
             self.gap_embedding = keras.layers.Embedding(
                 NUM_BUCKETS,
-                self.hidden_dim,
+                self.vector_dim,
                 embeddings_initializer="zeros",
                 dtype=dtype.variable_dtype,
                 name="gap_embedding",
@@ -65,9 +68,9 @@ class SequenceEncoder(ItemScorer):
         )
         self.transformer_layers = [
             self.block_options.create(f"transformer_layer_{i}", dtype)
-            for i in range(self.num_layers)
+            for i in range(self.num_members * self.num_layers)
         ]
-        self.layer_norm = LayerNorm(epsilon=1e-8, dtype=dtype, name="layer_norm")
+        self.layer_norm = LayerNorm(self.num_members, epsilon=1e-8, dtype=dtype, name="layer_norm")
 
     def _create_positions(self) -> None:
         """Make the layers that say where an item stands, but for rotations."""
@@ -86,9 +89,12 @@ class SequenceEncoder(ItemScorer):
     def _item_table(self, name: str) -> Any:
         return keras.layers.Embedding(
             input_dim=self.vocabulary_size,
-            output_dim=self.hidden_dim,
+            output_dim=self.vector_dim,
             embeddings_initializer="glorot_uniform",
-            embeddings_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+            # The loss is the mean of the members', so each has its share of the penalty.
+            embeddings_regularizer=keras.regularizers.L2(self.l2 / self.num_members)
+            if self.l2
+            else None,
             # Rows are gathered as they are kept, so that their gradients add up in that dtype.
             dtype=self.dtype_policy.variable_dtype,
             name=name,
@@ -101,26 +107,29 @@ class SequenceEncoder(ItemScorer):
 
     @property
     def scoring_table(self) -> Any:
-        """The variable [vocabulary_size, hidden_dim] whose rows score the items."""
+        """The variable [vocabulary_size, vector_dim] whose rows score the items."""
         return (self.output_embedding or self.item_embedding).embeddings
 
     def build_layers(self) -> None:
         """Create their weights."""
-        hidden = (None, self.max_sequence_length, self.hidden_dim)
+        length = self.max_sequence_length
+        hidden, vector = (None, length, self.hidden_dim), (None, length, self.vector_dim)
         for table in filter(None, (self.item_embedding, self.output_embedding)):
-            table.build(hidden[:2])
+            table.build(vector[:2])
         if self.position_embedding is not None:
-            self.position_embedding.build(hidden)
+            self.position_embedding.build(vector)
         if self.gap_embedding is not None:
-            self.gap_embedding.build(hidden[:2])
-        self.embeddings_add.build((hidden, hidden))
-        for layer in (self.embeddings_dropout, *self.transformer_layers, self.layer_norm):
+            self.gap_embedding.build(vector[:2])
+        self.embeddings_add.build((vector, vector))
+        for layer in (self.embeddings_dropout, self.layer_norm):
+            layer.build(vector)
+        for layer in self.transformer_layers:
             layer.build(hidden)
 
     def encode(self, inputs: Inputs, training: bool = False) -> Tensor:
-        """Hidden states [n, T, hidden_dim]: position t has seen the items up to t alone.
+        """Hidden states [n, T, vector_dim]: position t has seen the items up to t alone.
 
-        Of `asked_last` those of the last items of rows, [n, 1, hidden_dim].
+        Of `asked_last` those of the last items of rows, [n, 1, vector_dim].
 
         Raises:
             ValueError, TypeError: Inputs that `sequence_inputs` refuses.
@@ -137,9 +146,13 @@ class SequenceEncoder(ItemScorer):
             if columns is not None:
                 padding_mask = ops.take_along_axis(padding_mask, columns, axis=1)
             return self._last_states(x, padding_mask, context, training)
-        for layer in self.transformer_layers:
-            x = layer(x, training=training, **context)
-        x = self.layer_norm(x[:, :length])
+
+        def all_states(x: Tensor, blocks: Sequence[Any]) -> Tensor:
+            for block in blocks:
+                x = block(x, training=training, **context)
+            return x[:, :length]
+
+        x = self.layer_norm(self._by_members(x, all_states))
         return x if columns is None else states_back(x, columns)
 
     def _encode_last(self, inputs: Inputs) -> Tensor:
@@ -151,15 +164,26 @@ class SequenceEncoder(ItemScorer):
     def _last_states(
         self, x: Tensor, padding_mask: Tensor, context: dict[str, Any], training: bool
     ) -> Tensor:
-        """The states [n, 1, hidden_dim] after the last real items of what enters the blocks."""
-        others = len(self.transformer_layers) - int(self._has_shortcut)
-        for layer in self.transformer_layers[:others]:
-            x = layer(x, training=training, **context)
-        if self._has_shortcut:
-            x = last_state(self.transformer_layers[-1], x, padding_mask, context, training)
-        else:
-            x = last_position(x, padding_mask)[:, None]
-        return self.layer_norm(x)
+        """The states [n, 1, vector_dim] after the last real items of what enters the blocks."""
+
+        def last_states(x: Tensor, blocks: Sequence[Any]) -> Tensor:
+            others = len(blocks) - int(self._has_shortcut)
+            for block in blocks[:others]:
+                x = block(x, training=training, **context)
+            if self._has_shortcut:
+                return last_state(blocks[-1], x, padding_mask, context, training)
+            return last_position(x, padding_mask)[:, None]
+
+        return self.layer_norm(self._by_members(x, last_states))
+
+    def _by_members(self, x: Tensor, states: Callable[[Tensor, Sequence[Any]], Tensor]) -> Tensor:
+        """What `states` gives of each member's part of the last axis and its blocks, likewise."""
+        blocks, number = self.transformer_layers, self.num_layers
+        parts = [
+            states(part, blocks[number * member : number * (member + 1)])
+            for member, part in enumerate(ops.split(x, self.num_members, axis=-1))
+        ]
+        return ops.concatenate(parts, axis=-1)
 
     @property
     def _has_shortcut(self) -> bool:
@@ -168,7 +192,7 @@ class SequenceEncoder(ItemScorer):
     def _entered(
         self, item_ids: Tensor, padding_mask: Tensor, times: Inputs | None, training: bool
     ) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
-        """What enters the blocks, [n, T, hidden_dim], of which columns, and what they are told.
+        """What enters the blocks, [n, T, vector_dim], of which columns, and what they are told.
 
         The columns, int [n, T], bring the real items of each row to its front; None: all in order.
         """

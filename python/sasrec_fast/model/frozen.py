@@ -27,7 +27,7 @@ def frozen_encoder(model: Any) -> Encode:
         model: A `SASRec` that looks at no times.
 
     Returns:
-        A function of int32 [n, T] to float32 [n, hidden_dim].
+        A function of int32 [n, T] to float32 [n, vector_dim].
     """
     model.build()
     if not on_jax():

@@ -89,6 +89,7 @@ class ItemScorer:
     vocabulary_size: int
     max_sequence_length: int
     hidden_dim: int
+    vector_dim: int
     scoring_table: Any
     encode: Callable[[Inputs], Tensor]
     build: Callable[[], None]
@@ -102,7 +103,7 @@ class ItemScorer:
             x: "item_ids" int [n, T] and "padding_mask" bool [n, T].
 
         Returns:
-            float32 [n, hidden_dim].
+            float32 [n, vector_dim].
 
         Raises:
             ValueError: Inputs that the model does not take, or weights that are not finite; so
@@ -125,7 +126,7 @@ class ItemScorer:
         """The vectors whose dot products with `encode_last` score the items.
 
         Returns:
-            float32 [vocabulary_size, hidden_dim], read-only; row 0 belongs to padding.
+            float32 [vocabulary_size, vector_dim], read-only; row 0 belongs to padding.
         """
         self.build()
         with self.left_whole():

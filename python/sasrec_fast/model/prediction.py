@@ -20,7 +20,7 @@ class PredictingModel(WholeSteps):
 
     vocabulary_size: int
     max_sequence_length: int
-    hidden_dim: int
+    vector_dim: int
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
         """As `keras.Model.__call__`, after a check of the inputs.
@@ -53,7 +53,7 @@ class PredictingModel(WholeSteps):
             callbacks: Of Keras.
 
         Returns:
-            {"item_sequence_embedding": [n, T, hidden_dim], "predictions": int32 [n, k]}, T that of
+            {"item_sequence_embedding": [n, T, vector_dim], "predictions": int32 [n, k]}, T that of
             the longest row; states after a row's last item mean nothing.
 
         Raises:
@@ -110,7 +110,7 @@ class PredictingModel(WholeSteps):
 
     def _predict_rows(self, rows: SplitRows, verbose: Any, callbacks: Any) -> Any:
         self.check_rows(rows.split, rows.length)
-        rows.require_memory(self.hidden_dim)
+        rows.require_memory(self.vector_dim)
         with self.left_whole():
             result = super().predict(rows, verbose=verbose, callbacks=callbacks)
         require_predictions(result)

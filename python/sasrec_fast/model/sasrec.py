@@ -38,7 +38,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
     sequential retrieval. `SASRec.for_data(data)` takes sizes, items and counts from prepared data.
 
     `model(x)` takes {"item_ids": int [n, T], "padding_mask": bool [n, T], True = real item}
-    with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, hidden_dim], and
+    with T <= max_sequence_length and returns "item_sequence_embedding", [n, T, vector_dim], and
     outside training "predictions", int32 [n, k]: the indices of the k best candidates after the
     last real item, best first. A row without any real item is allowed; its outputs are finite
     and mean nothing. An item index outside the vocabulary is refused, but not within a function
@@ -46,9 +46,9 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
 
     Args:
         vocabulary_size: Number of items + 1 (index 0 is padding).
-        num_layers: Transformer blocks.
+        num_layers: Transformer blocks, of each member.
         num_heads: Attention heads; divides hidden_dim.
-        hidden_dim: Width of embeddings and blocks.
+        hidden_dim: Width of embeddings and blocks, of each member.
         dropout: Rate in [0, 1), on embeddings and on what blocks add, in training only.
         max_sequence_length: Longest input.
         block: "transformer" (the paper's); "ligr": residuals with learned gates and a SwiGLU
@@ -82,6 +82,10 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         query_time: Whether each position knows the moment at which the next item is asked for: the
             gaps are those before that moment, and the one after its own item has an embedding
             (`gap_embedding`). Else gaps are between items alone. Only with `time`.
+        num_members: How many models this one is of, a deep ensemble (Lakshminarayanan et al. 2017):
+            each has embeddings, blocks and dropout of its own and its own loss, of which the
+            model's is the mean; scores are the sum of theirs. States and item vectors are theirs
+            side by side, `vector_dim` = num_members * hidden_dim wide. See docs/recipes.md.
         scale_embeddings: Multiply input embeddings by sqrt(hidden_dim).
         tie_embeddings: Score items with their input embeddings, or else with a table of their own
             (`output_embedding`).
@@ -127,6 +131,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         attention_dropout: float | None = None,
         time: str | None = None,
         query_time: bool = True,
+        num_members: int = 1,
         scale_embeddings: bool = True,
         tie_embeddings: bool = True,
         l2: float = 0.0,
@@ -156,6 +161,8 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             query_time=query_time,
         )
         self.hidden_dim = int(hidden_dim)
+        self.num_members = checks.integer("num_members", num_members, 1)
+        self.vector_dim = self.num_members * self.hidden_dim
         most = self.max_sequence_length - 1
         self.position_shift = checks.integer("position_shift", position_shift, 0, most)
         if self.position_shift and self.block_options.rotary:
@@ -243,7 +250,7 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
         with Uninterrupted():
             self.build_layers()
             self.retrieval.candidate_embeddings = self.scoring_table
-            self.retrieval.build((None, self.max_sequence_length, self.hidden_dim))
+            self.retrieval.build((None, self.max_sequence_length, self.vector_dim))
             self.built = True
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
@@ -283,10 +290,11 @@ class SASRec(SequenceEncoder, ModelFiles, NextItemModel):
             "tie_embeddings",
             "l2",
         )
-        # No entry for 0, as in the checkpoints of versions that had no shift.
-        shift = {"position_shift": self.position_shift} if self.position_shift else {}
+        # No entries for what versions had not that wrote checkpoints without them.
+        added = {"position_shift": 0, "num_members": 1}
+        own = {name: getattr(self, name) for name in added}
         return {
-            **shift,
+            **{name: value for name, value in own.items() if value != added[name]},
             "dtype": self.dtype_policy.name,
             **{name: getattr(self, name) for name in names},
             **self.block_options.config(),

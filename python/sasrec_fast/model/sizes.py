@@ -23,6 +23,7 @@ class Sizes:
 
     vocabulary_size: int
     num_layers: int
+    num_members: int
     max_sequence_length: int
     hidden_dim: int
     feed_forward_dim: int
@@ -51,6 +52,7 @@ class Sizes:
         return cls(
             vocabulary_size=size("vocabulary_size", 2, MAX_ITEMS + 1),
             num_layers=size("num_layers", 0, 1 << 20),
+            num_members=checks.integer("num_members", config.get("num_members", 1), 1, 1 << 20),
             max_sequence_length=size(
                 "max_sequence_length", 1, _LONGEST_UNBACKED if rotary else 2**31 - 1
             ),
@@ -61,9 +63,19 @@ class Sizes:
         )
 
     @property
+    def vector_dim(self) -> int:
+        """Width of tables."""
+        return self.num_members * self.hidden_dim
+
+    @property
+    def blocks(self) -> int:
+        """Of all members."""
+        return self.num_members * self.num_layers
+
+    @property
     def _tables(self) -> int:
         rows = self.vocabulary_size * (1 if self.is_tied else 2)
-        return self.hidden_dim * (rows + (0 if self.is_rotary else self.max_sequence_length))
+        return self.vector_dim * (rows + (0 if self.is_rotary else self.max_sequence_length))
 
     def require_bytes(self, found: int) -> None:
         """Refuse weights of which these sizes would make far fewer or more bytes.
@@ -71,9 +83,9 @@ class Sizes:
         From 1 byte a weight (quantised) to 8, and up to 6 copies: an optimizer keeps some.
         """
         block = 2 * self.hidden_dim * self.feed_forward_dim
-        least = self._tables + self.num_layers * block
+        least = self._tables + self.blocks * block
         per_layer = 2 * block + 8 * self.hidden_dim**2 + 64 * (self.hidden_dim + 64)
-        most = _OVERHEAD + 48 * (self._tables + self.num_layers * per_layer)
+        most = _OVERHEAD + 48 * (self._tables + self.blocks * per_layer)
         if not least <= found <= most:
             raise ValueError(
                 f"its weights have {found:,} bytes, but a model of vocabulary_size="
@@ -109,10 +121,10 @@ def require_weights(file: Any, sizes: Sizes) -> None:
 
     with h5py.File(file, "r") as opened:
         opened.visititems(look)
-    expected = Counter({(sizes.vocabulary_size, sizes.hidden_dim): 1 if sizes.is_tied else 2})
+    expected = Counter({(sizes.vocabulary_size, sizes.vector_dim): 1 if sizes.is_tied else 2})
     if not sizes.is_rotary:
-        expected[sizes.max_sequence_length, sizes.hidden_dim] += 1
-    expected[sizes.hidden_dim, sizes.feed_forward_dim] += sizes.num_layers
+        expected[sizes.max_sequence_length, sizes.vector_dim] += 1
+    expected[sizes.hidden_dim, sizes.feed_forward_dim] += sizes.blocks
     for shape, count in expected.items():
         if shapes[shape] < count:
             raise ValueError(

@@ -31,6 +31,7 @@ class NextItemModel(PredictingModel):
     """
 
     scoring_table: Any
+    num_members: int = 1
     items: Vocabulary | None
     item_counts: NDArray[np.int64] | None
 
@@ -88,7 +89,7 @@ class NextItemModel(PredictingModel):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """The compiled loss per real target, plus the penalties (`l2`) in training.
+        """The compiled loss per real target and member, plus the penalties (`l2`) in training.
 
         It is a mean over real targets, weighted by `sample_weight`; so is the "loss" of `fit`
         and `evaluate`, over all real targets of an epoch and not over batches. The Keras example
@@ -116,8 +117,9 @@ class NextItemModel(PredictingModel):
             sample_weight = ops.convert_to_tensor(sample_weight)
         weights = losses.target_weights(sample_weight, y)
         positions = self._positions(y, y_pred["item_sequence_embedding"], weights, training)
-        total = ops.sum(weights["positive_sequence"])
-        loss = ops.divide_no_nan(self.loss(positions), total)
+        summed = sum(map(self.loss, positions.by_members(self.num_members)))
+        total = ops.sum(weights["positive_sequence"]) * self.num_members
+        loss = ops.divide_no_nan(summed, total)
         if training:
             loss = loss + sum(self.losses)
         self.loss_tracker.update_state(loss, sample_weight=total)

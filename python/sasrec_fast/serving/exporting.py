@@ -156,7 +156,11 @@ def _content(model: Any, widths: tuple[int, ...]) -> dict[str, Any]:
     from sasrec_fast import __version__
     from sasrec_fast.model.assets import digest_of_weights
 
-    options = {"num_layers": model.num_layers, **dataclasses.asdict(model.block_options)}
+    options = {
+        "num_layers": model.num_layers,
+        "num_members": model.num_members,
+        **dataclasses.asdict(model.block_options),
+    }
     about = {
         "package_version": __version__,
         "fingerprint": digest_of_weights(model.weights),
@@ -164,7 +168,7 @@ def _content(model: Any, widths: tuple[int, ...]) -> dict[str, Any]:
     }
     return {
         "vocabulary_size": int(model.vocabulary_size),
-        "hidden_dim": int(model.hidden_dim),
+        "hidden_dim": int(model.vector_dim),
         "widths": list(widths),
         "about": about,
     }

@@ -196,6 +196,14 @@ def test_a_recipe_is_suggested_by_the_report(done, figures, name, says, changed)
     assert not recipe.required
 
 
+@pytest.mark.parametrize(("rows", "members"), [(1_999_999, 3), (2_000_000, 1)])
+def test_one_member_is_suggested_for_much_data(done, rows, members):
+    report = replace(done.data.report, users=200_000, items=9000, rows_kept=rows)
+    found = sf.recipes.suggest(report)
+    assert (found.name, found.recipe.model["num_members"]) == ("s3-beauty", members)
+    assert ("are many: one member" in str(found)) == (members == 1)
+
+
 def test_a_suggestion_is_of_prepared_data_and_can_be_run(done):
     found = sf.recipes.suggest(done.data)
     assert str(found) == "s3-beauty: histories are short (median 8 interactions)"

@@ -79,7 +79,7 @@ def _smoke(recipe: Recipe) -> tuple[Recipe, Any]:
     needed = SMOKE_SHARE * made.best_hit_rate(10)
     recipe = recipe.changed(
         {"max_sequence_length": 40},
-        {"hidden_dim": 64, "num_layers": 1, "num_heads": 1, "dropout": 0.2},
+        {"hidden_dim": 64, "num_layers": 1, "num_heads": 1, "num_members": 1, "dropout": 0.2},
         {
             "learning_rate": 5e-3,
             "batch_size": 64,

@@ -21,6 +21,9 @@ SMALL = 300_000
 LARGE_CATALOGUE = 20_000
 """Items from which the full softmax takes more time than it is worth."""
 
+MANY = 2_000_000
+"""Interactions from which more than one member of an ensemble takes hours on a CPU."""
+
 SMALL_TRAINING = {"batch_size": 8, "epochs": 60}
 
 RARE = 40
@@ -57,6 +60,7 @@ def suggest(data: Prepared | Report) -> Suggestion:
       them, until validation ends them: .5 where an item has less than 40 interactions, else .3 and
       half the rate.
     - From 20,000 items on, a softmax over 4,096 sampled ones.
+    - From 2,000,000 interactions on one member, where the recipe has an ensemble of more.
 
     It is a start, and no more: `sweep` compares it with others by validation.
 
@@ -101,5 +105,8 @@ def _fitted(name: str, reason: str, report: Report) -> Suggestion:
     if report.items >= LARGE_CATALOGUE and recipe.training.loss["name"] == "softmax":
         recipe = replace(recipe, training=replace(recipe.training, loss=SAMPLED))
         reasons.append(f"{report.items:,} items are many: sampled softmax")
+    if report.rows_kept >= MANY and recipe.model.get("num_members", 1) > 1:
+        recipe = recipe.changed(model={"num_members": 1})
+        reasons.append(f"{report.rows_kept:,} are many: one member")
     recipe = replace(recipe, summary=f"{name}, for data of this kind", file="")
     return Suggestion(name, "; ".join(reasons), recipe)

@@ -19,9 +19,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "from the start": {"positions": "start"},
     "rotary": {"positions": "rotary", "num_heads": 2, "num_layers": 2},
     "post-norm": {"pre_norm": False, "activation": "gelu", "feed_forward_dim": 24},
-    "separate": {"tie_embeddings": False, "scale_embeddings": False},
+    "separate, members": {
+        "tie_embeddings": False,
+        "scale_embeddings": False,
+        "num_layers": 2,
+        "num_members": 3,
+    },
     "ligr": {"block": "ligr", "num_heads": 2, "num_layers": 2, "position_shift": 5},
-    "members": {"num_members": 3, "num_layers": 2, "num_heads": 2},
 }
 
 
@@ -363,12 +367,11 @@ def test_the_last_state_alone_drops_out_as_all_states_do():
         {"num_layers": 2, "num_heads": 2},
         {"pre_norm": False},
         {"block": "ligr", "num_heads": 2},
-        {"positions": "rotary", "num_heads": 2},
+        {"positions": "rotary", "num_heads": 2, "num_members": 2},
         {"positions": "rotary", "block": "ligr", "num_layers": 2},
-        {"num_layers": 0},
-        {"num_members": 2, "num_layers": 2},
+        {"num_layers": 0, "num_members": 2},
     ],
-    ids=["two layers", "post-norm", "ligr", "rotary", "rotary ligr", "no block", "members"],
+    ids=["two layers", "post-norm", "ligr", "rotary members", "rotary ligr", "no block"],
 )
 def test_the_last_state_alone_is_that_of_all_states(options, monkeypatch):
     """Wherever the padding is, also for rows that are encoded a few at a time."""

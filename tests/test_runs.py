@@ -77,8 +77,7 @@ def test_of_prefixes_that_are_asked_the_last_target_alone_is_made():
     ("loss", "options"),
     [
         ("bce", {"num_layers": 1, "num_heads": 2}),
-        ("softmax", {"num_layers": 1, "block": "ligr", "positions": "rotary"}),
-        ("bce", {"num_layers": 1, "num_members": 2}),
+        ("softmax", {"num_layers": 1, "block": "ligr", "positions": "rotary", "num_members": 2}),
     ],
 )
 def test_prefixes_teach_by_their_last_states_what_they_do_by_all(loss, options, monkeypatch):

@@ -19,9 +19,8 @@ from test_devices import TWO, start
 
 KINDS = {
     "transformer": {"time": "buckets", "num_heads": 2},
-    "ligr": {"time": "decay", "block": "ligr", "positions": "rotary"},
+    "ligr, members": {"time": "decay", "block": "ligr", "positions": "rotary", "num_members": 2},
     "between items": {"time": "buckets", "query_time": False, "pre_norm": False},
-    "members": {"time": "buckets", "num_members": 2},
 }
 
 

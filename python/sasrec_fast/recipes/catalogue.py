@@ -128,7 +128,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "ml-1m-bce": replace(
             ML_1M_SOFTMAX,
-            summary="The same by the paper's loss and measure: among 100 sampled negatives",
+            summary="MovieLens-1M, LiGR blocks, the paper's loss, 100 sampled negatives",
             prepare={**ML_1M_SOFTMAX.prepare, "num_negatives": 1},
             training=replace(ML_1M_SOFTMAX.training, loss={"name": "bce"}),
             candidates=("uniform", 100, 0),

@@ -39,20 +39,23 @@ class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
 
     def call(self, inputs: Tensor) -> Tensor:
         """Inputs [..., d] with mean 0 and variance 1 over d or its parts, scaled and shifted."""
-        operator = _operator.get()
-        if operator is not None:
-            whole = (inputs, self.gamma.value, self.beta.value)
-            parts = zip(*(ops.split(values, self.parts, -1) for values in whole), strict=True)
-            epsilon = float(self.epsilon)
-            return ops.concatenate(
-                [operator(x, scale, shift, epsilon) for x, scale, shift in parts], -1
-            )
-        if self.parts == 1:
+        operator, epsilon = _operator.get(), float(self.epsilon)
+        if self.parts == 1 and operator is None:
             return super().call(inputs)
-        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        *others, width = ops.shape(inputs)
-        x = ops.reshape(x, (*others, self.parts, width // self.parts))
-        mean, variance = ops.moments(x, axes=[-1], keepdims=True)
-        x = (x - mean) * ops.rsqrt(variance + self.epsilon)
-        x = ops.reshape(x, (*others, width)) * ops.cast(self.gamma, x.dtype)
-        return ops.cast(x + ops.cast(self.beta, x.dtype), self.compute_dtype)
+        operator = operator or _normalised
+        whole = (inputs, self.gamma.value, self.beta.value)
+        if self.parts == 1:
+            return operator(*whole, epsilon)
+        each, scales, shifts = (ops.split(values, self.parts, -1) for values in whole)
+        parts = zip(each, scales, shifts, strict=True)
+        return ops.concatenate(
+            [operator(x, scale, shift, epsilon) for x, scale, shift in parts], -1
+        )
+
+
+def _normalised(inputs: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """The operator where none is given, in float32 or what is wider."""
+    x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+    mean, variance = ops.moments(x, axes=[-1], keepdims=True)
+    x = (x - mean) * ops.rsqrt(variance + epsilon)
+    return ops.cast(x * ops.cast(scale, x.dtype) + ops.cast(shift, x.dtype), inputs.dtype)

@@ -36,8 +36,6 @@ class SequenceEncoder(ItemScorer):
     block_options: BlockOptions
     num_layers: int
     num_members: int
-    hidden_dim: int
-    vector_dim: int
     position_shift: int
     scale_embeddings: bool
     tie_embeddings: bool
@@ -179,6 +177,8 @@ class SequenceEncoder(ItemScorer):
     def _by_members(self, x: Tensor, states: Callable[[Tensor, Sequence[Any]], Tensor]) -> Tensor:
         """What `states` gives of each member's part of the last axis and its blocks, likewise."""
         blocks, number = self.transformer_layers, self.num_layers
+        if self.num_members == 1:  # nothing to split, in exported graphs neither
+            return states(x, blocks)
         parts = [
             states(part, blocks[number * member : number * (member + 1)])
             for member, part in enumerate(ops.split(x, self.num_members, axis=-1))

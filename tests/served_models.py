@@ -32,6 +32,7 @@ class Following:
 
     max_sequence_length = 20
     shortest_list = 1
+    clock = None
 
     def __init__(
         self, ids: Sequence[Any], mark: float = 0.0, titles: list[str | None] | None = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
+from lean_process import answered_alone
 from sasrec_fast.ranking import widths_of
 from sasrec_fast.serving import encoders, folder
 from sasrec_fast.serving.catalogue import Selection
@@ -203,7 +202,12 @@ def test_threads_share_it(recommender):
 
 def test_rows_are_put_into_few_shapes(model):
     shapes = []
-    encoder = encoders.ModelEncoder(lambda x: shapes.append(x.shape) or np.zeros((len(x), 2)), 200)
+
+    def states(inputs: Any) -> Any:
+        shapes.append(inputs["item_ids"].shape)
+        return np.zeros((shapes[-1][0], 2))
+
+    encoder = encoders.ModelEncoder(states, 200)
     ends = np.cumsum([1, 13, 14, 50, 51, 999] * 5)
     items = np.ones(ends[-1], np.int32)
     encoders.encode(encoder, Histories(items, np.append(0, ends[:-1]), ends))
@@ -259,39 +263,10 @@ def test_what_is_no_model_is_refused(data, model, tmp_path):
         sf.Recommender(tmp_path)
     with pytest.raises(ValueError, match="users are known by their data"):
         sf.Recommender(model).recommend(users=[1])
-    timed = sf.prepare(interactions(), max_sequence_length=4, times=True)
-    with pytest.raises(ValueError, match="looks at times"):
-        sf.Recommender(sf.SASRec.for_data(timed, hidden_dim=4, num_layers=1, time="decay"))
-
-
-LEAN = """
-import sys
-class Refusing:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"pandas", "keras", "jax", "jaxlib", "tensorflow", "scipy",
-                                  "psutil", "keras_rs", "keras_hub", "onnx", "jax2onnx"}:
-            raise ImportError(f"{name} is not there")
-sys.meta_path.insert(0, Refusing())
-import json, sasrec_fast as sf
-recommender = sf.Recommender(sys.argv[1])
-answers = recommender.recommend(json.loads(sys.argv[2]))
-recommender.similar([7])
-with open("/proc/self/status") as status:
-    memory = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-print(json.dumps([[answer.item_ids for answer in answers], memory]))
-"""
 
 
 def test_a_folder_needs_neither_keras_nor_jax_nor_pandas(exported, model):
-    done = subprocess.run(
-        [sys.executable, "-c", LEAN, str(exported), json.dumps(HISTORIES[:6])],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    answers, kilobytes = json.loads(done.stdout)
+    answers, kilobytes = answered_alone(exported, HISTORIES[:6])
     assert answers == [one.item_ids for one in sf.Recommender(model).recommend(HISTORIES[:6])]
     assert kilobytes < 200_000
 

@@ -220,7 +220,7 @@ FAULTS = {
     "rows": ({"times": [[1, 2]]}, ValueError, "other lengths than histories, first at 1"),
     "order": ({"times": [[2, 1], [1]]}, ValueError, "times of history 0 do not ascend"),
     "moments": ({"times": [[1, 2], [1]], "at": [5]}, ValueError, "at holds 1 moments, .* of 2"),
-    "none": ({"at": 5}, ValueError, "at is given without times"),
+    "none": ({"at": 5}, ValueError, "the times of items are missing"),
     "names": ({"times": {"a": [1, 2], "b": [1]}}, ValueError, "called otherwise than histories"),
 }
 

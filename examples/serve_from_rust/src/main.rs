@@ -39,7 +39,12 @@ struct Folder {
 impl Folder {
     fn open(folder: &str) -> Result<Self> {
         let folder = PathBuf::from(folder);
-        let manifest = serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
+        let manifest: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
+        if manifest["version"] != 1 {
+            let found = &manifest["version"];
+            return Err(format!("the folder has version {found}, expected 1: no times").into());
+        }
         Ok(Self { folder, manifest })
     }
 

@@ -95,14 +95,20 @@ def _float_start(name: str, number: float) -> float:
 
 
 def _datetime_start(name: str, moment: Any, times: TimeColumn, column: object) -> int:
-    import pandas as pd
-
     dtype = times.dtype
     if not isinstance(moment, str | datetime.date | np.datetime64):
         raise TypeError(
             f"{name} is {received(moment)}, but column '{column}' holds datetimes "
             f"({dtype}); give a datetime, or text such as '2020-01-31 12:00'"
         )
+    if type(moment) is datetime.datetime:
+        offset = moment.utcoffset()
+        if (offset is None) == (times.zone is None):  # without pandas, which a service has not
+            start = np.datetime64(moment.replace(tzinfo=None), "us")
+            start -= np.timedelta64(offset or datetime.timedelta(), "us")
+            return _within(name, moment, start, dtype)
+    import pandas as pd
+
     if isinstance(moment, str):
         _refuse_vague(name, moment)
     try:
@@ -112,7 +118,12 @@ def _datetime_start(name: str, moment: Any, times: TimeColumn, column: object) -
     if pd.isna(stamp):
         raise ValueError(f"{name} is {received(moment)}; a start is a datetime")
     stamp = _as_stored(name, moment, stamp, times.zone, column)
-    ticks = _ticks(stamp.to_datetime64(), dtype)
+    return _within(name, moment, stamp.to_datetime64(), dtype)
+
+
+def _within(name: str, moment: Any, start: np.datetime64, dtype: np.dtype[Any]) -> int:
+    """The first tick that is not before a start, where there is one."""
+    ticks = _ticks(start, dtype)
     if not -_INT64_MAX <= ticks <= _INT64_MAX:
         raise ValueError(f"{name} is {received(moment)}, which no {dtype} timestamp reaches")
     return ticks

@@ -18,12 +18,11 @@ from sasrec_fast.saving.content import Parts, fingerprint
 from sasrec_fast.saving.writing import Origin, save
 from sasrec_fast.store import (
     Histories,
-    Moments,
     TimedSequences,
-    asked_at,
     given_histories,
+    moments_of_rows,
+    moments_of_users,
     timed,
-    times_in_rows,
     user_positions,
 )
 
@@ -100,10 +99,7 @@ class Prepared(Parts):
         moments = None
         if times is not None or at is not None:
             clock = timed(self.sequences, "the data").clock
-            if times is None:
-                raise ValueError("at is given without times: give those of the histories, times=")
-            seconds = times_in_rows(times, rows, keys, clock)
-            moments = Moments(seconds, asked_at(at, clock, len(rows)))
+            moments = moments_of_rows(times, at, rows, keys, clock)
         return Histories.of_ids(rows, self.items, moments).inputs(self.max_sequence_length)
 
     def inputs(
@@ -126,9 +122,7 @@ class Prepared(Parts):
         rows = user_positions(users, self.users)
         offsets, moments = self.sequences.offsets, None
         if at is not None or isinstance(self.sequences, TimedSequences):
-            store = timed(self.sequences, "the data")
-            asked = asked_at(at, store.clock, len(rows))
-            moments = Moments(store.times, None if asked is None else asked - store.clock.origin)
+            moments = moments_of_users(self.sequences, None, at, len(rows))
         histories = Histories(self.sequences.items, offsets[rows], offsets[rows + 1], moments)
         return histories.inputs(self.max_sequence_length)
 

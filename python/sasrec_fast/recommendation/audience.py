@@ -15,13 +15,13 @@ from sasrec_fast.evaluation import Scorer, knows_query_time, looks_at_times
 from sasrec_fast.preparing import Prepared
 from sasrec_fast.store import (
     Histories,
-    Moments,
     Vocabulary,
-    asked_at,
     given_histories,
+    moments_of_rows,
+    moments_of_users,
     require_same_items,
+    require_told,
     timed,
-    times_in_rows,
     user_positions,
 )
 
@@ -76,28 +76,30 @@ class Asking:
         Raises:
             ValueError: It looks at no times, or does not say how timestamps become seconds.
         """
-        if not looks_at_times(model):
-            if times is not None or at is not None:
-                name = "at" if at is not None else "times"
-                raise ValueError(f"{name} is given, but the model looks at no times: SASRec(time=)")
-            return cls()
-        if at is not None and not knows_query_time(model):
-            raise ValueError(
-                "at is given, but the model knows no moment of the question: query_time=False"
-            )
-        clock = getattr(model, "clock", None)
-        if data is not None:
-            clock = timed(data.sequences, "the data").clock
-        if clock is None:
-            raise ValueError(
-                "the model does not say how timestamps become seconds: give the data, or set "
-                "model.clock = data.sequences.clock"
-            )
-        return cls(times, at, clock)
+        looks = looks_at_times(model)
+        require_told(times, at, looks, knows_query_time(model))
+        return cls(times, at, clock_of(model, data)) if looks else cls()
 
 
 NOTHING = Asking()
 """What other models are told."""
+
+
+def clock_of(model: Scorer, data: Prepared | None) -> Clock:
+    """The clock of a model that looks at times, or of the data.
+
+    Raises:
+        ValueError: Neither says how timestamps become seconds.
+    """
+    clock: Clock | None = getattr(model, "clock", None)
+    if data is not None:
+        clock = timed(data.sequences, "the data").clock
+    if clock is None:
+        raise ValueError(
+            "the model does not say how timestamps become seconds: give the data, or set "
+            "model.clock = data.sequences.clock"
+        )
+    return clock
 
 
 def known_users(data: Prepared, users: Iterable[Any] | None, asking: Asking) -> Audience:
@@ -106,14 +108,10 @@ def known_users(data: Prepared, users: Iterable[Any] | None, asking: Asking) -> 
     Raises:
         ValueError: Times are given besides; or the moments are none.
     """
-    if asking.times is not None:
-        raise ValueError("times is given without histories: those of users are the data's")
     positions = user_positions(users, data.users)
     offsets, moments = data.sequences.offsets, None
     if asking.clock is not None:
-        asked = asked_at(asking.at, asking.clock, len(positions))
-        asked = None if asked is None else asked - asking.clock.origin
-        moments = Moments(timed(data.sequences, "the data").times, asked)
+        moments = moments_of_users(data.sequences, asking.times, asking.at, len(positions))
     spans = offsets[positions], offsets[positions + 1]
     histories = Histories(data.sequences.items, *spans, moments)
     return Audience("user_id", data.users.ids[positions], histories)
@@ -128,10 +126,7 @@ def raw_histories(histories: Any, items: Vocabulary, asking: Asking = NOTHING) -
     rows, keys = given_histories(histories)
     moments = None
     if asking.clock is not None:
-        if asking.times is None:
-            raise ValueError("the model looks at times: give those of the histories, times=")
-        seconds = times_in_rows(asking.times, rows, keys, asking.clock)
-        moments = Moments(seconds, asked_at(asking.at, asking.clock, len(rows)))
+        moments = moments_of_rows(asking.times, asking.at, rows, keys, asking.clock)
     found = Histories.of_ids(rows, items, moments)
     if keys is None:
         return Audience("history", np.arange(len(found)), found)

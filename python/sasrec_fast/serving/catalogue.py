@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sasrec_fast import _core
 from sasrec_fast.ranking import Catalogue, directions
-from sasrec_fast.serving.encoders import Encoder
+from sasrec_fast.serving.encoders import Encoder, Timing
 from sasrec_fast.store import shown
 
 Excluded = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -172,8 +172,10 @@ class Opened:
         encoder: From histories to the vectors that are searched with.
         catalogue: What is searched.
         about: Where they are from, by name.
+        timing: How the encoder is told of times; None where it looks at none.
     """
 
     encoder: Encoder
     catalogue: VectorCatalogue
     about: dict[str, Any]
+    timing: Timing | None = None

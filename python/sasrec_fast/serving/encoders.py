@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_fast.columns import Clock
 from sasrec_fast.ranking import width_for, widths_of
 from sasrec_fast.store import Histories
 
+Inputs = dict[str, NDArray[np.int32]]
 States = NDArray[np.float32]
 
 ROWS = (1, 4, 16)
 """Rows of a compiled input: few numbers, each of which compiles for each width."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How an encoder that looks at times is told of them.
+
+    Attributes:
+        clock: How timestamps become seconds.
+        knows_query_time: Whether it is told the moment at which the next item is asked for.
+    """
+
+    clock: Clock
+    knows_query_time: bool
 
 
 class Encoder(Protocol):
@@ -35,8 +51,8 @@ class Encoder(Protocol):
     def rows(self) -> tuple[int, ...] | None:
         """See above."""
 
-    def __call__(self, item_ids: NDArray[np.int32]) -> States:
-        """States float32 [n, d] of inputs [n, T], padded with 0 behind."""
+    def __call__(self, inputs: Inputs) -> States:
+        """States float32 [n, d] of inputs as of `Histories.inputs`, but for the mask."""
 
 
 def encode(encoder: Encoder, histories: Histories) -> States:
@@ -66,20 +82,27 @@ def _encoded(encoder: Encoder, histories: Histories) -> States:
     item_ids = np.zeros((count, width), np.int32)
     np.multiply(histories.items.take(places, mode="clip"), places < ends, out=item_ids[:rows])
     item_ids[rows:, 0] = 1  # rows that nobody asked for
-    return encoder(item_ids)[:rows]
+    inputs = {"item_ids": item_ids}
+    if histories.moments is not None:
+        mask = np.zeros((count, width), np.bool_)
+        np.less(places, ends, out=mask[:rows])
+        times = np.zeros((count, width), np.int64)
+        times[:rows] = histories.moments.times.take(places, mode="clip")
+        inputs |= histories.moments.inputs(times, mask)
+    return encoder(inputs)[:rows]
 
 
 class ModelEncoder:
-    """A function of a model's weights as they are now, see `SASRec.frozen_encoder`."""
+    """A function of a model's weights as they are now, see `frozen_encoder`."""
 
     rows: tuple[int, ...] | None = ROWS
 
-    def __init__(self, function: Callable[[NDArray[np.int32]], States], length: int) -> None:
+    def __init__(self, function: Callable[[Inputs], States], length: int) -> None:
         self._function, self.widths = function, widths_of(length)
 
-    def __call__(self, item_ids: NDArray[np.int32]) -> States:
+    def __call__(self, inputs: Inputs) -> States:
         """As `Encoder`."""
-        return self._function(item_ids)
+        return self._function(inputs)
 
 
 class OnnxEncoder:
@@ -109,11 +132,11 @@ class OnnxEncoder:
         self._sessions: dict[int, Any] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, item_ids: NDArray[np.int32]) -> States:
+    def __call__(self, inputs: Inputs) -> States:
         """As `Encoder`."""
-        width = item_ids.shape[1]
+        width = inputs["item_ids"].shape[1]
         session = self._sessions.get(width) or self._opened(width)
-        states: States = session.run(None, {"item_ids": item_ids})[0]
+        states: States = session.run(None, inputs)[0]
         return states
 
     def _opened(self, width: int) -> Any:

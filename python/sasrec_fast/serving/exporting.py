@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sasrec_fast.ranking import widths_of
-from sasrec_fast.serving.folder import FolderWriter, require_own
+from sasrec_fast.serving.folder import (
+    INPUTS,
+    TIMED_INPUTS,
+    FolderWriter,
+    require_own,
+    timing_content,
+)
 
 if TYPE_CHECKING:
     from sasrec_fast.model import SASRec
@@ -43,7 +49,8 @@ def export(
 
     Raises:
         ImportError: jax2onnx is not installed.
-        ValueError: The model looks at times, or has no item ids.
+        ValueError: The model has no item ids, or looks at times and does not say how timestamps
+            become seconds.
         FileExistsError: The folder holds something else.
         RuntimeError: The backend is not JAX.
     """
@@ -55,7 +62,8 @@ def export(
         raise RuntimeError("export takes a model on the JAX backend: KERAS_BACKEND=jax")
     if isinstance(model, str | os.PathLike):
         raise TypeError("export takes a model: sasrec_fast.load_model(path) opens its file")
-    catalogue = opened(model, data, titles).catalogue
+    found = opened(model, data, titles)
+    catalogue = found.catalogue
     target = Path(folder)
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; choose a new folder")
@@ -65,7 +73,7 @@ def export(
     tables = _write_tables(writer, model, catalogue.vectors)
     widths = widths_of(int(model.max_sequence_length))
     for width in widths:
-        graph = _graph(model, width, tables)
+        graph = _graph(model, width, INPUTS if found.timing is None else TIMED_INPUTS, tables)
         writer.add(f"encoder_{width}", ".onnx", lambda path, made=graph: _write(made, path))  # type: ignore[misc]
     writer.ids(catalogue.items)
     writer.array("served", catalogue.mask)
@@ -73,7 +81,7 @@ def export(
         writer.array("item_counts", catalogue.counts.astype("<i8"))
     if catalogue.titles is not None:
         writer.titles(catalogue.titles)
-    writer.finish(_content(model, widths))
+    writer.finish({**_content(model, widths), **timing_content(found.timing)})
     return target
 
 
@@ -98,7 +106,12 @@ def _write_tables(
     return found
 
 
-def _graph(model: Any, width: int, tables: list[tuple[np.ndarray[Any, Any], str]]) -> Any:
+def _graph(
+    model: Any,
+    width: int,
+    names: tuple[str, ...],
+    tables: list[tuple[np.ndarray[Any, Any], str]],
+) -> Any:
     """The encoder as an ONNX graph of inputs [n, width], its tables of items in files beside it."""
     import jax
     import jax2onnx
@@ -113,9 +126,9 @@ def _graph(model: Any, width: int, tables: list[tuple[np.ndarray[Any, Any], str]
         values = [weight.value for weight in model.weights]
     with layer_norm_by(layer_norm()):
         made = jax2onnx.to_onnx(
-            lambda item_ids: state(values, item_ids),
-            inputs=[jax.ShapeDtypeStruct(("rows", width), np.int32)],
-            input_names=["item_ids"],
+            lambda *inputs: state(values, dict(zip(names, inputs, strict=True))),
+            inputs=[jax.ShapeDtypeStruct(("rows", width), np.int32) for _ in names],
+            input_names=list(names),
             output_names=["states"],
             model_name="sasrec_encoder",
             opset=OPSET,

@@ -6,6 +6,8 @@ other, whole: `encoder` by its width, ONNX, item indices int32 [n, width], padde
 states float32 [n, d]; `item_vectors`, .npy float32 [vocabulary_size, d], whose products with states
 are scores; `item_ids`, index 1 first, .npy of integers or an Arrow file of strings; `item_counts`,
 .npy int64 [vocabulary_size]; `served`, .npy bool [vocabulary_size]; and `titles`, an Arrow file.
+Version 2 is one of a model that looks at times: its graphs have two more inputs, and `timing` says
+how timestamps become seconds.
 """
 
 from __future__ import annotations
@@ -23,15 +25,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sasrec_fast import checks
+from sasrec_fast.columns import Clock
 from sasrec_fast.errors import DataError
 from sasrec_fast.saving import replaced_file
 from sasrec_fast.serving.catalogue import Opened, VectorCatalogue
-from sasrec_fast.serving.encoders import OnnxEncoder
+from sasrec_fast.serving.encoders import OnnxEncoder, Timing
 from sasrec_fast.store import Vocabulary
 
 MANIFEST = "manifest.json"
 FORMAT = "sasrec_fast.Recommender"
-VERSION = 1
+VERSION, TIMED_VERSION = 1, 2
+INPUTS = ("item_ids",)
+TIMED_INPUTS = (*INPUTS, "times", "query_times")
 _FILE = re.compile(r"(encoder_\d+|input_vectors|item_\w+|served|titles)-[0-9a-f]{12}\.\w+")
 _TITLES = pa.schema([pa.field("title", pa.large_string())])
 _IDS = pa.schema([pa.field("id", pa.large_string(), nullable=False)])
@@ -100,6 +106,17 @@ class FolderWriter:
                 path.unlink(missing_ok=True)
 
 
+def timing_content(timing: Timing | None) -> dict[str, Any]:
+    """What a manifest says of how its graphs are told of times; who knows no such must not read it.
+
+    Their inputs are `TIMED_INPUTS` then.
+    """
+    if timing is None:
+        return {}
+    told = {"clock": timing.clock.to_dict(), "knows_query_time": timing.knows_query_time}
+    return {"version": TIMED_VERSION, "timing": told}
+
+
 def require_own(folder: Path) -> None:
     """Refuse to write into a folder that holds something else.
 
@@ -139,10 +156,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} has format {found!r}, expected {FORMAT!r}, as sasrec_fast.export writes"
         )
-    if content.get("version") != VERSION:
+    if content.get("version") not in (VERSION, TIMED_VERSION):
         raise DataError(
-            f"{path} has version {content.get('version')}, this program reads {VERSION}: export "
-            "the model again, or upgrade"
+            f"{path} has version {content.get('version')}, this program reads {VERSION} and "
+            f"{TIMED_VERSION}: export the model again, or upgrade"
         )
     return dict(content)
 
@@ -188,7 +205,17 @@ class _Reader:
             raise DataError(f"{self._manifest} is damaged: no item is served, or the padding is")
         catalogue = VectorCatalogue(self._items(size), served, counts, vectors, titles)
         about = {"source": str(self._folder), **dict(self._content["about"])}
-        return Opened(OnnxEncoder(graphs), catalogue, about)
+        return Opened(OnnxEncoder(graphs), catalogue, about, self._timing())
+
+    def _timing(self) -> Timing | None:
+        if self._content["version"] == VERSION:
+            return None
+        with _damage(self._manifest):
+            told = self._content["timing"]
+            return Timing(
+                Clock.from_dict(told["clock"]),
+                checks.flag("knows_query_time", told["knows_query_time"]),
+            )
 
     def _items(self, size: int) -> Vocabulary:
         entry = self._content["files"].get("item_ids")

@@ -13,35 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_fast import checks
-from sasrec_fast.ranking import (
-    CompiledRules,
-    Rules,
-    best,
-    best_of_scores,
-    directions,
-    require_rules,
-)
+from sasrec_fast.ranking import Rules, best_of_scores, directions, require_rules
 from sasrec_fast.serving.catalogue import Selection, VectorCatalogue
-from sasrec_fast.serving.encoders import ROWS, Encoder, encode
+from sasrec_fast.serving.encoders import ROWS, Encoder, Timing, encode
 from sasrec_fast.serving.given import histories_of_users, known_histories
 from sasrec_fast.serving.lists import Recommendations
-from sasrec_fast.store import Histories
+from sasrec_fast.serving.searching import NONE, Ids, Ruled, left_out, search
+from sasrec_fast.store import Histories, Moments, require_told
 
 if TYPE_CHECKING:
+    from sasrec_fast.columns import Clock
     from sasrec_fast.model import SASRec
     from sasrec_fast.preparing import Prepared
     from sasrec_fast.recommendation import Titles
     from sasrec_fast.store import Vocabulary
-
-Ids = NDArray[np.int32]
-
-Pairs = tuple[NDArray[np.int64], Ids]
-"""Numbers of histories, each with an item index."""
-
-Ruled = tuple[Selection, CompiledRules | None]
-"""What is searched, and by which rules."""
-
-_NONE = np.zeros(0, np.int32)
 
 
 class Recommender:
@@ -65,8 +50,8 @@ class Recommender:
         about: Where it is from: "source", "fingerprint" of vectors and encoder, and more, by name.
 
     Raises:
-        ValueError: The model looks at times, has no item ids, or was made for other items than the
-            data's.
+        ValueError: The model has no item ids, was made for other items than the data's, or looks at
+            times and does not say how timestamps become seconds.
         TypeError: Something else is given.
         FileNotFoundError: There is no such file or folder.
         DataError: A ValueError: the file or folder is damaged, or of another kind.
@@ -95,6 +80,7 @@ class Recommender:
         found = opened(source, data, titles)
         self._encoder: Encoder = found.encoder
         self._catalogue: VectorCatalogue = found.catalogue
+        self._timing: Timing | None = found.timing
         self._data, self._rules = data, rules
         self._compiled: WeakKeyDictionary[Rules, Ruled] = WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -122,6 +108,16 @@ class Recommender:
         return self._catalogue.counts is not None
 
     @property
+    def clock(self) -> Clock | None:
+        """How timestamps become seconds, of a model that looks at times; None: it looks at none."""
+        return None if self._timing is None else self._timing.clock
+
+    @property
+    def knows_query_time(self) -> bool:
+        """Whether it is told the moment at which the next items are asked for."""
+        return self._timing is not None and self._timing.knows_query_time
+
+    @property
     def titles(self) -> list[str | None] | None:
         """By item index, None where one has none; None where no titles are known."""
         return self._catalogue.titles
@@ -143,7 +139,8 @@ class Recommender:
             for count in rows:
                 ends = np.arange(1, count + 1) * width
                 items = np.ones(count * width, np.int32)
-                encode(self._encoder, Histories(items, ends - width, ends))
+                moments = None if self._timing is None else Moments(np.zeros_like(items))
+                encode(self._encoder, Histories(items, ends - width, ends, moments))
         _ = self._catalogue.directions
 
     def recommend(
@@ -151,6 +148,8 @@ class Recommender:
         histories: Sequence[Sequence[Any]] | None = None,
         *,
         users: Iterable[Any] | None = None,
+        times: Any = None,
+        at: Any = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Iterable[Any] | None = None,
@@ -164,6 +163,10 @@ class Recommender:
                 and counted. One without any known item gets the most popular items, whose scores
                 are numbers of interactions.
             users: Instead: ids of users of `data`, with their whole kept histories.
+            times: When the items of histories were, a list for each, of a model that looks at
+                times: of the kind of the timestamps it was trained on.
+            at: The moment at which the items are asked for, of such a model: one for all, or one
+                for each. None, and moments before that: the time of each last item.
             k: Items for each; fewer where fewer are left.
             exclude_seen: Never recommend an item of the history.
             candidates: Ids of the only items to recommend; unknown ones have no effect.
@@ -174,15 +177,16 @@ class Recommender:
         Raises:
             KeyError: A user is not in the data.
             ValueError: No candidate is known; a history has no known item and no counts are known;
-                or rules cannot be met.
-            TypeError: Histories, candidates or exclude are no lists of ids.
+                rules cannot be met; times do not fit the histories, or the model.
+            TypeError: Histories, candidates or exclude are no lists of ids; times are of another
+                kind.
         """
         checks.integer("k", k, 1)
         checks.flag("exclude_seen", exclude_seen)
         require_rules(rules)
-        found, unknown = self._histories(histories, users)
+        found, unknown = self._histories(histories, users, times, at)
         among = self._selection(candidates, self._rules if rules is None else rules)
-        never = _NONE if exclude is None else self._catalogue.known("exclude", exclude)
+        never = NONE if exclude is None else self._catalogue.known("exclude", exclude)
         known = found.ends > found.starts
         rows = np.flatnonzero(known).tolist()
         answers = {
@@ -192,8 +196,8 @@ class Recommender:
         if rows:
             if answers:
                 found = found.take(np.array(rows))
-            left_out = _left_out(found, exclude_seen, never)
-            best = _search(encode(self._encoder, found), among, left_out, k)
+            states = encode(self._encoder, found)
+            best = search(states, among, left_out(found, exclude_seen, never), k)
             made = self._answers(best, among[0], [unknown[row] for row in rows])
             answers.update(zip(rows, made, strict=True))
         return [answers[row] for row in range(len(answers))]
@@ -212,17 +216,24 @@ class Recommender:
         asked = self._catalogue.named("item_ids", item_ids)
         vectors = directions(self._catalogue.vectors[asked])
         selection = self._catalogue.directions
-        best = _search(vectors, (selection, None), (np.arange(len(asked)), asked), k)
+        best = search(vectors, (selection, None), (np.arange(len(asked)), asked), k)
         return self._answers(best, selection, [0] * len(asked))
 
     def score(
-        self, histories: Sequence[Sequence[Any]], item_ids: Iterable[Any]
+        self,
+        histories: Sequence[Sequence[Any]],
+        item_ids: Iterable[Any],
+        *,
+        times: Any = None,
+        at: Any = None,
     ) -> NDArray[np.float32]:
         """Scores of given items after each history, whether or not they would be served.
 
         Args:
             histories: n lists of external item ids, each with at least one known item.
             item_ids: m external ids.
+            times: When the items were, and
+            at: when the next ones are asked for, as of `recommend`.
 
         Returns:
             float32 [n, m].
@@ -231,7 +242,7 @@ class Recommender:
             KeyError: An item is not known.
             ValueError: A history has no known item.
         """
-        found, _ = self._histories(histories, None)
+        found, _ = self._histories(histories, None, times, at)
         empty = np.flatnonzero(found.ends == found.starts)
         if len(empty):
             raise ValueError(f"history {empty[0]} has no known item: nothing follows from it")
@@ -242,13 +253,15 @@ class Recommender:
         return scores
 
     def _histories(
-        self, histories: Any, users: Iterable[Any] | None
+        self, histories: Any, users: Iterable[Any] | None, times: Any, at: Any
     ) -> tuple[Histories, list[int]]:
         if (histories is None) == (users is None):
             raise ValueError("give histories, or users of the data, and not both")
+        timing = self._timing
+        require_told(times, at, timing is not None, timing is None or timing.knows_query_time)
         if users is None:
-            return known_histories(histories, self._catalogue)
-        found = histories_of_users(users, self._data)
+            return known_histories(histories, self._catalogue, times, at, timing)
+        found = histories_of_users(users, self._data, times, at, timing)
         return found, [0] * len(found)
 
     def _selection(self, candidates: Iterable[Any] | None, rules: Rules | None) -> Ruled:
@@ -313,28 +326,3 @@ class Recommender:
         shown_titles = None if titles is None else [titles[index] for index in indices.tolist()]
         ids = self.items.lookup(indices).tolist()
         return Recommendations(ids, scores, shown_titles, unknown)
-
-
-def _left_out(histories: Histories, exclude_seen: bool, never: Ids) -> Pairs:
-    """The numbers of histories with what each must not get."""
-    rows = len(histories)
-    if exclude_seen and rows == 1 and not len(never):  # at once
-        own = histories.items[histories.starts[0] : histories.ends[0]]
-        return np.zeros(len(own), np.int64), own
-    parts = [histories.pairs()] if exclude_seen else []
-    if len(never):
-        parts.append((np.repeat(np.arange(rows), len(never)), np.tile(never, rows)))
-    if len(parts) == 1:
-        return parts[0]
-    numbers, items = zip((np.zeros(0, np.int64), _NONE), *parts, strict=True)
-    return np.concatenate(numbers), np.concatenate(items)
-
-
-def _search(
-    states: NDArray[np.float32], among: Ruled, left_out: Pairs, k: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Scores and columns [n, k] of the best, best first; -1 where there are fewer."""
-    selection, rules = among
-    excluded = selection.excluded(*left_out, len(states))
-    k = min(k, len(selection.indices))
-    return best(states, selection.vectors, excluded, k, rules, selection.coarse)

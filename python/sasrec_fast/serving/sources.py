@@ -11,7 +11,7 @@ import numpy as np
 
 from sasrec_fast import checks
 from sasrec_fast.serving.catalogue import Opened, VectorCatalogue
-from sasrec_fast.serving.encoders import ModelEncoder
+from sasrec_fast.serving.encoders import ModelEncoder, Timing
 
 if TYPE_CHECKING:
     from sasrec_fast.preparing import Prepared
@@ -40,25 +40,23 @@ def opened(source: Any, data: Prepared | None, titles: Any) -> Opened:
 
 def of_model(model: Any, data: Prepared | None, name: str) -> Opened:
     """What there is of a model; see `Recommender`."""
-    from sasrec_fast.evaluation import VectorScorer, looks_at_times
+    from sasrec_fast.evaluation import VectorScorer, knows_query_time, looks_at_times
     from sasrec_fast.model.frozen import frozen_encoder
-    from sasrec_fast.recommendation import open_catalogue
+    from sasrec_fast.recommendation import clock_of, open_catalogue
 
     if isinstance(model, type) or not isinstance(model, VectorScorer):
         raise TypeError(
             "a Recommender is made of a SASRec, of a .keras file, or of a folder that export() "
             f"wrote, received {checks.received(model)}"
         )
+    timing = None
     if looks_at_times(model):
-        raise ValueError(
-            "the model looks at times, which a Recommender is not told: use recommend(model, "
-            "histories=..., times=...), or train one with time=None"
-        )
+        timing = Timing(clock_of(model, data), knows_query_time(model))
     known = open_catalogue(model, data)
     encoder = ModelEncoder(frozen_encoder(model), int(model.max_sequence_length))  # type: ignore[attr-defined]
     vectors = np.array(model.item_vectors())
     catalogue = VectorCatalogue(known.items, known.mask, known.counts, vectors)
-    return Opened(encoder, catalogue, {"source": name})
+    return Opened(encoder, catalogue, {"source": name}, timing)
 
 
 def _with_counts(catalogue: VectorCatalogue, data: Prepared) -> VectorCatalogue:

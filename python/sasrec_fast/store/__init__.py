@@ -7,7 +7,7 @@ from sasrec_fast.store.given import given_histories, given_ids, indices_of, kind
 from sasrec_fast.store.histories import SCORES_PER_CHUNK, Histories, slices, user_positions
 from sasrec_fast.store.log import KEEP_ALL, Log, time_values
 from sasrec_fast.store.memory import free_memory, require_memory, shown_bytes
-from sasrec_fast.store.moments import Moments, asked_at, times_in_rows
+from sasrec_fast.store.moments import Moments, moments_of_rows, moments_of_users, require_told
 from sasrec_fast.store.packing import packed, unpacked
 from sasrec_fast.store.repeats import repeated_targets
 from sasrec_fast.store.report import Histogram, Lengths, Report
@@ -47,7 +47,6 @@ __all__ = [
     "TimedSequences",
     "Vocabulary",
     "WindowOptions",
-    "asked_at",
     "candidate_mask",
     "dated",
     "free_memory",
@@ -59,12 +58,15 @@ __all__ = [
     "listed",
     "make_splits",
     "model_candidates",
+    "moments_of_rows",
+    "moments_of_users",
     "pack_mask",
     "packed",
     "repeated_targets",
     "require_memory",
     "require_one_kind",
     "require_same_items",
+    "require_told",
     "shown",
     "shown_bytes",
     "slices",
@@ -72,7 +74,6 @@ __all__ = [
     "streams",
     "time_values",
     "timed",
-    "times_in_rows",
     "union",
     "unpacked",
     "user_positions",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sasrec_fast.columns import LONGEST, Clock
 from sasrec_fast.store.external import listed
 from sasrec_fast.store.given import given_histories
+from sasrec_fast.store.sequences import Sequences, timed
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,45 @@ class Moments:
         asked[rows, last] = at
         found = {"times": since, "query_times": asked}
         return {name: np.minimum(each, LONGEST).astype(np.int32) for name, each in found.items()}
+
+
+def require_told(times: Any, at: Any, looks: bool, knows: bool) -> None:
+    """Refuse times for a model that looks at none, and a moment for one that knows none.
+
+    Raises:
+        ValueError: They are given.
+    """
+    if not looks and (times is not None or at is not None):
+        name = "at" if at is not None else "times"
+        raise ValueError(f"{name} is given, but the model looks at no times: SASRec(time=)")
+    if at is not None and not knows:
+        raise ValueError(
+            "at is given, but the model knows no moment of the question: query_time=False"
+        )
+
+
+def moments_of_users(sequences: Sequences, times: Any, at: Any, rows: int) -> Moments:
+    """When the items of a store were, for so many of its users, who are asked for at a moment.
+
+    Raises:
+        ValueError: Times are given besides, the store has none, or the moments are none.
+    """
+    if times is not None:
+        raise ValueError("times is given without histories: those of users are the data's")
+    store = timed(sequences, "the data")
+    asked = asked_at(at, store.clock, rows)
+    return Moments(store.times, None if asked is None else asked - store.clock.origin)
+
+
+def moments_of_rows(times: Any, at: Any, rows: list[list[Any]], keys: Any, clock: Clock) -> Moments:
+    """When the items of histories were, see `times_in_rows`, and when they are asked for.
+
+    Raises:
+        ValueError: There are no times, or others than of the items.
+    """
+    if times is None:
+        raise ValueError("the times of items are missing: give those of the histories, times=")
+    return Moments(times_in_rows(times, rows, keys, clock), asked_at(at, clock, len(rows)))
 
 
 def asked_at(at: Any, clock: Clock, rows: int) -> NDArray[np.int64] | None:

@@ -104,7 +104,7 @@ class _Service:
         return Response(self._meters.text(), headers={"content-type": self._meters.media_type})
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(document(self._limits, self._models.served.ids, self._version))
+        return JSONResponse(document(self._limits, self._models.served.kinds, self._version))
 
     async def page(self, request: Request) -> Response:
         return Response(PAGE, media_type="text/html", headers=PAGE_HEADERS)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from sasrec_fast.serving.http.kinds import Kinds
     from sasrec_fast.serving.http.limits import Limits
     from sasrec_fast.serving.http.meters import Meters
     from sasrec_fast.serving.http.models import Models
-    from sasrec_fast.serving.http.questions import IdKind, Question
+    from sasrec_fast.serving.http.questions import Question
 
-    Read = Callable[[bytes, Limits, IdKind], Question]
+    Read = Callable[[bytes, Limits, Kinds], Question]
 
 ASKED: Mapping[str, Read] = {"/recommend": recommend_question, "/similar": similar_question}
 """Paths that take POST, and what their bodies ask."""
@@ -105,7 +106,7 @@ class Asking:
             raise RefusedError(405, reason, headers={"allow": "POST"})
         served = self._models.served
         body = await json_body(scope, receive, self._limits.body)
-        return await self._batcher.answer(served, read(body, self._limits, served.ids))
+        return await self._batcher.answer(served, read(body, self._limits, served.kinds))
 
 
 async def _say(send: Send, status: int, content: bytes, headers: Mapping[str, str]) -> None:

@@ -39,6 +39,7 @@ class _Job:
             self.served is other.served
             and ours.asked == theirs.asked
             and ours.options == theirs.options
+            and (ours.at is None) == (theirs.at is None)
         )
 
 
@@ -132,15 +133,14 @@ class Batcher:
     def _answers(self, jobs: list[_Job]) -> list[bytes | Exception]:
         """Ask the model, in the thread; each alone where it cannot answer all together."""
         start = time.perf_counter()
-        rows = [row for job in jobs for row in job.question.rows]
         try:
-            results = _asked(jobs[0], rows)
+            results = _asked(jobs)
         except Exception as failure:
             if len(jobs) > 1:
                 return [answer for job in jobs for answer in self._answers([job])]
             return [_refusal(failure)]
         texts = list(map(_json, results))
-        self._meters.batch_rows.observe(len(rows))
+        self._meters.batch_rows.observe(len(results))
         self._meters.batch_seconds.observe(time.perf_counter() - start)
         ends, answers = 0, list[bytes | Exception]()
         for job in jobs:
@@ -149,9 +149,12 @@ class Batcher:
         return answers
 
 
-def _asked(job: _Job, rows: list[Any]) -> list[Recommendations]:
-    recommender, asked = job.served.recommender, job.question.asked
-    k, exclude_seen, candidates, exclude = job.question.options
+def _asked(jobs: list[_Job]) -> list[Recommendations]:
+    """The answers to the rows of questions that share a call."""
+    questions = [job.question for job in jobs]
+    recommender, asked = jobs[0].served.recommender, questions[0].asked
+    k, exclude_seen, candidates, exclude = questions[0].options
+    rows = [row for question in questions for row in question.rows]
     if asked == "item_ids":
         return recommender.similar(rows, k)
     chosen: dict[str, Any] = {
@@ -160,6 +163,10 @@ def _asked(job: _Job, rows: list[Any]) -> list[Recommendations]:
         "candidates": None if candidates is None else list(candidates),
         "exclude": None if exclude is None else list(exclude),
     }
+    if questions[0].times is not None:
+        chosen["times"] = [times for question in questions for times in question.times or ()]
+    if questions[0].at is not None:
+        chosen["at"] = [moment for question in questions for moment in question.at or ()]
     if asked == "users":
         return recommender.recommend(users=rows, **chosen)
     return recommender.recommend(rows, **chosen)

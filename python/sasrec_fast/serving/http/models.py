@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec_fast.serving.http.kinds import Kinds
 from sasrec_fast.serving.http.names import Names
-from sasrec_fast.serving.http.questions import IdKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +43,9 @@ class Served:
     loaded: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @cached_property
-    def ids(self) -> IdKind:
-        """What an item id may be."""
-        return IdKind.of(self.recommender.items)
+    def kinds(self) -> Kinds:
+        """What ids and times may be."""
+        return Kinds.of(self.recommender)
 
     @cached_property
     def names(self) -> Names:
@@ -59,9 +59,11 @@ class Served:
             for name, value in self.recommender.about.items()
             if name != "source" and isinstance(value, str | int | float | bool)
         }
+        times = self.kinds.times
         return {
             "model": self.name,
             **about,
+            **({} if times is None else {"times": times.about()}),
             "items": len(self.recommender.items),
             "max_sequence_length": self.recommender.max_sequence_length,
             "loaded": self.loaded.isoformat(timespec="seconds"),
@@ -135,10 +137,13 @@ class Models:
         recommender = served.recommender
         recommender.warm()
         asked = recommender.items.lookup([1]).tolist()
-        (answer,) = recommender.recommend([asked], k=recommender.shortest_list)
+        options: dict[str, Any] = {"k": recommender.shortest_list}
+        if (kind := served.kinds.times) is not None:
+            options["times"] = [[kind.example]]
+        (answer,) = recommender.recommend([asked], **options)
         if not np.isfinite(answer.scores).all():
             raise ValueError(f"its scores are not finite, such as {answer.scores[0]}")
-        _ = served.ids, served.names
+        _ = served.names
         self._meters.items.set(len(recommender.items))
         self._meters.loaded.set(served.loaded.timestamp())
         return served

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sasrec_fast.serving.http.questions import DEFAULT_K
 
 if TYPE_CHECKING:
+    from sasrec_fast.serving.http.kinds import Kinds, TimeKind
     from sasrec_fast.serving.http.limits import Limits
-    from sasrec_fast.serving.http.questions import IdKind
 
 LONGEST_QUERY = 200
 MOST_NAMES = 50
@@ -24,12 +24,12 @@ _REFUSALS = {
 }
 
 
-def document(limits: Limits, items: IdKind, version: str) -> dict[str, Any]:
+def document(limits: Limits, kinds: Kinds, version: str) -> dict[str, Any]:
     """The service as an OpenAPI 3.1 document.
 
     Args:
         limits: What requests may ask for.
-        items: What an item id may be.
+        kinds: What ids and times may be.
         version: Of the package.
     """
     return {
@@ -40,7 +40,7 @@ def document(limits: Limits, items: IdKind, version: str) -> dict[str, Any]:
             "description": "Sequential recommendation: the items that a history goes on with.",
         },
         "paths": {
-            "/recommend": {"post": _post("Recommend items", _recommend(limits))},
+            "/recommend": {"post": _post("Recommend items", _recommend(limits, kinds.times))},
             "/similar": {"post": _post("Find items like others", _similar(limits))},
             "/items": {"get": _items()},
             "/health": {"get": _get("What is served", "application/json", {"type": "object"})},
@@ -48,11 +48,11 @@ def document(limits: Limits, items: IdKind, version: str) -> dict[str, Any]:
             "/openapi.json": {"get": _get("This document", "application/json", {"type": "object"})},
             "/": {"get": _get("A page to try it by hand", "text/html", {"type": "string"})},
         },
-        "components": {"schemas": _schemas(items)},
+        "components": {"schemas": _schemas(kinds)},
     }
 
 
-def _recommend(limits: Limits) -> dict[str, Any]:
+def _recommend(limits: Limits, times: TimeKind | None) -> dict[str, Any]:
     history = _array(_ref("ItemId"), limits.history)
     some = {"minItems": 1}
     user = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
@@ -78,11 +78,34 @@ def _recommend(limits: Limits) -> dict[str, Any]:
             "description": "items not to recommend",
         },
     }
+    histories, users = ["histories"], ["users"]
+    if times is not None:
+        properties |= _moments(limits, times.asked)
+        histories = ["histories", "times"]
     either = [
-        {"required": [one], "not": {"required": [other]}}
-        for one, other in (("histories", "users"), ("users", "histories"))
+        {"required": one, "not": {"anyOf": [{"required": [name]} for name in other]}}
+        for one, other in ((histories, users), (users, histories))
     ]
     return {**_object(properties), "oneOf": either}
+
+
+def _moments(limits: Limits, asked: bool) -> dict[str, Any]:
+    """What a model that looks at times is told besides."""
+    moment = _ref("Time")
+    each = _array(moment, limits.history)
+    times = {
+        **_array(each, limits.histories),
+        "description": "when each item of the histories was: as many, none before the one before",
+    }
+    if not asked:
+        return {"times": times}
+    one_for_each = _array(moment, limits.histories)
+    at = {
+        "anyOf": [moment, one_for_each, {"type": "null"}],
+        "description": "when the next items are asked for: one for all, or one for each; null, and "
+        "what is before that: when the last item was",
+    }
+    return {"times": times, "at": at}
 
 
 def _similar(limits: Limits) -> dict[str, Any]:
@@ -103,7 +126,8 @@ def _items() -> dict[str, Any]:
     return described
 
 
-def _schemas(items: IdKind) -> dict[str, Any]:
+def _schemas(kinds: Kinds) -> dict[str, Any]:
+    items, times = kinds.items, kinds.times
     integer = {"type": "integer", "minimum": items.least, "maximum": items.most}
     results = {
         "items": _array(_ref("ItemId")),
@@ -122,7 +146,15 @@ def _schemas(items: IdKind) -> dict[str, Any]:
         "Result": {**_object(results), "required": ["items", "scores", "unknown"]},
         "Results": {**_object({"results": _array(_ref("Result"))}), "required": ["results"]},
         "Refusal": {**_object(error), "required": ["error"]},
+        **({} if times is None else {"Time": _time(times)}),
     }
+
+
+def _time(kind: TimeKind) -> dict[str, Any]:
+    of_type = {"type": "string" if kind.dates else "number"}
+    if kind.dates and kind.zoned:
+        of_type["format"] = "date-time"
+    return {**of_type, "description": kind.allowed}
 
 
 def _k(limits: Limits) -> dict[str, Any]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from sasrec_fast.serving.http.kinds import is_text
 from sasrec_fast.serving.http.refusals import RefusedError, wrong, wrong_length
 
 if TYPE_CHECKING:
+    from sasrec_fast.serving.http.kinds import IdKind, Kinds, TimeKind
     from sasrec_fast.serving.http.limits import Limits
-    from sasrec_fast.store import Vocabulary
 
 RECOMMEND = ("histories", "users", "k", "exclude_seen", "candidates", "exclude")
+TIMED = ("times", "at")
+"""Fields of a model that looks at times, and of one that knows when it is asked."""
 SIMILAR = ("item_ids", "k")
 DEFAULT_K = 10
 _EXACT = 2.0**53
-_INT64 = np.iinfo(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,66 +30,26 @@ class Question:
         asked: "histories", "users" or "item_ids".
         rows: A list of item ids each, or an id.
         options: What must be equal in a batch: k, exclude_seen, candidates and exclude.
+        times: A list of times for each history, of a model that looks at times.
+        at: When the next items are asked for, for each row; None: at the time of its last item.
     """
 
     asked: str
     rows: list[Any]
     options: tuple[int, bool, tuple[Any, ...] | None, tuple[Any, ...] | None]
+    times: list[Any] | None = None
+    at: list[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class IdKind:
-    """What an id may be.
-
-    Attributes:
-        strings: Whether ids are strings, not integers.
-        least: Of integers.
-        most: Of integers.
-    """
-
-    strings: bool
-    least: int = _INT64.min
-    most: int = _INT64.max
-
-    @classmethod
-    def of(cls, vocabulary: Vocabulary) -> IdKind:
-        """The kind of a vocabulary's ids."""
-        if vocabulary.are_strings:
-            return cls(strings=True)
-        bounds = np.iinfo(vocabulary.ids.dtype)
-        return cls(strings=False, least=int(bounds.min), most=int(bounds.max))
-
-    @property
-    def allowed(self) -> str:
-        """Said where an id is none."""
-        if self.strings:
-            return "a string, as the ids of this model are"
-        return f"an integer in {self.least}..{self.most}, as the ids of this model are"
-
-    def check(self, field: str, ids: list[Any]) -> None:
-        """Refuse a list with something else in it; all at once, as it is nearly always right."""
-        kinds = set(map(type, ids))
-        if self.strings:
-            if kinds <= {str} and _is_text("".join(ids)):
-                return
-        elif kinds <= {int} and (not ids or (self.least <= min(ids) and max(ids) <= self.most)):
-            return
-        place = next(place for place, value in enumerate(ids) if not self._holds(value))
-        raise wrong(f"{field}[{place}]", ids[place], self.allowed)
-
-    def _holds(self, value: Any) -> bool:
-        if self.strings:
-            return type(value) is str and _is_text(value)
-        return type(value) is int and self.least <= value <= self.most
-
-
-def recommend_question(body: bytes, limits: Limits, items: IdKind) -> Question:
+def recommend_question(body: bytes, limits: Limits, kinds: Kinds) -> Question:
     """What `POST /recommend` asks.
 
     Raises:
         RefusedError: 400 where the body is no JSON, 422 where a field is wrong.
     """
-    fields = _fields(body, RECOMMEND)
+    items, timed = kinds.items, kinds.times
+    known = () if timed is None else TIMED if timed.asked else TIMED[:1]
+    fields = _fields(body, RECOMMEND + known)
     given = [name for name in ("histories", "users") if name in fields]
     if len(given) != 1:
         raise wrong("the body", fields, "an object with either histories or users")
@@ -100,6 +61,10 @@ def recommend_question(body: bytes, limits: Limits, items: IdKind) -> Question:
             items.check(field, _array(field, history, limits.history))
     else:
         _check_users(rows)
+    times = at = None
+    if timed is not None:
+        times = _times(fields, rows if asked == "histories" else None, timed)
+        at = _at(fields, len(rows), timed)
     exclude_seen = fields.get("exclude_seen", True)
     if type(exclude_seen) is not bool:
         raise wrong("exclude_seen", exclude_seen, "true or false")
@@ -108,10 +73,12 @@ def recommend_question(body: bytes, limits: Limits, items: IdKind) -> Question:
         asked,
         rows,
         (_k(fields, limits), exclude_seen, candidates, _ids("exclude", fields, limits, items)),
+        times,
+        at,
     )
 
 
-def similar_question(body: bytes, limits: Limits, items: IdKind) -> Question:
+def similar_question(body: bytes, limits: Limits, kinds: Kinds) -> Question:
     """What `POST /similar` asks.
 
     Raises:
@@ -121,7 +88,7 @@ def similar_question(body: bytes, limits: Limits, items: IdKind) -> Question:
     if "item_ids" not in fields:
         raise wrong("the body", fields, "an object with item_ids")
     ids = _array("item_ids", fields["item_ids"], limits.histories, least=1)
-    items.check("item_ids", ids)
+    kinds.items.check("item_ids", ids)
     return Question("item_ids", ids, (_k(fields, limits), True, None, None))
 
 
@@ -171,10 +138,42 @@ def _ids(
     return tuple(ids)
 
 
+def _times(fields: dict[str, Any], histories: list[Any] | None, kind: TimeKind) -> Any:
+    """When the items of histories were; None for users, whose times are known."""
+    if histories is None:
+        if "times" in fields:
+            raise wrong("times", fields["times"], "given with histories, not with users")
+        return None
+    if "times" not in fields:
+        raise wrong("times", None, "given: for each history a list of when each item was")
+    rows = _array("times", fields["times"], len(histories), least=len(histories))
+    found = []
+    for place, (row, history) in enumerate(zip(rows, histories, strict=True)):
+        field = f"times[{place}]"
+        row = _array(field, row, len(history), least=len(history))
+        times = [kind.read(f"{field}[{of}]", value) for of, value in enumerate(row)]
+        for of, (earlier, later) in enumerate(pairwise(times), start=1):
+            if later < earlier:
+                raise wrong(f"{field}[{of}]", row[of], "no earlier than the one before it")
+        found.append(times)
+    return found
+
+
+def _at(fields: dict[str, Any], rows: int, kind: TimeKind) -> list[Any] | None:
+    """When the next items of each row are asked for."""
+    given = fields.get("at")
+    if given is None:
+        return None
+    if type(given) is not list:
+        return [kind.read("at", given)] * rows
+    moments = _array("at", given, rows, least=rows)
+    return [kind.read(f"at[{place}]", moment) for place, moment in enumerate(moments)]
+
+
 def _check_users(ids: list[Any]) -> None:
     """Ids of users are of any kind; those that nobody has are found out later."""
     for place, value in enumerate(ids):
-        if type(value) is not int and not (type(value) is str and _is_text(value)):
+        if type(value) is not int and not (type(value) is str and is_text(value)):
             raise wrong(f"users[{place}]", value, "an integer or a string")
 
 
@@ -183,12 +182,3 @@ def _k(fields: dict[str, Any], limits: Limits) -> int:
     if type(k) is not int or not 1 <= k <= limits.k:
         raise wrong("k", k, f"an integer in 1..{limits.k}")
     return k
-
-
-def _is_text(value: str) -> bool:
-    """Whether it has no half of a surrogate pair, which JSON can write and UTF-8 cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

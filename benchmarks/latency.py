@@ -121,7 +121,7 @@ def of_block(name: str, data: sf.Prepared, arguments: argparse.Namespace) -> boo
         rng, ids = np.random.default_rng(2), data.items.ids
         length = arguments.length
         histories = [rng.choice(ids, length).tolist() for _ in range(arguments.questions)]
-        row = np.ones((1, length), np.int32)
+        row = {"item_ids": np.ones((1, length), np.int32)}
         served, state = own._catalogue.everything, own._encoder(row)
         vectors, coarse = served.vectors, served.coarse
         assert coarse is not None

@@ -170,7 +170,7 @@ def test_an_interrupted_run_hands_over_the_best_weights(done: sf.recipes.Run) ->
         (
             (943, 1682, 100_000, 65),
             "ml-1m-softmax",
-            "100,000 are few, 59 an item: dropout 0.3",
+            "100,000 are few, 59 an item: an ensemble of three, dropout 0.3",
             {0.3},
         ),
         ((9000, 50_000, 900_000, 40), "ml-1m-softmax", "50,000 items are many", {"sampled"}),
@@ -192,6 +192,8 @@ def test_a_recipe_is_suggested_by_the_report(done, figures, name, says, changed)
         if changed and "sampled" not in changed
         else (whole.model["dropout"], whole.training.batch_size)
     )
+    small = recipe.training.batch_size == 8
+    assert recipe.model.get("num_members", 1) == (3 if small else whole.model.get("num_members", 1))
     assert (recipe.training.loss != whole.training.loss) == ("sampled" in changed)
     assert not recipe.required
 

@@ -59,9 +59,9 @@ def suggest(data: Prepared | Report) -> Suggestion:
     - "ml-1m-softmax" for histories that are long (median of 20 interactions or more, of
       MovieLens-1M 96, of Amazon Beauty 6), else "s3-beauty". Where the median is from 10 to 20,
       data of a density of 1 % or more counts as long (MovieLens-1M 4.8 %, Beauty .07 %).
-    - Below 300,000 interactions "ml-1m-softmax" becomes an ensemble of three, of two layers, with more
-      dropout, and steps on fewer rows, more of them, until validation ends them: dropout .5 where an item
-      has less than 40 interactions, else .3 and half the rate.
+    - Below 300,000 interactions "ml-1m-softmax" becomes an ensemble of three, of two layers, with
+      more dropout, and steps on fewer rows, more of them, until validation ends them: dropout .5
+      where an item has less than 40 interactions, else .3 and half the rate.
     - From 20,000 items on, a softmax over 4,096 sampled ones.
     - From 2,000,000 interactions on one member, where the recipe has an ensemble of more.
 

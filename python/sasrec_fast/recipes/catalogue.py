@@ -124,6 +124,8 @@ ML_1M_SOFTMAX = Recipe(
     source="Turning Dross into Gold Loss, 2023",
 )
 
+BEAUTY_MODEL = {"hidden_dim": 128, "num_layers": 2, "num_heads": 2, "dropout": 0.5}
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "ml-1m-bce": replace(
@@ -142,13 +144,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             summary="Amazon Beauty as S3-Rec published it, an ensemble of three, full ranking",
             file="beauty/s3-beauty.txt.gz",
             prepare={"max_sequence_length": 50},
-            model={
-                "hidden_dim": 128,
-                "num_layers": 2,
-                "num_heads": 2,
-                "dropout": 0.5,
-                "num_members": 3,
-            },
+            model={**BEAUTY_MODEL, "num_members": 3},
             training=replace(COSINE, loss={**SAMPLED, "label_smoothing": 0.1}, epochs=40),
             required={"hit_rate@10": 0.1, "ndcg@10": 0.06},
             published={"hit_rate@10": 0.0935, "ndcg@10": 0.0544},
@@ -158,13 +154,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             summary="Amazon Beauty as BERT4Rec published it, an ensemble of two, full ranking",
             file="beauty/beauty.txt.gz",
             prepare={"max_sequence_length": 50},
-            model={
-                "hidden_dim": 128,
-                "num_layers": 2,
-                "num_heads": 2,
-                "dropout": 0.5,
-                "num_members": 2,
-            },
+            model={**BEAUTY_MODEL, "num_members": 2},
             training=replace(COSINE, loss=SAMPLED, epochs=25),
             required={"hit_rate@10": 0.06, "ndcg@10": 0.0362},
             published={"hit_rate@10": 0.0595, "ndcg@10": 0.0359},

@@ -103,9 +103,8 @@ def _fitted(name: str, reason: str, report: Report) -> Suggestion:
         model = {**SMALL_MODEL, "dropout": dropout}
         recipe = recipe.changed(model=model, training=training)
         reasons.append(
-            f"{report.rows_kept:,} are few, {each:,.0f} an item: an ensemble of "
-            f"three, dropout {dropout}, batches of {recipe.training.batch_size} rows, a rate of "
-            f"{rate:g}"
+            f"{report.rows_kept:,} are few, {each:,.0f} an item: an ensemble of three, "
+            f"dropout {dropout}, batches of {recipe.training.batch_size} rows, a rate of {rate:g}"
         )
     if report.items >= LARGE_CATALOGUE and recipe.training.loss["name"] == "softmax":
         recipe = replace(recipe, training=replace(recipe.training, loss=SAMPLED))

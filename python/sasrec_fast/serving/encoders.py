@@ -84,11 +84,8 @@ def _encoded(encoder: Encoder, histories: Histories) -> States:
     item_ids[rows:, 0] = 1  # rows that nobody asked for
     inputs = {"item_ids": item_ids}
     if histories.moments is not None:
-        mask = np.zeros((count, width), np.bool_)
-        np.less(places, ends, out=mask[:rows])
-        times = np.zeros((count, width), np.int64)
-        times[:rows] = histories.moments.times.take(places, mode="clip")
-        inputs |= histories.moments.inputs(times, mask)
+        told = histories.padded(count).inputs(width)
+        inputs |= {name: told[name] for name in ("times", "query_times")}
     return encoder(inputs)[:rows]
 
 

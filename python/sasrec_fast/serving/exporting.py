@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sasrec_fast.ranking import widths_of
-from sasrec_fast.serving.folder import (
-    INPUTS,
-    TIMED_INPUTS,
-    FolderWriter,
-    require_own,
-    timing_content,
-)
+from sasrec_fast.serving.folder import FolderWriter, require_own, timing_content
 
 if TYPE_CHECKING:
     from sasrec_fast.model import SASRec
@@ -73,7 +67,7 @@ def export(
     tables = _write_tables(writer, model, catalogue.vectors)
     widths = widths_of(int(model.max_sequence_length))
     for width in widths:
-        graph = _graph(model, width, INPUTS if found.timing is None else TIMED_INPUTS, tables)
+        graph = _graph(model, width, tables)
         writer.add(f"encoder_{width}", ".onnx", lambda path, made=graph: _write(made, path))  # type: ignore[misc]
     writer.ids(catalogue.items)
     writer.array("served", catalogue.mask)
@@ -106,12 +100,7 @@ def _write_tables(
     return found
 
 
-def _graph(
-    model: Any,
-    width: int,
-    names: tuple[str, ...],
-    tables: list[tuple[np.ndarray[Any, Any], str]],
-) -> Any:
+def _graph(model: Any, width: int, tables: list[tuple[np.ndarray[Any, Any], str]]) -> Any:
     """The encoder as an ONNX graph of inputs [n, width], its tables of items in files beside it."""
     import jax
     import jax2onnx
@@ -122,13 +111,14 @@ def _graph(
     from sasrec_fast.serving.operators import layer_norm
 
     state = stateless(model, model._encode_last)
+    names = [name for name in model._input_names if name != "padding_mask"]
     with model.left_whole():
         values = [weight.value for weight in model.weights]
     with layer_norm_by(layer_norm()):
         made = jax2onnx.to_onnx(
             lambda *inputs: state(values, dict(zip(names, inputs, strict=True))),
             inputs=[jax.ShapeDtypeStruct(("rows", width), np.int32) for _ in names],
-            input_names=list(names),
+            input_names=names,
             output_names=["states"],
             model_name="sasrec_encoder",
             opset=OPSET,

@@ -36,8 +36,6 @@ from sasrec_fast.store import Vocabulary
 MANIFEST = "manifest.json"
 FORMAT = "sasrec_fast.Recommender"
 VERSION, TIMED_VERSION = 1, 2
-INPUTS = ("item_ids",)
-TIMED_INPUTS = (*INPUTS, "times", "query_times")
 _FILE = re.compile(r"(encoder_\d+|input_vectors|item_\w+|served|titles)-[0-9a-f]{12}\.\w+")
 _TITLES = pa.schema([pa.field("title", pa.large_string())])
 _IDS = pa.schema([pa.field("id", pa.large_string(), nullable=False)])
@@ -107,10 +105,7 @@ class FolderWriter:
 
 
 def timing_content(timing: Timing | None) -> dict[str, Any]:
-    """What a manifest says of how its graphs are told of times; who knows no such must not read it.
-
-    Their inputs are `TIMED_INPUTS` then.
-    """
+    """What a manifest says of how graphs are told of times; who knows no such must not read it."""
     if timing is None:
         return {}
     told = {"clock": timing.clock.to_dict(), "knows_query_time": timing.knows_query_time}

@@ -232,8 +232,8 @@ class Recommender:
         Args:
             histories: n lists of external item ids, each with at least one known item.
             item_ids: m external ids.
-            times: When the items were, and
-            at: when the next ones are asked for, as of `recommend`.
+            times: When the items of histories were, as of `recommend`.
+            at: When the next ones are asked for, likewise.
 
         Returns:
             float32 [n, m].
@@ -258,7 +258,7 @@ class Recommender:
         if (histories is None) == (users is None):
             raise ValueError("give histories, or users of the data, and not both")
         timing = self._timing
-        require_told(times, at, timing is not None, timing is None or timing.knows_query_time)
+        require_told(times, at, timing is not None, self.knows_query_time)
         if users is None:
             return known_histories(histories, self._catalogue, times, at, timing)
         found = histories_of_users(users, self._data, times, at, timing)

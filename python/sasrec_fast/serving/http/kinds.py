@@ -108,10 +108,21 @@ class TimeKind:
 
     def read(self, field: str, value: Any) -> Any:
         """A time as the recommender takes it: a number, or a datetime."""
-        found = self._datetime(value) if self.dates else _number(value)
+        found = self._parsed(value)
         if found is None:
             raise wrong(field, value, self.allowed)
         return found
+
+    def read_all(self, field: str, values: list[Any]) -> list[Any]:
+        """The times of a list, likewise."""
+        found = list(map(self._parsed, values))
+        if None in found:
+            place = found.index(None)
+            raise wrong(f"{field}[{place}]", values[place], self.allowed)
+        return found
+
+    def _parsed(self, value: Any) -> Any:
+        return self._datetime(value) if self.dates else _number(value)
 
     def _datetime(self, value: Any) -> datetime | None:
         if type(value) is not str:

@@ -151,7 +151,7 @@ def _times(fields: dict[str, Any], histories: list[Any] | None, kind: TimeKind) 
     for place, (row, history) in enumerate(zip(rows, histories, strict=True)):
         field = f"times[{place}]"
         row = _array(field, row, len(history), least=len(history))
-        times = [kind.read(f"{field}[{of}]", value) for of, value in enumerate(row)]
+        times = kind.read_all(field, row)
         for of, (earlier, later) in enumerate(pairwise(times), start=1):
             if later < earlier:
                 raise wrong(f"{field}[{of}]", row[of], "no earlier than the one before it")
@@ -166,8 +166,7 @@ def _at(fields: dict[str, Any], rows: int, kind: TimeKind) -> list[Any] | None:
         return None
     if type(given) is not list:
         return [kind.read("at", given)] * rows
-    moments = _array("at", given, rows, least=rows)
-    return [kind.read(f"at[{place}]", moment) for place, moment in enumerate(moments)]
+    return kind.read_all("at", _array("at", given, rows, least=rows))
 
 
 def _check_users(ids: list[Any]) -> None:

@@ -15,9 +15,9 @@ from small_models import compiled, keras, make_model
 TWO = {"XLA_FLAGS": os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"}
 
 
-def start(variables, **options):
-    command = [sys.executable, training_run.__file__, json.dumps(options)]
-    environment = {**os.environ, **variables}
+def on_two(**options):
+    command = [sys.executable, training_run.__file__, json.dumps({**options, "distribute": True})]
+    environment = {**os.environ, **TWO}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -26,8 +26,8 @@ def start(variables, **options):
 def test_two_devices_train_to_the_loss_of_one():
     options = {"epochs": 3, "dropout": 0.0, "run_length": 3}
     options |= {"ema_momentum": 0.5, "position_shift": 11, "num_members": 2}
-    one = start({}, **options)
-    two = start(TWO, **options, distribute=True)
+    one = training_run.run(**options)
+    two = on_two(**options)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=2e-5)
     np.testing.assert_allclose(two["val_loss"], one["val_loss"], rtol=2e-5)
     np.testing.assert_allclose(two["embeddings"], one["embeddings"], atol=1e-3)

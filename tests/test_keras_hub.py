@@ -14,8 +14,6 @@ from sasrec_fast.layers.blocks import TransformerBlock
 from sasrec_fast.layers.positions import rotated
 from small_models import LENGTH, keras, make_model, make_rows
 
-hub: Any = pytest.importorskip("keras_hub").layers
-
 COLUMNS, WIDTH = 90, 8
 MASK = np.arange(COLUMNS) < np.array([90, 41, 1, 70])[:, None]
 SAME_PLACE = {
@@ -25,6 +23,12 @@ SAME_PLACE = {
     "_feedforward_output_dense": "down",
     "_feedforward_layer_norm": "feed_forward_norm",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub() -> Any:
+    """Loaded by these tests alone, as it brings TensorFlow."""
+    return pytest.importorskip("keras_hub").layers
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def values(layer: Any, *inputs: Any, **options: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])
-def test_the_transformer_block_is_its_decoder(x, pre_norm):
+def test_the_transformer_block_is_its_decoder(hub, x, pre_norm):
     ours = TransformerBlock(12, 2, 0.3, pre_norm=pre_norm)
     theirs = hub.TransformerDecoder(12, 2, dropout=0.3, normalize_first=pre_norm)
     for layer in (ours, theirs):
@@ -56,7 +60,7 @@ def test_the_transformer_block_is_its_decoder(x, pre_norm):
     np.testing.assert_allclose(values(ours, x, MASK)[MASK], expected[MASK], atol=2e-5)
 
 
-def test_position_embeddings_are_its_own(x):
+def test_position_embeddings_are_its_own(hub, x):
     ours, theirs = PositionEmbedding(100), hub.PositionEmbedding(100)
     for layer in (ours, theirs):
         layer.build(x.shape)
@@ -69,7 +73,7 @@ def test_position_embeddings_are_its_own(x):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_rotations_are_its_own(x, dtype):
+def test_rotations_are_its_own(hub, x, dtype):
     heads = keras.ops.cast(np.reshape(x, (4, COLUMNS, 2, WIDTH // 2)), dtype)
     expected = hub.RotaryEmbedding(dtype=dtype)(heads)
     found, expected = (np.asarray(y, np.float32) for y in (rotated(heads), expected))
@@ -90,7 +94,7 @@ def test_a_model_of_its_decoders_gives_the_scores_of_our_blocks(options):
     np.testing.assert_allclose(ours.score_items(rows), theirs.score_items(rows), atol=1e-5)
 
 
-def test_a_model_of_its_decoders_trains_and_is_loaded(tmp_path):
+def test_a_model_of_its_decoders_trains_and_is_loaded(hub, tmp_path):
     model = make_model(block="keras_hub", feed_forward_dim=12, num_heads=2)
     assert type(model.transformer_layers[0]) is hub.TransformerDecoder
     model.compile(keras.optimizers.Adam(0.01), loss="softmax")

@@ -146,13 +146,6 @@ def test_keras_imported_first_on_tensorflow_is_warned_of_unless_it_was_chosen(
     assert ("Keras was imported before sasrec_fast and runs on TensorFlow" in done.stderr) == warns
 
 
-def test_a_backend_chosen_in_the_environment_is_kept(tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow")
-    done = run_python(MODEL_BACKEND, tmp_path, backend="tensorflow")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "tensorflow\n"
-
-
 @pytest.mark.parametrize(
     ("configured", "expected"),
     [

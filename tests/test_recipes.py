@@ -224,6 +224,14 @@ def test_training_options_become_those_of_the_optimizer():
         optimizer(Training(ema_momentum=1.0), 10)
 
 
+def test_what_a_recipe_says_of_its_runs_may_change_in_their_folder(tmp_path):
+    claim(tmp_path, TINY)
+    claim(tmp_path, replace(TINY, summary="told better", source="found", seeds=(0, 1)))
+    claim(tmp_path, replace(TINY, published={"ndcg@10": 0.1}, required={"ndcg@10": 0.2}))
+    with pytest.raises(ValueError, match="holds a run with candidates=None"):
+        claim(tmp_path, replace(TINY, candidates=("uniform", 100, 0)))
+
+
 def test_a_folder_of_an_earlier_version_has_the_defaults_of_later_options(tmp_path):
     claim(tmp_path, TINY)
     path = tmp_path / "options.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -12,10 +11,11 @@ import numpy as np
 import pytest
 
 import sasrec_fast as sf
+import training_run
 from sasrec_fast.layers import attention, gap_buckets, times
 from sasrec_fast.model.checkpoint import FILE
 from small_models import ITEMS, LENGTH, Arrays, compiled, keras, make_model, make_rows
-from test_devices import TWO, start
+from test_devices import on_two
 
 KINDS = {
     "transformer": {"time": "buckets", "num_heads": 2},
@@ -259,10 +259,9 @@ def test_a_resumed_run_ends_in_the_same_weights(data, tmp_path):
 @pytest.mark.slow
 def test_two_devices_train_to_the_loss_of_one_with_times():
     options = {"epochs": 3, "dropout": 0.0, "run_length": 3, "time": "buckets"}
-    one, two = start({}, **options), start(TWO, **options, distribute=True)
+    one, two = training_run.run(**options), on_two(**options)
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=2e-5)
     np.testing.assert_allclose(two["embeddings"], one["embeddings"], atol=1e-3)
-    json.dumps(one)
 
 
 @pytest.mark.slow

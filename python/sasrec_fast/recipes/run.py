@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OPTIONS = "options.json"
 SEQUENCES = (".txt", ".txt.gz")
 CUTOFFS = (1, 5, 10, 20)
+SAID = ("summary", "required", "published", "source", "seeds")
+"""What a recipe says of its runs, and does not decide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,9 @@ def claim(folder: Path, recipe: Recipe) -> None:
     Raises:
         ValueError: It is that of another one.
     """
-    decisive = json.loads(json.dumps({**asdict(recipe), "seeds": None, "required": None}))
+    decisive = json.loads(json.dumps(asdict(recipe)))
+    for name in SAID:
+        del decisive[name]
     path = folder / OPTIONS
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():

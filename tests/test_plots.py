@@ -425,6 +425,14 @@ def test_the_file_of_a_csv_logger(tmp_path: Path) -> None:
     axes_of(sf.plots.learning_curves({"a": str(path), "b": LOGS}), 2)
 
 
+def test_the_epochs_of_a_recipes_run() -> None:
+    epochs = [{"epoch": n, "seconds": 1.5, "loss": 4.0 - n, "val_mrr": n / 10} for n in (1, 2, 3)]
+    loss, mrr = axes_of(sf.plots.learning_curves({"a": epochs, "b": epochs[:2]}), 2)
+    assert drawn(loss) == [([1, 2, 3], [3.0, 2.0, 1.0]), ([1, 2], [3.0, 2.0])]
+    assert stars(mrr) == [(3, 0.3), (2, 0.2)]
+    axes_of(sf.plots.learning_curves(epochs), 2)
+
+
 @pytest.mark.parametrize(
     ("history", "said"),
     [

@@ -37,9 +37,10 @@ def learning_curves(
     where no metric was logged.
 
     Args:
-        history: What `fit` returns, its `.history`, or the path of the comma-separated file of a
-            `keras.callbacks.CSVLogger`; or a mapping of names to these, to compare runs. Epochs
-            that a file has twice, as after resuming, count as they were logged last.
+        history: What `fit` returns, its `.history`, the path of the comma-separated file of a
+            `keras.callbacks.CSVLogger`, or `.epochs` of a recipe's run; or a mapping of names to
+            these, to compare runs. Epochs that a file has twice, as after resuming, count as they
+            were logged last.
         metrics: Names in the logs, a panel for each below that of the losses. Where None,
             val_ndcg@10 and val_hit_rate@10, or else the first validation metric that there is.
         data_name: Of the data, for the title.

@@ -35,12 +35,24 @@ def read_runs(history: Any) -> dict[str, pd.DataFrame]:
 
 
 def _is_run(value: Any) -> bool:
-    return isinstance(value, Mapping | str | os.PathLike) or hasattr(value, "history")
+    told = isinstance(value, Mapping | str | os.PathLike) or hasattr(value, "history")
+    return told or _is_records(value)
+
+
+def _is_records(value: Any) -> bool:
+    """Whether it is what a recipe's run has of its epochs."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(record, Mapping) and "epoch" in record for record in value)
 
 
 def _read(history: Any, source: str) -> pd.DataFrame:
-    is_file = isinstance(history, str | os.PathLike)
-    table = _of_file(Path(history)) if is_file else _of_columns(history, source)
+    if isinstance(history, str | os.PathLike):
+        table = _of_file(Path(history))
+    elif _is_records(history):
+        table = pd.DataFrame(history).set_index("epoch")
+    else:
+        table = _of_columns(history, source)
     try:
         table = table.astype(np.float64)
     except (TypeError, ValueError):
@@ -56,7 +68,8 @@ def _of_columns(history: Any, source: str) -> pd.DataFrame:
     if not isinstance(columns, Mapping):
         raise TypeError(
             f"{source} is a {type(history).__name__}, expected what fit() returns, its .history, "
-            "the path of a CSVLogger's file, or a mapping of names to these"
+            "the path of a CSVLogger's file, the epochs of a recipe's run, or a mapping of names "
+            "to these"
         )
     count = max(map(np.size, columns.values()), default=0)
     if not count:

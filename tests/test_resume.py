@@ -27,7 +27,7 @@ def start(**options):
 @pytest.mark.parametrize("kill", [(2, 1)])
 def test_a_killed_process_ends_in_the_weights_of_an_uninterrupted_one(tmp_path, kill):
     cache = str(tmp_path / "compiled")
-    options = {"epochs": 4, "cache": cache, "position_shift": 3, "max_buckets": 1}
+    options = {"epochs": 4, "cache": cache, "position_shift": 3, "num_members": 2}
     whole = training_run.run(**options | {"cache": None})
     folder = str(tmp_path / "run")
     killed = start(**options, resume=folder, kill=kill)

@@ -67,7 +67,6 @@ def run(
     ema_momentum: float = 0.0,
     position_shift: int = 0,
     num_members: int = 1,
-    max_buckets: int = 2,
 ) -> dict[str, Any]:
     if cache:
         sf.keep_compilations(cache)
@@ -89,9 +88,9 @@ def run(
     model.compile(keras.optimizers.Adam(1e-2, beta_2=0.98, **average))
     seen = Compilations()
     history = model.fit(
-        data.train.batches(16, max_buckets=max_buckets, run_length=run_length),
+        data.train.batches(16, max_buckets=2, run_length=run_length),
         epochs=epochs,
-        validation_data=data.validation.batches(16, max_buckets=1, run_length=run_length),
+        validation_data=data.validation.batches(16, max_buckets=2, run_length=run_length),
         callbacks=[Kill(*kill)] if kill else [],
         resume=resume,
         verbose=0,
